@@ -1,0 +1,319 @@
+"""What an analysis concludes: frozen data, from which every report format is made and the JSON Schema is derived.
+
+Field names are those of the design's JSON contract (schema `hanscope.analysis/1`). Nothing here computes or prints.
+"""
+
+from typing import Literal
+
+import msgspec
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """The base of all results."""
+
+
+Outcome = Literal["valid", "invalid", "unknown"]
+Severity = Literal["note", "warning", "error"]
+
+
+class Check(Result, kw_only=True):
+    """One thing that was tried: `unknown` always says in `detail` what is missing."""
+
+    name: str
+    outcome: Outcome
+    detail: str
+
+
+class Fault(Result, kw_only=True):
+    """Something in the input that could not be read, and where."""
+
+    where: str
+    """"frame 12", "octet 4711" or a file's name."""
+    what: str
+
+
+class CaptureInterface(Result, kw_only=True):
+    """One interface of a capture file."""
+
+    index: int
+    link_type: int
+    link_type_name: str
+    frames: int
+    trailer: Literal["fcs", "ti-metadata", "none", "placeholder", "raw-lqi", "by-frame", "not-802.15.4"]
+    """What the last octets of its frames are; `by-frame`: each frame says so itself (TAP)."""
+    evidence: str
+    """Why that was concluded, in a short sentence with counts."""
+
+
+class Capture(Result, kw_only=True):
+    """One capture file and how much of it could be read."""
+
+    path: str
+    format: Literal["pcap", "pcapng", "unknown"]
+    compressed: bool
+    frames: int
+    """802.15.4 frames."""
+    other_frames: int
+    """Records that are not 802.15.4."""
+    bad_fcs: int
+    unchecked_fcs: int
+    """Frames whose FCS was not captured."""
+    started: int | None
+    """Unix time of the first frame, nanoseconds."""
+    ended: int | None
+    interfaces: tuple[CaptureInterface, ...]
+    comments: int
+    faults: tuple[Fault, ...]
+
+
+class LayerCount(Result, kw_only=True):
+    """How many frames had a layer, and how many of them could not be taken apart."""
+
+    layer: str
+    frames: int
+    malformed: int
+    first_malformed: int | None
+    """Frame number."""
+
+
+class Unopened(Result, kw_only=True):
+    """Encrypted frames that stayed shut, by reason."""
+
+    layer: Literal["MAC", "NWK", "APS"]
+    pan_id: int | None
+    reason: str
+    frames: int
+    first_frame: int
+
+
+class Device(Result, kw_only=True):
+    """A device that was heard."""
+
+    pan_id: int
+    short: int | None
+    eui64: str | None
+    """"00:0d:6f:00:0a:90:69:e0"."""
+    frames: int
+    """Frames it transmitted (as the MAC source)."""
+    first_frame: int
+    last_frame: int
+    lqi: float | None
+    """Mean."""
+    rssi_dbm: float | None
+    role: str
+    """"coordinator", "OTA server", "OTA client", "router", "end device", "unknown"."""
+    evidence: str
+    """What the role is concluded from."""
+
+
+class Key(Result, kw_only=True):
+    """One entry of the key ledger."""
+
+    kind: Literal["network", "link", "transport"]
+    fingerprint: str
+    """First 8 hex digits of the SHA-256 of the key: names the key without telling it."""
+    key: str | None
+    """The key itself, only when asked for."""
+    source: str
+    """"key file", "command line", "pcapng secrets", "well-known", "frame 12 (Transport-Key)"."""
+    pan_id: int | None
+    sequence_number: int | None
+    devices: tuple[str, ...]
+    """EUI-64s of a link key's pair; empty: any."""
+    nwk_frames: int
+    aps_frames: int
+    first_frame: int | None
+    """The first frame that it opened."""
+
+
+class Party(Result, kw_only=True):
+    """One end of a transfer."""
+
+    short: int
+    eui64: str | None
+
+
+class MissingRange(Result, array_like=True, kw_only=True):
+    """Octets [start, end) of an image that the capture does not hold; in JSON `[start, end, reason]`."""
+
+    start: int
+    end: int
+    reason: Literal["never requested", "requested and never answered", "answered but not captured"]
+
+
+class TransferEvent(Result, kw_only=True):
+    """A step of a transfer's story."""
+
+    time: int
+    """Unix nanoseconds."""
+    frame: int
+    what: str
+
+
+TransferState = Literal[
+    "offered",  # a SUCCESS query response, no block yet
+    "refused",  # the server had nothing, or the client did not want it
+    "downloading",  # still running when the capture ends
+    "stalled",  # silence long before the capture ends
+    "downloaded",  # every octet requested or received, no Upgrade End Request seen
+    "ended",  # Upgrade End Request SUCCESS
+    "waiting",  # Upgrade End Response: wait (0xFFFFFFFF)
+    "upgrading",  # Upgrade End Response: upgrade now or at a time
+    "aborted",  # ABORT from either side
+    "rejected",  # Upgrade End Request INVALID_IMAGE
+    "more-needed",  # Upgrade End Request REQUIRE_MORE_IMAGE
+    "superseded",  # a new attempt followed
+]
+
+
+class Transfer(Result, kw_only=True):
+    """One attempt: one client, one server, one PAN, one image identity."""
+
+    id: str
+    """"T1", "T2", … in order of the first frame; images and findings refer to it."""
+    attempt: int
+    """1 for the first attempt of this client at this image."""
+    client: Party
+    server: Party
+    pan_id: int
+    manufacturer_code: int
+    image_type: int
+    file_version: int
+    image_size: int | None
+    """Octets; `None` when nothing in the capture tells."""
+    image_size_source: Literal["query response", "OTA header", "unknown"]
+    received_bytes: int
+    """Distinct octets in the capture."""
+    missing_ranges: tuple[MissingRange, ...]
+    conflicting_bytes: int
+    """Octets that were delivered with different values."""
+    conflicts: tuple[tuple[int, int, int, int], ...]
+    """(start, end, frame kept, frame that differs); at most 100."""
+    state: TransferState
+    complete: bool
+    """Every octet of the image is here."""
+    sha256: str | None
+    """Of the whole image file; `None` unless complete."""
+    first_frame: int
+    last_frame: int
+    started: int
+    """Unix nanoseconds."""
+    ended: int
+    block_requests: int
+    block_responses: int
+    page_requests: int
+    wait_responses: int
+    waited_ns: int
+    """Sum of what WAIT_FOR_DATA responses asked for."""
+    repeated_requests: int
+    """The same offset asked for again with a new ZCL sequence number."""
+    duplicate_blocks: int
+    """Octet ranges that came again with equal data."""
+    resumptions: tuple[TransferEvent, ...]
+    end_status: int | None
+    """Status of the Upgrade End Request."""
+    upgrade_at: str | None
+    """What the Upgrade End Response told: "now", "in 30 s", "wait for a further command", …"""
+    requested_from: int | None
+    """Lowest offset that was requested."""
+    events: tuple[TransferEvent, ...]
+    strip: str
+    """Coverage in 64 characters: `#` all there, `+` part, `.` nothing."""
+
+
+class OtaHeader(Result, kw_only=True):
+    """The header of an OTA file (ZCL 11.4.2)."""
+
+    header_version: int
+    header_length: int
+    field_control: int
+    manufacturer_code: int
+    image_type: int
+    file_version: int
+    stack_version: int
+    header_string: str
+    total_image_size: int
+    security_credential_version: int | None
+    destination_eui64: str | None
+    minimum_hardware_version: int | None
+    maximum_hardware_version: int | None
+
+
+class OtaElement(Result, kw_only=True):
+    """One element of an OTA file: where its value lies and how long it is."""
+
+    tag: int
+    name: str
+    offset: int
+    length: int
+
+
+class Image(Result, kw_only=True):
+    """A rebuilt or given image and what was found about it."""
+
+    transfer_id: str | None
+    file: str | None
+    size: int
+    header: OtaHeader | None
+    header_offset: int
+    """Where the OTA header begins in the file (0 unless a container comes first)."""
+    layout: Literal["zigbee-elements", "gbcs-signed", "gbcs-plain", "opaque"]
+    elements: tuple[OtaElement, ...]
+    checks: tuple[Check, ...]
+    manufacturer_image_sha256: str | None
+    """GBCS Manufacturer Image Hash; only for the `gbcs-…` layouts and a whole image."""
+    sha256: str | None
+    """Of the whole file; `None` for a partial image."""
+    partial: bool
+    error: str | None = None
+    """Why the input could not be read at all."""
+
+
+class Finding(Result, kw_only=True):
+    """A deviation from a rule."""
+
+    rule: str
+    severity: Severity
+    clause: str
+    explanation: str
+    frames: tuple[int, ...]
+    transfer_id: str | None
+
+
+class Diagnosis(Result, kw_only=True):
+    """Why an update did not succeed, in at most three sentences."""
+
+    transfer_id: str | None
+    text: str
+    frames: tuple[int, ...]
+
+
+class Message(Result, kw_only=True):
+    """A GBCS message (none yet: the GBCS analyzers fill it)."""
+
+    frames: tuple[int, ...]
+
+
+class Update(Result, kw_only=True):
+    """The story of one device's update (none yet: the update analyzer fills it)."""
+
+    device: Party
+
+
+class Analysis(Result, kw_only=True):
+    """Everything that was concluded from one or more captures."""
+
+    schema: Literal["hanscope.analysis/1"] = "hanscope.analysis/1"
+    captures: tuple[Capture, ...]
+    layers: tuple[LayerCount, ...]
+    unopened: tuple[Unopened, ...]
+    devices: tuple[Device, ...]
+    keys: tuple[Key, ...]
+    transfers: tuple[Transfer, ...]
+    images: tuple[Image, ...]
+    messages: tuple[Message, ...] = ()
+    updates: tuple[Update, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+    interrupted: bool = False
+    """Ctrl-C ended the reading; the rest stands for what had been read."""

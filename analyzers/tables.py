@@ -1,0 +1,104 @@
+"""The tables that analyzers work on: columns of one kind of message, all of one length, in capture order.
+
+A column is an int64 array in which `ABSENT` (-1) says that the message has no such field. Addresses, codes and versions are the
+numbers of the specification; EUI-64s are uint64 arrays in which 0 says *not known*.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+ABSENT: Final = -1
+DEFAULT_RESPONSE: Final = 0x100
+"""`OtaTable.command` of a ZCL default response on cluster 0x0019; which command it answers is in `answered`."""
+
+Column = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class OtaTable:
+    """OTA Upgrade commands (ZCL 11.13) and default responses on cluster 0x0019, one row a *frame heard*.
+
+    A frame that was sent again (MAC retry, relay by a router, APS retry) is a row each time. `image_data` is one buffer;
+    the data of row i are `image_data[data_at[i] : data_at[i] + data_length[i]]`.
+    """
+
+    number: Column
+    """Frame number, 1-based. For a reassembled APS message: of the fragment that completed it."""
+    time_ns: Column
+    pan_id: Column
+    mac_source: Column
+    """Short address of the transmitter of this hop; ABSENT if it used an extended address."""
+    mac_sequence: Column
+    nwk_source: Column
+    nwk_destination: Column
+    nwk_sequence: Column
+    nwk_frame_counter: Column
+    """Of the hop's transmitter; ABSENT if the NWK frame was not secured."""
+    source_eui64: NDArray[np.uint64]
+    destination_eui64: NDArray[np.uint64]
+    source_endpoint: Column
+    destination_endpoint: Column
+    profile: Column
+    aps_counter: Column
+    aps_secured: Column
+    """1 if the APS layer was secured, else 0."""
+    zcl_sequence: Column
+    from_server: Column
+    """ZCL direction: 1 server to client, 0 client to server."""
+    command: Column
+    """0x00 to 0x09 as in ZCL 11.13, or `DEFAULT_RESPONSE`."""
+    answered: Column
+    """Default response: the command it answers."""
+    status: Column
+    field_control: Column
+    manufacturer_code: Column
+    image_type: Column
+    file_version: Column
+    file_offset: Column
+    data_size: Column
+    """`data_size` of a block response; `maximum_data_size` of a block or page request."""
+    image_size: Column
+    page_size: Column
+    response_spacing: Column
+    minimum_block_period: Column
+    current_time: Column
+    request_time: Column
+    """`request_time` of WAIT_FOR_DATA; `upgrade_time` of an Upgrade End Response."""
+    hardware_version: Column
+    payload_type: Column
+    query_jitter: Column
+    data_at: Column
+    data_length: Column
+    """Octets of image data present in the frame (may differ from `data_size` in a bad frame)."""
+    image_data: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    @classmethod
+    def of(cls, rows: int, image_data: NDArray[np.uint8] | None = None, **columns: object) -> "OtaTable":
+        """A table of `rows` rows; columns that are not given are ABSENT (EUI-64s: 0)."""
+        values: dict[str, object] = {}
+        for one in fields(cls):
+            if one.name == "image_data":
+                values[one.name] = np.zeros(0, np.uint8) if image_data is None else image_data
+                continue
+            kind = np.uint64 if one.name.endswith("eui64") else np.int64
+            given = columns.pop(one.name, None)
+            if given is None:
+                values[one.name] = np.full(rows, 0 if kind is np.uint64 else ABSENT, kind)
+            else:
+                values[one.name] = np.broadcast_to(np.asarray(given, kind), (rows,))
+        if columns:
+            raise TypeError(f"no such column: {', '.join(columns)}")
+        return cls(**values)  # pyright: ignore[reportArgumentType] -- built from the class's own fields
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> "OtaTable":
+        """The chosen rows; `image_data` is shared, not copied."""
+        return OtaTable(
+            **{one.name: getattr(self, one.name)[rows] for one in fields(self) if one.name != "image_data"},
+            image_data=self.image_data,
+        )

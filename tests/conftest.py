@@ -1,0 +1,16 @@
+"""Fixtures that all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(os.environ.get("HANSCOPE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real captures, images and messages that is kept outside the repository."""
+    if not SHARED.is_dir():
+        pytest.skip("the real material (HANSCOPE_DATA or ../shared/data) is not at hand")
+    return SHARED
