@@ -4,6 +4,7 @@ A column is an int64 array in which `ABSENT` (-1) says that the message has no s
 numbers of the specification; EUI-64s are uint64 arrays in which 0 says *not known*.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -95,6 +96,21 @@ class OtaTable:
         if columns:
             raise TypeError(f"no such column: {', '.join(columns)}")
         return cls(**values)  # pyright: ignore[reportArgumentType] -- built from the class's own fields
+
+    @classmethod
+    def joined(cls, tables: "Sequence[OtaTable]") -> "OtaTable":
+        """One after the other, image data included."""
+        starts = np.cumsum([0, *(len(table.image_data) for table in tables)])
+        columns: dict[str, NDArray[np.generic]] = {
+            one.name: np.concatenate([getattr(table, one.name) for table in tables]) for one in fields(cls)
+        }
+        columns["data_at"] = np.concatenate(
+            [
+                np.where(table.data_at >= 0, table.data_at + start, ABSENT)
+                for table, start in zip(tables, starts, strict=False)
+            ]
+        )
+        return cls(**columns)  # pyright: ignore[reportArgumentType] -- the class's own fields
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> "OtaTable":
         """The chosen rows; `image_data` is shared, not copied."""

@@ -17,7 +17,15 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from scapy.fields import BitField, ConditionalField, FieldListField, PacketListField, StrField, StrLenField
+from scapy.fields import (
+    ConditionalField,
+    FieldListField,
+    PacketListField,
+    StrField,
+    StrFixedLenField,
+    StrLenField,
+    _BitField,  # pyright: ignore[reportPrivateUsage] -- the common base of BitField and BitEnumField
+)
 from scapy.packet import NoPayload, Packet
 
 
@@ -140,13 +148,15 @@ class IfRoom(ConditionalField):
 
 def _missing(fld: Any, s: Any, pkt: Packet) -> bool:
     """Whether a field of known size does not fit into what is left."""
-    if isinstance(fld, BitField):
+    if isinstance(fld, _BitField):
         rest, bit = s if isinstance(s, tuple) else (s, 0)
         return 8 * len(rest) - bit < fld.size
     if isinstance(fld, ToEnd):
         return len(s) < fld.keep
-    if isinstance(fld, StrLenField):
+    if isinstance(fld, StrLenField | StrFixedLenField):
         return len(s) < fld.length_from(pkt)
+    if isinstance(fld, FieldListField) and fld.count_from is not None:
+        return len(s) < fld.count_from(pkt) * fld.field.sz
     if isinstance(fld, FieldListField | PacketListField | StrField):
         return False
     return len(s) < fld.sz
@@ -155,7 +165,8 @@ def _missing(fld: Any, s: Any, pkt: Packet) -> bool:
 class Layer(Packet):
     """A protocol layer that is strict and can be traced; see the module."""
 
-    name = "Layer"
+    may_end_bare: ClassVar[bool] = False
+    """Whether a frame may end behind this layer although a payload would have to follow by its fields."""
     begins_stage: ClassVar[bool] = False
     """Whether the column engine sorts frames anew at this layer."""
 
@@ -170,6 +181,7 @@ class Layer(Packet):
         self.raw_packet_cache_fields = {}
         self.explicit = 1
         rest: Any = s
+        open_octets = 0
         for described in self.fields_desc:
             fld = described
             if isinstance(described, ConditionalField):
@@ -190,24 +202,21 @@ class Layer(Packet):
                 after, value = fld.getfield(self, rest)
             finally:
                 _trace.reset(token)
+            if isinstance(fld, ToEnd):
+                open_octets = len(value)
             if mine is not None and trace is not None:
                 mine.spans[fld.name] = self._span(fld, trace.total, rest, after)
-            if isinstance(fld, FieldListField | PacketListField) and fld.count_from is not None:
-                if len(value) != fld.count_from(self):
-                    if trace is not None and mine is not None:
-                        trace.exact = mine.failed = True
-                    raise MalformedError(self.name, fld.name)
             dict.__setitem__(self.fields, fld.name, value)
             rest = after
         if isinstance(rest, tuple):
             raise AssertionError(f"{self.name}: bit fields do not end on an octet")
         if trace is not None:
-            trace.least = max(trace.least, trace.total - len(rest))
+            trace.least = max(trace.least, trace.total - len(rest) - open_octets)
         return rest
 
     @staticmethod
     def _span(fld: Any, total: int, before: Any, after: Any) -> Span:
-        if isinstance(fld, BitField):
+        if isinstance(fld, _BitField):
             left, bit = before if isinstance(before, tuple) else (before, 0)
             start = total - len(left)
             if bit + fld.size > 8:
@@ -217,11 +226,15 @@ class Layer(Packet):
 
     def do_dissect_payload(self, s: bytes) -> None:
         trace = _trace.get()
-        if not s:
-            if trace is not None and not self._ends_open():
-                trace.exact = True
+        if not s and trace is not None and not self._ends_open():
+            trace.exact = True
+        if not s and self.may_end_bare:
             return
         cls = self.guess_payload_class(s)
+        if not s:
+            if _needs_octets(cls):
+                self._add_malformed(cls)
+            return
         if trace is not None:
             trace.least = max(trace.least, trace.total - len(s) + 1)
             if cls in trace.stages:
@@ -231,14 +244,28 @@ class Layer(Packet):
         try:
             payload = cls(s, _internal=1, _underlayer=self)
         except MalformedError as error:
-            with tracing(None):
-                payload = Malformed(octets=s, layer=error.layer, field=error.field_name)
+            payload = _malformed(s, error)
         self.add_payload(payload)
 
-    def _ends_open(self) -> bool:
-        return bool(self.fields_desc) and isinstance(self.fields_desc[-1], ToEnd)
+    def _add_malformed(self, cls: type[Packet]) -> None:
+        """Puts a payload class that has not got a single octet on record."""
+        try:
+            cls(_internal=1, _underlayer=self).dissect(b"")
+        except MalformedError as error:
+            self.add_payload(_malformed(b"", error))
 
-    def default_payload_class(self, payload: bytes) -> type[Packet]:
+    def _ends_open(self) -> bool:
+        """Whether a field took all that was left, so that length decides nothing."""
+        return any(
+            isinstance(fld.fld if isinstance(fld, ConditionalField) else fld, ToEnd) and fld.name in self.fields
+            for fld in self.fields_desc
+        )
+
+    def guess_payload_class(self, payload: bytes) -> type[Packet]:  # noqa: ARG002 -- octets are not to be peeked at
+        return self.payload_class()
+
+    def payload_class(self) -> type[Packet]:
+        """What follows this layer, by its fields and those of the layers below it."""
         return Undissected
 
 
@@ -260,6 +287,19 @@ class Malformed(Packet):
 
     def self_build(self) -> bytes:
         return self.fields.get("octets", b"")
+
+
+def _malformed(octets: bytes, error: MalformedError) -> Packet:
+    with tracing(None):
+        return Malformed(octets=octets, layer=error.layer, field=error.field_name)
+
+
+def _needs_octets(cls: type[Packet]) -> bool:
+    """Whether a layer can not be empty: by its first field."""
+    first = cls.fields_desc[0] if cls.fields_desc else None
+    if isinstance(first, ToEnd):
+        return first.keep > 0
+    return first is not None and not isinstance(first, ConditionalField)
 
 
 def layers_of(packet: Packet) -> Iterator[Packet]:

@@ -1,0 +1,480 @@
+"""One attempt to load one image: what is noted while it runs, and what its whole comes to. The rules stand in `transfers.py`."""
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final, Literal
+
+import numpy as np
+from hanscope.analyzers.coverage import Intervals, Positions, missing
+from hanscope.analyzers.imagestore import BLOCK, Assembly, ImageStore, StoredImage, assemble
+from hanscope.analyzers.results import MissingRange, Party, TransferEvent, TransferState
+from hanscope.analyzers.tables import ABSENT
+from numpy.typing import NDArray
+
+SECOND: Final = 1_000_000_000
+SAME_MESSAGE_NS: Final = 10 * SECOND
+"""So long a message can be heard again (retries, relays)."""
+EVENTS_KEPT: Final = 200
+NO_OFFSET: Final = 1 << 32
+SUCCESS, ABORT, INVALID_IMAGE, WAIT_FOR_DATA, REQUIRE_MORE_IMAGE = 0x00, 0x95, 0x96, 0x97, 0x99
+ENDS: Final[dict[int, TransferState]] = {
+    SUCCESS: "ended",
+    ABORT: "aborted",
+    INVALID_IMAGE: "rejected",
+    REQUIRE_MORE_IMAGE: "more-needed",
+}
+"""Other statuses, which the cluster does not allow but devices send, say that the client gave up: aborted."""
+
+IGNORED, REQUEST, PAGE, BLOCK_HEARD, BAD_BLOCK, WAIT, CONTROL = range(7)
+"""Kinds of rows. CONTROL is all that does not come by the thousand."""
+ASKED: Final = np.dtype(
+    [("row", "<i8"), ("offset", "<u4"), ("length", "<u2"), ("sequence", "u1"), ("page", "?")],
+)
+
+
+@dataclass(slots=True, eq=False)
+class Device:
+    pan_id: int
+    short: int
+    eui64: int
+
+    def party(self) -> Party:
+        text = ":".join(f"{octet:02x}" for octet in self.eui64.to_bytes(8, "big")) if self.eui64 else None
+        return Party(short=self.short, eui64=text)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    manufacturer: int
+    image_type: int
+    version: int
+
+    @classmethod
+    def of(cls, code: int) -> "Identity":
+        return cls(code >> 48 & 0xFFFF, code >> 32 & 0xFFFF, code & 0xFFFFFFFF)
+
+    @property
+    def code(self) -> int:
+        """All of it in one signed number of 64 bits, as in `Rows.identity`."""
+        return (self.manufacturer ^ 0x8000) - 0x8000 << 48 | self.image_type << 32 | self.version
+
+    def covers(self, other: "Identity") -> bool:
+        """Whether it is that image, or names it by wildcards (ZCL 11.13.9.6)."""
+        return (
+            self.manufacturer in (0xFFFF, other.manufacturer)
+            and self.image_type in (0xFFFF, other.image_type)
+            and self.version in (0xFFFFFFFF, other.version)
+        )
+
+    def __str__(self) -> str:
+        return f"0x{self.manufacturer:04x}/0x{self.image_type:04x}/0x{self.version:08x}"
+
+
+@dataclass(slots=True, eq=False)
+class Rows:
+    """The columns of one batch that attempts are built from."""
+
+    row: Positions
+    number: Positions
+    time: Positions
+    kind: NDArray[np.uint8]
+    copy: NDArray[np.bool_]
+    offset: Positions
+    length: Positions
+    """Octets asked for or brought."""
+    sequence: Positions
+    at: Positions
+    wait: Positions
+    """Nanoseconds that a WAIT_FOR_DATA asks for."""
+    identity: Positions
+
+
+class Journal:
+    """A growing log of records of one kind, most of which may lie in the store."""
+
+    def __init__(self, kind: np.dtype[np.void]) -> None:
+        self.kind = kind
+        self.recent: list[NDArray[np.void]] = []
+        self.stored: list[tuple[int, int]] = []
+        self.count = 0
+
+    def add(self, **columns: NDArray[np.generic]) -> int:
+        """Append records given as columns; returns their size in octets."""
+        rows = len(columns["row"])
+        if not rows:
+            return 0
+        records = np.empty(rows, self.kind)
+        for name, column in columns.items():
+            records[name] = column
+        self.recent.append(records)
+        self.count += rows
+        return records.nbytes
+
+    def flush(self, store: ImageStore) -> None:
+        for records in self.recent:
+            self.stored.append((store.append(records), records.nbytes))
+        self.recent.clear()
+
+    def load(self, store: ImageStore) -> NDArray[np.void]:
+        parts = [store.read(at, size).view(self.kind) for at, size in self.stored]
+        return np.concatenate([np.empty(0, self.kind), *parts, *self.recent])
+
+    def clear(self) -> None:
+        self.recent.clear()
+        self.stored.clear()
+
+
+Sign = tuple[int, int, int]
+"""Row, time and frame number of a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What only the whole of an attempt's logs tells."""
+
+    image_size: int | None
+    image_size_source: Literal["query response", "OTA header", "unknown"]
+    received: int
+    missing: tuple[MissingRange, ...]
+    conflicting: int
+    conflicts: tuple[tuple[int, int, int, int], ...]
+    sha256: str | None
+    repeated_requests: int
+    duplicate_blocks: int
+    all_asked: bool
+    notes: tuple[str, ...]
+    strip: str
+    image: StoredImage | None
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    client: Device
+    server: Device
+    identity: Identity
+    first: Sign
+    last: Sign
+    size: int | None = None
+    asked: Journal = field(default_factory=lambda: Journal(ASKED))
+    blocks: Journal = field(default_factory=lambda: Journal(BLOCK))
+    low: int = NO_OFFSET
+    """The lowest offset asked for."""
+    step_low: int = NO_OFFSET
+    step_high: int = -1
+    """The lowest and the highest offset asked for, also as far as only the answer was heard."""
+    asked_last: int = -1
+    block_sequence: int = ABSENT
+    floor: int = NO_OFFSET
+    """The lowest offset asked for or delivered."""
+    edge: int = 0
+    """The highest end of what was asked for or delivered."""
+    begun: Sign | None = None
+    """The first request or block."""
+    begun_sequence: int = ABSENT
+    block_requests: int = 0
+    page_requests: int = 0
+    block_responses: int = 0
+    waits: int = 0
+    waited_ns: int = 0
+    wait_until: int = 0
+    first_wait: tuple[Sign, int] | None = None
+    bad_blocks: int = 0
+    first_bad: Sign | None = None
+    queried: bool = False
+    """A query or an offer came in mid-transfer."""
+    moved: int = 0
+    """Time of the last request or block."""
+    over: bool = False
+    finished: bool = False
+    """Over, and what comes next can not go on with it: it ended with success, or was offered anew."""
+    superseded: bool = False
+    end_status: int | None = None
+    aborted: bool = False
+    upgrade: TransferState | None = None
+    upgrade_at: str | None = None
+    succeeded_row: int | None = None
+    offered: bool = False
+    declined: bool = False
+    resumptions: list[TransferEvent] = field(default_factory=list[TransferEvent])
+    events: list[TransferEvent] = field(default_factory=list[TransferEvent])
+    conclusion: Conclusion | None = None
+
+    def kind_of_image(self) -> tuple[int, int, int]:
+        return id(self.client), self.identity.manufacturer, self.identity.image_type
+
+    def note(self, sign: Sign, what: str) -> None:
+        if len(self.events) < EVENTS_KEPT:
+            self.events.append(TransferEvent(time=sign[1], frame=sign[2], what=what))
+
+    def tell(self, sign: Sign, what: str) -> None:
+        """Note a message that belongs to the attempt itself."""
+        self.note(sign, what)
+        self.first, self.last = min(self.first, sign), max(self.last, sign)
+
+    def take(self, batch: Rows, rows: Positions, pause_ns: int) -> int:
+        """Take in requests, blocks and waits; returns how many octets the logs grew by."""
+        kind, fresh = batch.kind[rows], ~batch.copy[rows]
+        self.last = max(self.last, sign_of(batch, rows[-1]))
+        moving = rows[(kind != WAIT) & (fresh | (kind == BLOCK_HEARD))]
+        asked = rows[(kind <= PAGE) & fresh]
+        blocks = rows[kind == BLOCK_HEARD]
+        waits = rows[(kind == WAIT) & fresh]
+        bad = rows[(kind == BAD_BLOCK) & fresh]
+        if len(bad):
+            self.bad_blocks += len(bad)
+            self.first_bad = self.first_bad or sign_of(batch, bad[0])
+        moving = moving[batch.kind[moving] != BAD_BLOCK]
+        if len(moving):
+            self._find_pauses(batch, moving, waits, pause_ns)
+            steps = batch.offset[rows[self._steps(batch, rows)]]
+            self.step_low = min(self.step_low, int(steps.min(initial=NO_OFFSET)))
+            self.step_high = max(self.step_high, int(steps.max(initial=-1)))
+        if len(waits):
+            self._take_waits(batch, waits)
+        grown = self._take_requests(batch, asked) if len(asked) else 0
+        if len(blocks):
+            offset, length = batch.offset[blocks], batch.length[blocks]
+            counted = blocks[~batch.copy[blocks]]
+            self.block_responses += len(counted)
+            if len(counted):
+                self.block_sequence = int(batch.sequence[counted[-1]])
+            self.floor = min(self.floor, int(offset.min()))
+            self.edge = max(self.edge, int((offset + length).max()))
+            grown += self.blocks.add(
+                row=batch.row[blocks],
+                frame=batch.number[blocks],
+                at=batch.at[blocks],
+                offset=offset,
+                length=length,
+                sequence=batch.sequence[blocks],
+                copy=batch.copy[blocks],
+            )
+        return grown
+
+    def _take_requests(self, batch: Rows, asked: Positions) -> int:
+        offset, length = batch.offset[asked], batch.length[asked]
+        page = batch.kind[asked] == PAGE
+        pages = int(page.sum())
+        if pages and not self.page_requests:
+            first = asked[np.argmax(page)]
+            self.note(sign_of(batch, first), f"page requests begin at offset {batch.offset[first]}")
+        self.page_requests += pages
+        self.block_requests += len(asked) - pages
+        self.low = min(self.low, int(offset.min()))
+        self.floor = min(self.floor, self.low)
+        self.asked_last = int(offset[-1])
+        self.edge = max(self.edge, int((offset + length).max()))
+        if self.over:  # it goes on although it had ended
+            self.over = self.aborted = False
+            self.end_status = self.upgrade = self.upgrade_at = None
+            self.finished = False
+        return self.asked.add(
+            row=batch.row[asked], offset=offset, length=length, sequence=batch.sequence[asked], page=page
+        )
+
+    def _take_waits(self, batch: Rows, waits: Positions) -> None:
+        if self.first_wait is None:
+            self.first_wait = sign_of(batch, waits[0]), int(batch.wait[waits[0]])
+        self.waits += len(waits)
+        self.waited_ns += int(batch.wait[waits].sum())
+        self.wait_until = max(self.wait_until, int((batch.time[waits] + batch.wait[waits]).max()))
+
+    def _find_pauses(self, batch: Rows, moving: Positions, waits: Positions, pause_ns: int) -> None:
+        """Begin the story, or list where it went on after a pause (that no WAIT_FOR_DATA asked for) or a query."""
+        time = batch.time[moving]
+        if self.begun is None:
+            self.begun = sign_of(batch, moving[0])
+            self.begun_sequence = int(batch.sequence[moving[0]])
+            what = "request" if batch.kind[moving[0]] <= PAGE else "block heard"
+            self.note(self.begun, f"first {what}, at offset {batch.offset[moving[0]]}")
+            self.moved, self.queried = int(time[0]), False
+        before = np.append(self.moved, time[:-1])
+        self.moved = int(time[-1])
+        pause = time - before
+        if self.queried:
+            pause[0] = max(int(pause[0]), pause_ns + 1)
+        long = np.flatnonzero(pause > pause_ns)
+        if len(long):
+            until = np.maximum.accumulate(np.append(self.wait_until, batch.time[waits] + batch.wait[waits]))
+            due = np.maximum(before[long], until[np.searchsorted(waits, moving[long])])
+            explained = time[long] - due <= pause_ns
+            if self.queried:
+                explained[0] &= long[0] != 0
+            for index in long[~explained][: max(EVENTS_KEPT // 2 - len(self.resumptions), 0)].tolist():
+                sign = sign_of(batch, moving[index])
+                silent = (sign[1] - int(before[index])) / SECOND
+                why = "a query and " if self.queried and index == 0 else ""
+                what = f"went on at offset {batch.offset[moving[index]]} after {why}{silent:.1f} s"
+                self.resumptions.append(TransferEvent(time=sign[1], frame=sign[2], what=what))
+        self.queried = False
+
+    def begins_anew(self, batch: Rows, rows: Positions, silence_ns: int) -> int:
+        """The index in `rows` of the first one that belongs to a new attempt; their number if none does."""
+        index = self._steps(batch, rows)
+        cut = len(rows)
+        if len(index):
+            steps = rows[index]
+            offset, time, sequence = batch.offset[steps], batch.time[steps], batch.sequence[steps]
+            if self.over and (self.finished or offset[0] <= self.floor):
+                return int(index[0])
+            low = np.minimum.accumulate(np.append(self.step_low, offset))[:-1]
+            high = np.maximum.accumulate(np.append(self.step_high, offset))[:-1]
+            restart = (offset <= low) & (high >= offset + np.maximum(batch.length[steps], 1))
+            if restart.any():
+                begun = (self.begun[1], self.begun_sequence) if self.begun else (time[0], sequence[0])
+                restart &= (sequence != begun[1]) | (time - begun[0] > SAME_MESSAGE_NS)
+                if restart.any():
+                    cut = int(index[np.argmax(restart)])
+        return min(cut, self._after_silence(batch, rows, silence_ns))
+
+    def _steps(self, batch: Rows, rows: Positions) -> Positions:
+        """The requests among `rows`, and the blocks that prove a request which was not heard: blocks at another offset than the
+        last request's and with a sequence number of their own, while no page was asked for (its blocks come without requests).
+        """
+        kind, fresh = batch.kind[rows], ~batch.copy[rows]
+        asks = (kind <= PAGE) & fresh
+        block = np.flatnonzero((kind == BLOCK_HEARD) & fresh)
+        if not len(block) or self.page_requests:
+            return np.flatnonzero(asks)
+        sequence = batch.sequence[rows[block]]
+        latest = np.maximum.accumulate(np.where(asks, np.arange(len(rows)), -1))[block]
+        asked = np.where(latest >= 0, batch.offset[rows[latest]], self.asked_last)
+        alone = (batch.offset[rows[block]] != asked) & (sequence != np.append(self.block_sequence, sequence[:-1]))
+        block = block[alone]
+        page = np.flatnonzero(asks & (kind == PAGE))
+        if len(page):
+            block = block[block < page[0]]
+        asks[block] = True
+        return np.flatnonzero(asks)
+
+    def _after_silence(self, batch: Rows, rows: Positions, silence_ns: int) -> int:
+        """The index of the first request or block after a long silence that lies outside of what was had; or their number."""
+        moving = np.flatnonzero((batch.kind[rows] <= BLOCK_HEARD) & ~batch.copy[rows])
+        if not len(moving):
+            return len(rows)
+        step = rows[moving]
+        time = batch.time[step]
+        silent = time - np.append(self.moved if self.begun else time[0], time[:-1]) > silence_ns
+        if silent.any():
+            offset = batch.offset[step]
+            edge = np.maximum.accumulate(np.append(self.edge, offset + batch.length[step]))[:-1]
+            floor = np.minimum.accumulate(np.append(self.floor, offset))[:-1]
+            silent &= (offset > edge) | (offset < floor)
+        return int(moving[np.argmax(silent)]) if silent.any() else len(rows)
+
+    def received(self, store: ImageStore) -> int:
+        blocks = self.blocks.load(store)
+        offset = blocks["offset"].astype(np.int64)
+        return Intervals.of(offset, offset + blocks["length"]).octets
+
+    def conclude(self, store: ImageStore, limit: int) -> None:
+        """Nothing more can come: put the image together and say what is missing."""
+        blocks, asked = self.blocks.load(store), self.asked.load(store)
+        self.blocks.clear()
+        self.asked.clear()
+        self.conclusion = _conclude(self, assemble(store, blocks, limit), blocks, asked, store, limit)
+
+
+def _conclude(
+    attempt: Attempt, image: Assembly, blocks: NDArray[np.void], asked: NDArray[np.void], store: ImageStore, limit: int
+) -> Conclusion:
+    notes: list[str] = []
+    starts = asked["offset"].astype(np.int64)
+    ends = starts + asked["length"]
+    size = attempt.size
+    source: Literal["query response", "OTA header", "unknown"] = "query response"
+    if size is None:
+        header = image.octets(0, 56)
+        if header is not None and header[:4] == bytes.fromhex("1ef1ee0b"):
+            size, source = int.from_bytes(header[52:56], "little"), "OTA header"
+        else:
+            source = "unknown"
+    end = size
+    if end is None:
+        end = int(max(image.covered.ends.max(initial=0), np.minimum(starts, limit).max(initial=0)))
+    beyond = image.refused + image.covered.octets - image.covered.below(end).octets
+    if beyond:
+        notes.append(f"{beyond} octets beyond the end of the image were not used")
+    covered = image.covered.below(end)
+    gone = _proofs(attempt, starts, ends, asked, blocks, end)
+    holes = missing(covered, end, *gone, attempt.floor) if attempt.begun else []
+    if attempt.begun is None and end:
+        holes = [(0, end, "never requested")]
+    kept = image.keep(store, min(end, limit)) if covered.octets else None
+    whole = size is not None and size > 0 and covered.octets == size
+    kind = asked["page"].astype(np.int64) << 40
+    return Conclusion(
+        image_size=size,
+        image_size_source=source,
+        received=covered.octets,
+        missing=tuple(MissingRange(start=low, end=high, reason=why) for low, high, why in holes),
+        conflicting=image.conflicting,
+        conflicts=tuple(image.conflicts),
+        sha256=sha256(image.packed[:size].data).hexdigest() if whole else None,
+        repeated_requests=_distinct((kind | starts << 8) + asked["sequence"]) - _distinct(kind | starts << 8),
+        duplicate_blocks=image.repeated,
+        all_asked=size is not None and all(why != "never requested" for _, _, why in holes),
+        notes=tuple(notes),
+        strip=covered.strip(end),
+        image=kept,
+    )
+
+
+def _distinct(values: Positions) -> int:
+    ordered = np.sort(values)
+    return min(len(ordered), 1) + int((ordered[1:] != ordered[:-1]).sum())
+
+
+def _proofs(
+    attempt: Attempt, starts: Positions, ends: Positions, asked: NDArray[np.void], blocks: NDArray[np.void], end: int
+) -> tuple[Positions, Positions]:
+    """What was asked for, in order, and as empty ranges what else proves that the client had come to an offset."""
+    rows, far_starts, far_ends = [asked["row"]], [starts], [ends]
+    fresh = blocks[~blocks["copy"]]
+    offset = fresh["offset"].astype(np.int64)
+    same_sequence = (fresh["sequence"][1:] == fresh["sequence"][:-1]) & (offset[1:] != offset[:-1])
+    if not attempt.page_requests and not same_sequence.any():
+        alone = ~np.isin(offset, starts)
+        rows.append(fresh["row"][alone])
+        far_starts.append(offset[alone])
+        far_ends.append(offset[alone])
+    if attempt.succeeded_row is not None:
+        at = np.array([_end_of_file(starts, ends, asked, end)])
+        rows.append(np.array([attempt.succeeded_row]))
+        far_starts.append(at)
+        far_ends.append(at)
+    order = np.argsort(np.concatenate(rows), kind="stable")
+    return np.concatenate(far_starts)[order], np.concatenate(far_ends)[order]
+
+
+def _end_of_file(starts: Positions, ends: Positions, asked: NDArray[np.void], end: int) -> int:
+    """How far a client has come that reports success: to the image's end, or to where it shortened its last request to."""
+    last = int(ends.max(initial=0))
+    if not 0 < last < end:
+        return end
+    final = np.flatnonzero(ends == last)[-1]
+    alike = asked["length"][asked["page"] == asked["page"][final]]
+    return last if asked["length"][final] < alike.max() else end
+
+
+def sign_of(batch: Rows, index: np.intp | int) -> Sign:
+    return int(batch.row[index]), int(batch.time[index]), int(batch.number[index])
+
+
+def state_of(attempt: Attempt, found: Conclusion, ended: int, stalled_ns: int) -> TransferState:
+    if attempt.aborted:
+        return "aborted"
+    if attempt.upgrade:
+        return attempt.upgrade
+    if attempt.end_status is not None:
+        return ENDS.get(attempt.end_status, "aborted")
+    if attempt.declined:
+        return "refused"
+    if attempt.offered and attempt.begun is None:
+        return "offered"
+    if attempt.superseded:
+        return "superseded"
+    if found.all_asked:
+        return "downloaded"
+    silent = ended - attempt.last[1] > stalled_ns and ended > attempt.wait_until
+    return "stalled" if silent else "downloading"

@@ -1,0 +1,43 @@
+"""What the lower layers tell about each message: the columns that every table above NWK begins with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hanscope.dissectors.columns.rows import Index
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One row for each NWK frame; int64 columns, -1 where a frame does not tell; EUI-64s uint64, 0 unknown."""
+
+    number: Index
+    time_ns: Index
+    pan_id: Index
+    mac_source: Index
+    mac_sequence: Index
+    nwk_source: Index
+    nwk_destination: Index
+    nwk_sequence: Index
+    nwk_frame_counter: Index
+    source_eui64: NDArray[np.uint64]
+    destination_eui64: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def take(self, which: NDArray[np.intp] | NDArray[np.int64] | NDArray[np.bool_]) -> "Context":
+        return Context(*(getattr(self, one.name)[which] for one in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Context"]) -> "Context":
+        """One after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)))
+
+    def columns(self) -> dict[str, NDArray[np.int64] | NDArray[np.uint64]]:
+        """By name, as `OtaTable` calls them too."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}

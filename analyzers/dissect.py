@@ -1,0 +1,583 @@
+"""One batch of frames, from the MAC header to the OTA commands: sorted, opened, reassembled and put into tables.
+
+`Dissector` does all that needs no memory of earlier batches but keys and addresses, so that batches can be dissected by
+several processes at once. What follows from one batch to the next (fragments, transfers) is done in capture order by
+`hanscope.analyzers.analysis`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hanscope.analyzers.addresses import AddressBook, Sighting
+from hanscope.analyzers.context import Context
+from hanscope.analyzers.keys import KeyRing, KnownKey, Uses
+from hanscope.analyzers.network import Traffic, traffic_of
+from hanscope.analyzers.opening import Opener, Reason, Sealed, sealed_frames
+from hanscope.analyzers.tables import DEFAULT_RESPONSE, OtaTable
+from hanscope.captures.batch import Fcs, FrameBatch
+from hanscope.dissectors.columns.engine import Engine
+from hanscope.dissectors.columns.rows import SLACK, Index, Octets, padded, rows
+from hanscope.dissectors.columns.stage import Group, Sifted
+
+OTA_CLUSTER: Final = 0x0019
+ROUNDS: Final = 6
+"""How often a batch is read again because it taught a key: a network key opens the way to a link key, and so on."""
+
+OTA_COMMANDS: Final = {
+    "ImageNotify": 0x00,
+    "QueryNextImageRequest": 0x01,
+    "QueryNextImageResponse": 0x02,
+    "ImageBlockRequest": 0x03,
+    "ImagePageRequest": 0x04,
+    "ImageBlockResponse": 0x05,
+    "UpgradeEndRequest": 0x06,
+    "UpgradeEndResponse": 0x07,
+    "QueryDeviceSpecificFileRequest": 0x08,
+    "QueryDeviceSpecificFileResponse": 0x09,
+}
+_COLUMNS: Final = {
+    "status": "status",
+    "manufacturer_code": "manufacturer_code",
+    "image_type": "image_type",
+    "file_version": "file_version",
+    "file_offset": "file_offset",
+    "maximum_data_size": "data_size",
+    "data_size": "data_size",
+    "image_size": "image_size",
+    "page_size": "page_size",
+    "response_spacing": "response_spacing",
+    "minimum_block_period": "minimum_block_period",
+    "current_time": "current_time",
+    "request_time": "request_time",
+    "upgrade_time": "request_time",
+    "hardware_version": "hardware_version",
+    "payload_type": "payload_type",
+    "query_jitter": "query_jitter",
+}
+"""Which column of `OtaTable` each field of the OTA layers goes to."""
+_FIELD_CONTROL: Final = {0x01, 0x03, 0x04}
+"""Commands whose payload begins with a field control octet."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Frames that had a layer, and those that end too early for it."""
+
+    frames: int = 0
+    malformed: int = 0
+    first_malformed: int | None = None
+
+    def add(self, other: "Tally") -> None:
+        self.frames += other.frames
+        self.malformed += other.malformed
+        firsts = [one for one in (self.first_malformed, other.first_malformed) if one is not None]
+        self.first_malformed = min(firsts, default=None)
+
+
+class Shut(NamedTuple):
+    """A reason why frames stayed encrypted."""
+
+    layer: str
+    pan_id: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Fragments:
+    """APS fragments in the clear (ZigBee 05-3474 2.2.8.4.5), one row each, in capture order."""
+
+    context: Context
+    header: Octets
+    """(n, h) the APS header as it would be without fragmentation, zero padded."""
+    header_length: Index
+    first: NDArray[np.bool_]
+    block: Index
+    """First fragment: number of fragments; others: which one."""
+    aps_secured: NDArray[np.bool_]
+    octets: Octets
+    """(n, w) zero padded."""
+    length: Index
+
+    def __len__(self) -> int:
+        return len(self.block)
+
+
+@dataclass(slots=True)
+class Dissected:
+    """What came of one batch."""
+
+    frames: int = 0
+    other_frames: int = 0
+    bad_fcs: int = 0
+    unchecked_fcs: int = 0
+    truncated: int = 0
+    first_ns: int | None = None
+    last_ns: int | None = None
+    tallies: dict[str, Tally] = field(default_factory=dict[str, Tally])
+    loose: int = 0
+    """Frames of kinds beyond what the engine keeps; nothing was read from them."""
+    shut: dict[Shut, list[int]] = field(default_factory=dict[Shut, list[int]])
+    """[frames, first frame]."""
+    uses: Uses = field(default_factory=dict)
+    learned: tuple[KnownKey, ...] = ()
+    sightings: tuple[Sighting, ...] = ()
+    traffic: Traffic | None = None
+    ota: OtaTable = field(default_factory=lambda: OtaTable.of(0))
+    fragments: Fragments | None = None
+    ring_size: int = 0
+    """How many keys were at hand: with more, what stayed shut may open."""
+    addresses: int = 0
+    """How many addresses were known."""
+
+    @property
+    def lacked_keys(self) -> bool:
+        return any(shut.reason in (Reason.NO_KEY, Reason.MIC_FAILED) for shut in self.shut)
+
+    @property
+    def lacked_addresses(self) -> bool:
+        return any(shut.reason == Reason.SOURCE_UNKNOWN for shut in self.shut)
+
+
+class Part(NamedTuple):
+    """A group of APS frames in the clear and where their context stands."""
+
+    group: Group
+    rows: Index
+    """Row of the context for each frame of the group."""
+    secured: bool
+    """Whether the APS layer was secured."""
+
+
+class Dissector:
+    """Dissects batches; keeps the engine's layouts, the keys and the addresses between them."""
+
+    def __init__(self, engine: Engine, ring: KeyRing, addresses: AddressBook | None = None) -> None:
+        self.engine = engine
+        self.ring = ring
+        self.addresses = addresses or AddressBook()
+        self._opener = Opener()
+
+    def dissect(self, batch: FrameBatch) -> Dissected:
+        """Everything about one batch. A key that it teaches is used on the whole of it."""
+        result = Dissected()
+        learned: tuple[KnownKey, ...] = ()
+        sightings: tuple[Sighting, ...] = ()
+        for _ in range(ROUNDS):
+            result = self._once(batch)
+            sightings += result.sightings
+            ring = self.ring.plus(result.learned)
+            learned += ring.keys[len(self.ring) :]
+            again = len(ring) > len(self.ring) and result.lacked_keys
+            self.ring = ring
+            if not again:
+                break
+        result.learned, result.sightings = learned, sightings
+        return result
+
+    def _once(self, batch: FrameBatch) -> Dissected:
+        self._opener.begin()
+        result = Dissected(
+            frames=len(batch),
+            other_frames=batch.other_frames,
+            bad_fcs=int((batch.fcs == Fcs.INVALID).sum()),
+            unchecked_fcs=int((batch.fcs == Fcs.NOT_CAPTURED).sum()),
+            truncated=int(batch.truncated.sum()),
+            first_ns=int(batch.time_ns.min()) if len(batch) else None,
+            last_ns=int(batch.time_ns.max()) if len(batch) else None,
+            ring_size=len(self.ring),
+        )
+        good = batch.fcs != Fcs.INVALID
+        frame = np.arange(len(batch), dtype=np.int64) if good.all() else np.flatnonzero(good)
+        mac = self.engine.mac.sift(batch.buffer, batch.at[frame], batch.length[frame])
+        self._count(result, mac, batch.number[frame], "Mac")
+        context, nwk_at, nwk_length, mac_eui64 = self._mac(result, batch, frame, mac)
+        if len(context):
+            nwk = self.engine.nwk.sift(batch.buffer, nwk_at, nwk_length)
+            self._count(result, nwk, context.number, "Nwk")
+            self._nwk(result, nwk, context, mac_eui64)
+        result.uses = self._opener.uses
+        result.addresses = len(self.addresses)
+        return result
+
+    def _count(self, result: Dissected, sifted: Sifted, number: Index, stage: str) -> None:
+        """Adds to the tallies; frames too short to be sorted at all are malformed at the stage's first layer."""
+        tallies = result.tallies
+        for group in sifted.groups:
+            for layer in group.layout.layers:
+                if layer != "Undissected":
+                    tallies.setdefault(layer, Tally()).frames += len(group)
+            if group.layout.malformed:
+                one = Tally(0, len(group), int(number[group.index].min()))
+                tallies.setdefault(group.layout.malformed, Tally()).add(one)
+        if len(sifted.loose):
+            short = sifted.loose[sifted.length[sifted.loose] < 2]
+            if len(short):
+                tallies.setdefault(stage, Tally()).add(Tally(0, len(short), int(number[short].min())))
+            result.loose += len(sifted.loose) - len(short)
+
+    def _mac(
+        self, result: Dissected, batch: FrameBatch, frame: Index, mac: Sifted
+    ) -> tuple[Context, Index, Index, NDArray[np.uint64]]:
+        """The frames that carry NWK: their context as far as the MAC tells, and where their NWK header begins."""
+        nwk_groups = [group for group in mac.groups if group.layout.next_stage == "Nwk"]
+        result.traffic = traffic_of(batch, frame, mac)
+        for group in mac.groups:
+            if group.layout.has("MacSecuredPayload"):
+                pan = _column([group], "Mac.destination_pan_id")
+                self._shut(result, "MAC", pan, np.full(len(group), Reason.MAC_SECURITY), batch.number[frame[group.index]])
+        index = _joined([group.index for group in nwk_groups])
+        at = _joined([group.at + group.layout.payload_at for group in nwk_groups])
+        length = _joined([group.length - group.layout.payload_at for group in nwk_groups])
+        here = frame[index]
+        pan_id = _column(nwk_groups, "Mac.destination_pan_id")
+        missing = pan_id < 0
+        if missing.any():
+            pan_id[missing] = _column(nwk_groups, "Mac.source_pan_id")[missing]
+        unknown = np.full(len(index), -1, np.int64)
+        context = Context(
+            number=batch.number[here],
+            time_ns=batch.time_ns[here],
+            pan_id=pan_id,
+            mac_source=_column(nwk_groups, "Mac.source_short"),
+            mac_sequence=_column(nwk_groups, "Mac.sequence_number"),
+            nwk_source=unknown,
+            nwk_destination=unknown,
+            nwk_sequence=unknown,
+            nwk_frame_counter=unknown,
+            source_eui64=np.zeros(len(index), np.uint64),
+            destination_eui64=np.zeros(len(index), np.uint64),
+        )
+        return context, at, length, _wide(nwk_groups, "Mac.source_extended")
+
+    def _nwk(self, result: Dissected, nwk: Sifted, context: Context, mac_eui64: NDArray[np.uint64]) -> None:
+        source, destination = nwk.column("Nwk.source"), nwk.column("Nwk.destination")
+        source_eui64, destination_eui64 = nwk.wide("Nwk.source_eui64"), nwk.wide("Nwk.destination_eui64")
+        hop_eui64 = nwk.wide("NwkSecurity.source_eui64")
+        # The auxiliary header names the hop's transmitter; that is the originator only if the MAC source is.
+        own = (context.mac_source == source) & (source_eui64 == 0)
+        source_eui64 = np.where(own, hop_eui64, source_eui64)
+        self._sight(context, source, source_eui64, destination, destination_eui64, hop_eui64)
+        book = self.addresses
+        source_eui64 = book.fill(context.pan_id, source, source_eui64)
+        destination_eui64 = book.fill(context.pan_id, destination, destination_eui64)
+        full = Context(
+            number=context.number,
+            time_ns=context.time_ns,
+            pan_id=context.pan_id,
+            mac_source=context.mac_source,
+            mac_sequence=context.mac_sequence,
+            nwk_source=source,
+            nwk_destination=destination,
+            nwk_sequence=nwk.column("Nwk.sequence_number"),
+            nwk_frame_counter=nwk.column("NwkSecurity.frame_counter"),
+            source_eui64=source_eui64,
+            destination_eui64=destination_eui64,
+        )
+        unsupported = [group for group in nwk.groups if group.layout.has("UnsupportedSecuredPayload")]
+        for group in unsupported:
+            rows_ = group.index
+            self._shut(
+                result, "NWK", full.pan_id[rows_], np.full(len(rows_), Reason.LEVEL_UNSUPPORTED), full.number[rows_]
+            )
+        payloads = _Payloads()
+        for group in nwk.groups:
+            if group.layout.next_stage in ("Aps", "NwkCommand"):
+                at = group.at + group.layout.payload_at
+                payloads.plain(
+                    group.layout.next_stage == "Aps", group.index, group.buffer, at, group.length - group.layout.payload_at
+                )
+        for sealed in sealed_frames(nwk.with_slot("SecuredPayload.ciphertext", "rest"), "NwkSecurity"):
+            sealed = self._with_source(sealed, hop_eui64, mac_eui64, full)
+            pan_id, number = full.pan_id[sealed.row], full.number[sealed.row]
+            plain, reason = self._opener.nwk(sealed, pan_id, number, self.ring)
+            self._shut(result, "NWK", pan_id, reason, number)
+            is_data = (sealed.header[:, 0] & 3) == 0
+            opened = reason == Reason.OPENED
+            payloads.opened(is_data, opened, sealed.row, plain, sealed.length)
+        commands, command_rows = payloads.buffer(data=False)
+        if len(command_rows[0]):
+            sifted = self.engine.command.sift(commands, command_rows[1], command_rows[2])
+            self._count(result, sifted, full.number[command_rows[0]], "NwkCommand")
+        buffer, (row, at, length) = payloads.buffer(data=True)
+        if len(row):
+            self._aps(result, full, row, buffer, at, length)
+        result.sightings = book.news()
+
+    def _with_source(
+        self, sealed: Sealed, hop_eui64: NDArray[np.uint64], mac_eui64: NDArray[np.uint64], context: Context
+    ) -> Sealed:
+        """NWK frames without extended nonce: the transmitter's EUI-64 from the MAC header or the address book."""
+        if sealed.eui64.all():
+            return sealed
+        fallback = np.where(mac_eui64 != 0, mac_eui64, hop_eui64)[sealed.row]
+        fallback = self.addresses.fill(context.pan_id[sealed.row], context.mac_source[sealed.row], fallback)
+        sealed.eui64[:] = np.where(sealed.eui64 == 0, fallback, sealed.eui64)
+        return sealed
+
+    def _sight(
+        self,
+        context: Context,
+        source: Index,
+        source_eui64: NDArray[np.uint64],
+        destination: Index,
+        destination_eui64: NDArray[np.uint64],
+        hop_eui64: NDArray[np.uint64],
+    ) -> None:
+        book, number = self.addresses, context.number
+        book.learn(context.pan_id, source, source_eui64, number)
+        book.learn(context.pan_id, destination, destination_eui64, number)
+        book.learn(context.pan_id, context.mac_source, hop_eui64, number)
+
+    def _aps(self, result: Dissected, context: Context, row: Index, buffer: Octets, at: Index, length: Index) -> None:
+        sifted = self.engine.aps.sift(buffer, at, length)
+        self._count(result, sifted, context.number[row], "Aps")
+        parts = [Part(group, row[group.index], secured=False) for group in sifted.groups]
+        for group in sifted.groups:
+            if group.layout.has("UnsupportedSecuredPayload"):
+                mine = row[group.index]
+                none = np.full(len(mine), Reason.LEVEL_UNSUPPORTED)
+                self._shut(result, "APS", context.pan_id[mine], none, context.number[mine])
+        opened: list[tuple[Index, Octets, Index]] = []
+        for sealed in sealed_frames(sifted.with_slot("SecuredPayload.ciphertext", "rest"), "ApsSecurity"):
+            mine = row[sealed.row]
+            sealed.eui64[:] = np.where(sealed.eui64 == 0, context.source_eui64[mine], sealed.eui64)
+            pair = _pairs(context, mine)
+            control = sealed.header[:, 0]
+            # An acknowledgement (type 2) of a command has its format bit set.
+            is_data = ((control & 3) == 0) | (((control & 3) == 2) & ((control & 0x10) == 0))
+            plain, reason = self._opener.aps(sealed, pair, is_data, context.number[mine], self.ring)
+            self._shut(result, "APS", context.pan_id[mine], reason, context.number[mine])
+            good = reason == Reason.OPENED
+            head = sealed.header[good, : sealed.auxiliary].copy()
+            head[:, 0] &= 0xDF
+            opened.append((mine[good], np.hstack((head, plain[good])), sealed.length[good] + sealed.auxiliary))
+        if opened:
+            clear, (again, clear_at, clear_length) = _flat(opened)
+            second = self.engine.aps.sift(clear, clear_at, clear_length)
+            self._count_opened(result, second, context.number[again])
+            parts += [Part(group, again[group.index], secured=True) for group in second.groups]
+        self.read(result, context, parts)
+
+    def _count_opened(self, result: Dissected, sifted: Sifted, number: Index) -> None:
+        """As `_count`, but the APS header itself was counted when it was still sealed."""
+        self._count(result, sifted, number, "Aps")
+        result.tallies["Aps"].frames -= sum(len(group) for group in sifted.groups if group.layout.has("Aps"))
+
+    def read(self, result: Dissected, context: Context, parts: Sequence[Part]) -> None:
+        """Takes from APS frames in the clear what analyzers need: OTA commands, fragments, keys, addresses."""
+        ota: list[Part] = []
+        fragments: list[Part] = []
+        for part in parts:
+            layout = part.group.layout
+            if layout.has("Fragment"):
+                fragments.append(part)
+            elif layout.has("TransportKey"):
+                result.learned += tuple(_transported(part, context))
+            elif layout.has("DeviceAnnounce"):
+                self._announced(part, context)
+            elif layout.has("Zcl") and any(layer in OTA_COMMANDS for layer in layout.layers):
+                ota.append(part)
+            elif layout.has("DefaultResponse"):
+                mine = np.flatnonzero(part.group.uint("Aps.cluster") == OTA_CLUSTER)
+                if len(mine) == len(part.group):
+                    ota.append(part)
+                elif len(mine):
+                    group = part.group
+                    some = Group(layout, group.index[mine], group.at[mine], group.length[mine], group.buffer)
+                    ota.append(Part(some, part.rows[mine], part.secured))
+        result.ota = ota_table(ota, context)
+        result.fragments = _fragments(fragments, context) if fragments else None
+
+    def _announced(self, part: Part, context: Context) -> None:
+        short = part.group.uint("DeviceAnnounce.nwk_address").astype(np.int64)
+        eui64 = part.group.uint("DeviceAnnounce.ieee_address").astype(np.uint64)
+        self.addresses.learn(context.pan_id[part.rows], short, eui64, context.number[part.rows])
+
+    @staticmethod
+    def _shut(
+        result: Dissected, layer: str, pan_id: Index, reason: NDArray[np.uint8] | NDArray[np.int64], number: Index
+    ) -> None:
+        """Counts the frames that stayed shut, by PAN and reason."""
+        which = np.flatnonzero(reason != Reason.OPENED)
+        for pan in np.unique(pan_id[which])[:1000]:
+            for code in np.unique(reason[which]):
+                mine = which[(pan_id[which] == pan) & (reason[which] == code)]
+                if len(mine):
+                    entry = result.shut.setdefault(Shut(layer, int(pan), Reason(int(code))), [0, int(number[mine].min())])
+                    entry[0] += len(mine)
+                    entry[1] = min(entry[1], int(number[mine].min()))
+
+
+class _Payloads:
+    """NWK payloads in the clear, whether they were opened or never sealed, until they become one buffer for a stage."""
+
+    def __init__(self) -> None:
+        self._kept: dict[bool, list[tuple[Index, Octets, Index]]] = {True: [], False: []}
+
+    def plain(self, data: bool, row: Index, buffer: Octets, at: Index, length: Index) -> None:  # noqa: FBT001 -- a kind, not a switch
+        width = -(-int(length.max(initial=1)) // 16) * 16
+        self._kept[data].append((row, padded(buffer, at, length, width), length))
+
+    def opened(
+        self, is_data: NDArray[np.bool_], ok: NDArray[np.bool_], row: Index, plain: Octets, length: Index
+    ) -> None:
+        for data in (True, False):
+            which = np.flatnonzero(ok & (is_data == data))
+            if len(which):
+                self._kept[data].append((row[which], plain[which], length[which]))
+
+    def buffer(self, *, data: bool) -> tuple[Octets, tuple[Index, Index, Index]]:
+        return _flat(self._kept[data])
+
+
+def _flat(parts: Sequence[tuple[Index, Octets, Index]]) -> tuple[Octets, tuple[Index, Index, Index]]:
+    """Tables of rows one after the other in one flat buffer: the buffer; and for each row its number, place and length."""
+    size = sum(table.size for _, table, _ in parts)
+    buffer = np.empty(size + SLACK, np.uint8)
+    buffer[size:] = 0
+    places: list[Index] = []
+    at = 0
+    for _, table, _ in parts:
+        buffer[at : at + table.size] = table.reshape(-1)
+        places.append(at + np.arange(len(table), dtype=np.int64) * table.shape[1])
+        at += table.size
+    return buffer, (
+        _joined([row for row, _, _ in parts]),
+        _joined(places),
+        _joined([length for _, _, length in parts]),
+    )
+
+
+def _joined(parts: Sequence[Index]) -> Index:
+    if not parts:
+        return np.zeros(0, np.int64)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _column(groups: Iterable[Group], name: str) -> Index:
+    return _joined(
+        [
+            group.uint(name).astype(np.int64) if name in group.layout.slots else np.full(len(group), -1, np.int64)
+            for group in groups
+        ]
+    )
+
+
+def _wide(groups: Iterable[Group], name: str) -> NDArray[np.uint64]:
+    parts = [
+        group.uint(name).astype(np.uint64) if name in group.layout.slots else np.zeros(len(group), np.uint64)
+        for group in groups
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
+
+
+def _pairs(context: Context, row: Index) -> Index:
+    """A number for each pair of devices, the same in both directions."""
+    one, other = context.nwk_source[row], context.nwk_destination[row]
+    return (context.pan_id[row] << 32) | (np.minimum(one, other) << 16) | np.maximum(one, other)
+
+
+def _fragments(parts: Sequence[Part], context: Context) -> Fragments:
+    """The fragments of several groups in capture order."""
+    row = _joined([part.rows for part in parts])
+    order = np.argsort(row, kind="stable")
+    count = len(row)
+    extents = [part.group.extent("Fragment.octets") for part in parts]
+    # The extended header is the control octet and the block number: without them the frame was never fragmented.
+    ends = [part.group.layout.slots["Aps.block_number"].start - 1 for part in parts]
+    header = np.zeros((count, max(ends)), np.uint8)
+    octets = np.zeros((count, max(int(length.max(initial=1)) for _, length in extents)), np.uint8)
+    start = 0
+    for part, (at, length), end in zip(parts, extents, ends, strict=True):
+        here = slice(start, start + len(part.rows))
+        start = here.stop
+        header[here, :end] = part.group.rows(end)[:, :end]
+        octets[here] = padded(part.group.buffer, at, length, octets.shape[1])
+    header[:, 0] &= 0x7F
+    return Fragments(
+        context=context.take(row[order]),
+        header=header[order],
+        header_length=np.repeat(ends, [len(part.rows) for part in parts])[order],
+        first=(_column([part.group for part in parts], "Aps.fragmentation") == 1)[order],
+        block=_column([part.group for part in parts], "Aps.block_number")[order],
+        aps_secured=np.repeat([part.secured for part in parts], [len(part.rows) for part in parts])[order],
+        octets=octets[order],
+        length=_joined([length for _, length in extents])[order],
+    )
+
+
+def _transported(part: Part, context: Context) -> Iterable[KnownKey]:
+    """The keys of Transport-Key commands (ZigBee 05-3474 4.4.10.1)."""
+    group = part.group
+    kinds = group.uint("TransportKey.key_type")
+    keys = group.octets("TransportKey.key")
+    number, pan_id = context.number[part.rows], context.pan_id[part.rows]
+    sequence = group.uint("TransportKey.key_sequence_number") if "TransportKey.key_sequence_number" in group.layout.slots else None
+    for at in range(min(len(group), 1000)):
+        source = f"frame {int(number[at])} (Transport-Key)"
+        kind = int(kinds[at])
+        if kind in (1, 5) and sequence is not None:
+            yield KnownKey("network", keys[at].tobytes(), source, pan_id=int(pan_id[at]), sequence_number=int(sequence[at]))
+        elif kind in (0, 2, 3, 4):
+            yield KnownKey("link", keys[at].tobytes(), source)
+
+
+def ota_table(parts: Sequence[Part], context: Context) -> OtaTable:
+    """OTA commands and default responses of several groups as one table in capture order."""
+    total = sum(len(part.group) for part in parts)
+    if not total:
+        return OtaTable.of(0)
+    columns: dict[str, Index] = {}
+
+    def column(name: str) -> Index:
+        if name not in columns:
+            columns[name] = np.full(total, -1, np.int64)
+        return columns[name]
+
+    data: list[Octets] = []
+    data_size = 0
+    start = 0
+    for group, _, secured in parts:
+        here = slice(start, start + len(group))
+        start = here.stop
+        layout, slots = group.layout, group.layout.slots
+        layer = next((one for one in layout.layers if one in OTA_COMMANDS), "DefaultResponse")
+        column("command")[here] = OTA_COMMANDS.get(layer, DEFAULT_RESPONSE)
+        column("aps_secured")[here] = secured
+        column("from_server")[here] = group.uint("Zcl.server_to_client")
+        column("zcl_sequence")[here] = group.uint("Zcl.transaction_sequence_number")
+        column("aps_counter")[here] = group.uint("Aps.counter")
+        column("profile")[here] = group.uint("Aps.profile")
+        column("source_endpoint")[here] = group.uint("Aps.source_endpoint")
+        if "Aps.destination_endpoint" in slots:
+            column("destination_endpoint")[here] = group.uint("Aps.destination_endpoint")
+        if layer == "DefaultResponse":
+            column("answered")[here] = group.uint("DefaultResponse.command_identifier")
+        if OTA_COMMANDS.get(layer) in _FIELD_CONTROL and f"{layer}.manufacturer_code" in slots:
+            at = slots[f"{layer}.manufacturer_code"].start - 1
+            column("field_control")[here] = group.rows(at + 1)[:, at]
+        for name, target in _COLUMNS.items():
+            slot = f"{layer}.{name}"
+            if slot in slots:
+                column(target)[here] = group.uint(slot)
+        if "ImageBlockResponse.image_data" in slots:
+            at, length = group.extent("ImageBlockResponse.image_data")
+            width = int(length.max(initial=0))
+            table = rows(group.buffer, at, width) if width else np.zeros((0, 0), np.uint8)
+            column("data_at")[here] = data_size + np.arange(len(group)) * width
+            column("data_length")[here] = length
+            data.append(table.reshape(-1))
+            data_size += table.size
+    row = _joined([part.rows for part in parts])
+    order = np.argsort(context.number[row], kind="stable")
+    sorted_columns = {name: values[order] for name, values in columns.items()}
+    return OtaTable.of(
+        total,
+        np.concatenate(data) if data else None,
+        **context.take(row[order]).columns(),
+        **sorted_columns,
+    )

@@ -1,0 +1,265 @@
+"""Keys: where they come from, which frames they may open, and the ledger of what they did open.
+
+A key comes from a TOML file, the command line, a capture's decryption secrets or a Transport-Key command that was heard.
+
+```toml
+[[network]]
+key = "000102030405060708090a0b0c0d0e0f"
+pan_id = 0x4a5b             # optional: only frames of this PAN
+sequence_number = 0         # optional: only frames secured with this key sequence number
+
+[[link]]
+key = "86d58aaa998e2faefaf9fef49606543a"
+devices = ["00:15:8d:00:00:c0:ff:ee", "00:15:8d:00:00:12:34:56"]   # optional: only between these (one or two)
+```
+"""
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from hanscope.analyzers.results import Key
+from hanscope.dissectors.crypto.mmo import key_load_key, key_transport_key
+
+KEY_OCTETS: Final = 16
+MAXIMUM_KEYS: Final = 4096
+"""Keys held at most; a hostile capture could announce any number."""
+
+WELL_KNOWN: Final = {
+    bytes.fromhex("5A6967426565416C6C69616E63653039"): "well-known (ZigBeeAlliance09)",
+    bytes.fromhex("D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF"): "well-known (distributed link key, certification)",
+}
+"""Link keys that everybody has (ZigBee 05-3474 4.4; Z3 base device). They open the commands of a join, never data."""
+
+KeyKind = Literal["network", "link"]
+
+
+class KeyFileError(ValueError):
+    """A key, or a file of keys, that cannot be understood; the message is one line that says where and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """A key and what limits its use."""
+
+    kind: KeyKind
+    octets: bytes
+    source: str
+    pan_id: int | None = None
+    sequence_number: int | None = None
+    devices: frozenset[int] = frozenset()
+    """EUI-64s of a link key's ends; empty: any."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the key without telling it."""
+        return hashlib.sha256(self.octets).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """The keys that may be used; immutable, so that every batch can say with which ring it was read."""
+
+    keys: tuple[KnownKey, ...] = ()
+
+    def plus(self, more: Iterable[KnownKey]) -> "KeyRing":
+        """With further keys; the same key of the same kind is not taken twice, unless its limits differ."""
+        seen = {self._identity(key) for key in self.keys}
+        new: list[KnownKey] = []
+        for key in more:
+            if (identity := self._identity(key)) not in seen and len(self.keys) + len(new) < MAXIMUM_KEYS:
+                seen.add(identity)
+                new.append(key)
+        return KeyRing(self.keys + tuple(new)) if new else self
+
+    @staticmethod
+    def _identity(key: KnownKey) -> tuple[object, ...]:
+        return key.kind, key.octets, key.pan_id, key.sequence_number, key.devices
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __or__(self, other: "KeyRing") -> "KeyRing":
+        return self.plus(other.keys)
+
+    @cached_property
+    def network(self) -> tuple[KnownKey, ...]:
+        return tuple(key for key in self.keys if key.kind == "network")
+
+    @cached_property
+    def link(self) -> tuple[KnownKey, ...]:
+        return tuple(key for key in self.keys if key.kind == "link")
+
+    @cached_property
+    def _join_keys(self) -> tuple[KnownKey, ...]:
+        return self.link + tuple(KnownKey("link", octets, source) for octets, source in WELL_KNOWN.items())
+
+    @cached_property
+    def transport(self) -> tuple[tuple[bytes, KnownKey], ...]:
+        """Key-transport keys (ZigBee 05-3474 4.5.3) with the link key that each is derived from."""
+        return tuple((key_transport_key(key.octets), key) for key in self._join_keys)
+
+    @cached_property
+    def load(self) -> tuple[tuple[bytes, KnownKey], ...]:
+        """Key-load keys, likewise."""
+        return tuple((key_load_key(key.octets), key) for key in self._join_keys)
+
+    @cached_property
+    def command(self) -> tuple[tuple[bytes, KnownKey], ...]:
+        """Link keys for APS commands and their acknowledgements: here the well-known ones are tried too."""
+        return tuple((key.octets, key) for key in self._join_keys)
+
+    @cached_property
+    def data(self) -> tuple[tuple[bytes, KnownKey], ...]:
+        """Link keys for APS data."""
+        return tuple((key.octets, key) for key in self.link)
+
+
+@dataclass(slots=True)
+class Use:
+    """What one key opened."""
+
+    nwk_frames: int = 0
+    aps_frames: int = 0
+    first_frame: int | None = None
+
+    def add(self, other: "Use") -> None:
+        self.nwk_frames += other.nwk_frames
+        self.aps_frames += other.aps_frames
+        firsts = [frame for frame in (self.first_frame, other.first_frame) if frame is not None]
+        self.first_frame = min(firsts, default=None)
+
+
+Uses = dict[KnownKey, Use]
+
+
+def ledger(ring: KeyRing, uses: Uses, *, show_keys: bool) -> tuple[Key, ...]:
+    """The key ledger: every given or learned key, and the well-known ones that opened something.
+
+    A key that was given without its kind stands in the ring as both; the kind that opened nothing is left out if the other did.
+    """
+    entries = [*ring.keys, *(key for key in uses if key not in ring.keys)]
+    used = {key.octets for key in uses}
+    listed: set[tuple[object, ...]] = set()
+    out: list[Key] = []
+    for key in entries:
+        use = uses.get(key)
+        if use is None and key.octets in used:
+            continue
+        unused_twin = (key.octets, key.source) if use is None else (key.octets, key.source, key.kind, key.pan_id, key.devices)
+        if unused_twin in listed:
+            continue
+        listed.add(unused_twin)
+        use = use or Use()
+        out.append(
+            Key(
+                kind=key.kind,
+                fingerprint=key.fingerprint,
+                key=key.octets.hex() if show_keys else None,
+                source=key.source,
+                pan_id=key.pan_id,
+                sequence_number=key.sequence_number,
+                devices=tuple(eui64_text(device) for device in sorted(key.devices)),
+                nwk_frames=use.nwk_frames,
+                aps_frames=use.aps_frames,
+                first_frame=use.first_frame,
+            )
+        )
+    return tuple(out)
+
+
+def eui64_text(eui64: int) -> str:
+    """The form in which people write an EUI-64: `00:0d:6f:00:0a:90:69:e0`."""
+    return eui64.to_bytes(8, "big").hex(":")
+
+
+def _key_octets(text: str, where: str) -> bytes:
+    plain = re.sub(r"[\s:-]", "", text)
+    if not re.fullmatch(r"[0-9a-fA-F]{32}", plain):
+        raise KeyFileError(f"{where}: a key is 32 hexadecimal digits, this has {len(plain)} characters")
+    return bytes.fromhex(plain)
+
+
+def _eui64(text: str, where: str) -> int:
+    plain = re.sub(r"[\s:-]", "", text)
+    if not re.fullmatch(r"[0-9a-fA-F]{16}", plain):
+        raise KeyFileError(f"{where}: a device is named by its EUI-64, such as 00:0d:6f:00:0a:90:69:e0, not by {text!r}")
+    return int(plain, 16)
+
+
+def _number(text: str, where: str) -> int:
+    try:
+        number = int(text, 16)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 0xFFFF:
+        raise KeyFileError(f"{where}: a PAN is four hexadecimal digits, not {text!r}")
+    return number
+
+
+def parse_key(text: str) -> tuple[KnownKey, ...]:
+    """Keys from the command line.
+
+    `HEX` (tried as network and as link key), `network:HEX`, `network:HEX@1A2B` (only PAN 0x1A2B), `link:HEX`,
+    `link:HEX@00:0d:6f:00:0a:90:69:e0` or `…@EUI-64,EUI-64`. Raises `KeyFileError`.
+    """
+    where, source = "--key", "command line"
+    kind, colon, rest = text.partition(":")
+    if not colon or kind not in {"network", "link"}:
+        kind, rest = "", text
+    digits, at, scope = rest.partition("@")
+    octets = _key_octets(digits, where)
+    if kind == "link":
+        devices = frozenset(_eui64(one, where) for one in scope.split(",")) if at else frozenset[int]()
+        return (KnownKey("link", octets, source, devices=devices),)
+    pan_id = _number(scope, where) if at else None
+    network = KnownKey("network", octets, source, pan_id=pan_id)
+    return (network,) if kind else (network, KnownKey("link", octets, source))
+
+
+def load_key_file(path: str | Path) -> KeyRing:
+    """Keys from a TOML file (its form: see the module). Raises `KeyFileError`."""
+    path = Path(path)
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise KeyFileError(f"{path}: {error.strerror or error}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise KeyFileError(f"{path}: not a TOML file: {error}") from None
+    unknown = content.keys() - {"network", "link"}
+    if unknown:
+        raise KeyFileError(f"{path}: unknown table {sorted(unknown)[0]!r}; there are [[network]] and [[link]]")
+    keys: list[KnownKey] = []
+    for kind in ("network", "link"):
+        entries = content.get(kind, [])
+        if not isinstance(entries, list):
+            raise KeyFileError(f"{path}: write [[{kind}]], with two brackets")
+        for place, entry in enumerate(entries, 1):
+            keys.append(_entry(kind, entry, f"{path}: [[{kind}]] number {place}", path.name))
+    return KeyRing().plus(keys)
+
+
+def _entry(kind: KeyKind, entry: dict[str, Any], where: str, file: str) -> KnownKey:
+    allowed = {"network": {"key", "pan_id", "sequence_number"}, "link": {"key", "devices"}}[kind] | {"comment"}
+    if unknown := entry.keys() - allowed:
+        raise KeyFileError(f"{where}: unknown entry {sorted(unknown)[0]!r}; known are {', '.join(sorted(allowed))}")
+    if not isinstance(entry.get("key"), str):
+        raise KeyFileError(f"{where}: the entry 'key' with 32 hexadecimal digits is missing")
+    made = KnownKey(kind, _key_octets(entry["key"], where), f"key file {file}")
+    if kind == "link":
+        devices: Sequence[str] = entry.get("devices", [])
+        if not isinstance(devices, list) or len(devices) > 2:
+            raise KeyFileError(f"{where}: 'devices' is a list of one or two EUI-64s")
+        return replace(made, devices=frozenset(_eui64(str(device), where) for device in devices))
+    for name, limit in (("pan_id", 0xFFFF), ("sequence_number", 0xFF)):
+        if name in entry:
+            number = entry[name]
+            if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= limit:
+                raise KeyFileError(f"{where}: {name!r} is a number from 0 to {limit:#x}")
+            made = replace(made, **{name: number})
+    return made

@@ -1,0 +1,308 @@
+"""Opening encrypted frames in bulk: which keys are tried on which frames, in what order, and why a frame stayed shut.
+
+NWK frames (ZigBee 05-3474 4.3.1) are tried with the network keys of their PAN and key sequence number. APS frames (4.4.1) are
+tried with the keys that their key identifier names; the link key that opened a pair of devices is tried first on that pair.
+A MIC of 32 bits that holds is the proof.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hanscope.analyzers.keys import KeyRing, KnownKey, Use, Uses
+from hanscope.dissectors.columns.rows import Index, Octets, rows
+from hanscope.dissectors.columns.stage import Group
+from hanscope.dissectors.crypto.ccm import BLOCK, MIC, BulkCcm, Nonces, open_one
+
+_T = TypeVar("_T", bound=np.generic)
+
+LEVEL: Final = 5
+"""nwkSecurityLevel of every ZigBee PRO network (4.5.1.1.1): it takes the place of the 0 on the air."""
+PROBES: Final = 16
+"""Frames that a key is tried on before it is tried on all of a kind, where there are many keys."""
+TRIALS: Final = 20_000
+"""Single trials for unknown pairs of devices in one batch; what a hostile capture asks beyond stays shut and says so."""
+
+
+class Reason(IntEnum):
+    """Why a frame stayed shut."""
+
+    OPENED = 0
+    NO_KEY = 1
+    MIC_FAILED = 2
+    SOURCE_UNKNOWN = 3
+    NOT_TRIED = 4
+    LEVEL_UNSUPPORTED = 5
+    MAC_SECURITY = 6
+
+    def text(self, keys: int) -> str:
+        """In words; `keys`: how many keys were tried at most."""
+        return {
+            Reason.OPENED: "opened",
+            Reason.NO_KEY: "no key is known for it",
+            Reason.MIC_FAILED: f"none of the {keys} keys opens it" if keys != 1 else "the only key does not open it",
+            Reason.SOURCE_UNKNOWN: "the sender's EUI-64, part of the nonce, was never heard",
+            Reason.NOT_TRIED: "not tried: too many unknown pairs of devices at once",
+            Reason.LEVEL_UNSUPPORTED: "the security level is not one that ZigBee uses",
+            Reason.MAC_SECURITY: "secured at the MAC layer, which ZigBee does not do",
+        }[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Encrypted frames of one layer whose headers are equally long, longest first."""
+
+    row: Index
+    """Which rows of the caller's they are."""
+    header: Octets
+    """(n, a) what the MIC covers besides the message, with the level filled in."""
+    auxiliary: int
+    """Where in the header the auxiliary security header begins."""
+    body: Octets
+    """(n, w) ciphertext, arbitrary octets behind its end."""
+    length: Index
+    mic: Octets
+    eui64: NDArray[np.uint64]
+    """Of the sender, as the auxiliary header tells; 0: it does not."""
+    frame_counter: NDArray[np.uint64]
+    control: NDArray[np.uint64]
+    sequence_number: Index
+    """Key sequence number; -1: none."""
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def take(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> "Sealed":
+        """Some of the frames, in the same order."""
+        return Sealed(
+            **{
+                one.name: self.auxiliary if one.name == "auxiliary" else getattr(self, one.name)[which]
+                for one in fields(self)
+            }
+        )
+
+    @property
+    def key_identifier(self) -> Index:
+        return ((self.control >> np.uint64(3)) & np.uint64(3)).astype(np.int64)
+
+    def nonce(self, at: int) -> bytes:
+        return (
+            int(self.eui64[at]).to_bytes(8, "little")
+            + int(self.frame_counter[at]).to_bytes(4, "little")
+            + bytes([int(self.control[at])])
+        )
+
+
+def sealed_frames(groups: Iterator[Group], layer: str) -> list[Sealed]:
+    """The encrypted frames among `groups`, by header length; `layer`: "NwkSecurity" or "ApsSecurity"."""
+    by_header: dict[tuple[int, int], list[Group]] = {}
+    for group in groups:
+        slots = group.layout.slots
+        place = slots["SecuredPayload.ciphertext"].start, slots[f"{layer}.security_level"].start
+        by_header.setdefault(place, []).append(group)
+    return [_sealed(members, header, auxiliary, layer) for (header, auxiliary), members in by_header.items()]
+
+
+def _sealed(groups: Sequence[Group], header: int, auxiliary: int, layer: str) -> Sealed:
+    length = _joined([group.length for group in groups]) - header - MIC
+    order = np.argsort(-length, kind="stable")
+    length = length[order]
+    at = _joined([group.at for group in groups])[order]
+    buffer = groups[0].buffer
+    lead = _joined([group.rows(header)[:, :header] for group in groups])[order]
+    lead[:, auxiliary] |= LEVEL
+
+    def column(name: str, absent: int) -> NDArray[np.uint64]:
+        slot = f"{layer}.{name}"
+        parts = [
+            group.uint(slot).astype(np.uint64) if slot in group.layout.slots else np.full(len(group), absent, np.uint64)
+            for group in groups
+        ]
+        return _joined(parts)[order]
+
+    width = -(-max(int(length[0]), 1) // BLOCK) * BLOCK
+    return Sealed(
+        row=_joined([group.index for group in groups])[order],
+        header=lead,
+        auxiliary=auxiliary,
+        body=rows(buffer, at + header, width),
+        length=length,
+        mic=rows(buffer, at + header + length, MIC),
+        eui64=column("source_eui64", 0),
+        frame_counter=column("frame_counter", 0),
+        control=lead[:, auxiliary].astype(np.uint64),
+        sequence_number=column("key_sequence_number", 0xFFFF).astype(np.int64),
+    )
+
+
+def _joined(parts: Sequence[NDArray[_T]]) -> NDArray[_T]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+class Opener:
+    """Tries keys on frames; remembers which key belongs to which pair of devices."""
+
+    def __init__(self) -> None:
+        self.uses: Uses = {}
+        self._ciphers: dict[bytes, BulkCcm] = {}
+        self._pairs: dict[int, tuple[bytes, KnownKey]] = {}
+        self._trials = 0
+
+    def begin(self) -> None:
+        """Before each batch: the counts start anew."""
+        self.uses = {}
+        self._trials = TRIALS
+
+    def _cipher(self, key: bytes) -> BulkCcm:
+        if key not in self._ciphers:
+            self._ciphers[key] = BulkCcm(key)
+        return self._ciphers[key]
+
+    def _try(self, key: bytes, frames: Sealed) -> tuple[Octets, NDArray[np.bool_]]:
+        nonces = Nonces(frames.eui64, frames.frame_counter, frames.control)
+        return self._cipher(key).decrypt(nonces, frames.header, frames.body, frames.length, frames.mic)
+
+    def _used(self, key: KnownKey, number: Index, *, nwk: bool) -> None:
+        if len(number):
+            count = len(number)
+            use = Use(count if nwk else 0, 0 if nwk else count, int(number.min()))
+            self.uses.setdefault(key, Use()).add(use)
+
+    def nwk(self, frames: Sealed, pan_id: Index, number: Index, ring: KeyRing) -> tuple[Octets, NDArray[np.uint8]]:
+        """Opens NWK frames. `pan_id`, `number` (frame numbers): one for each. Returns plaintext (n, w) and `Reason`s (n,)."""
+        plain = np.zeros_like(frames.body)
+        reason = np.full(len(frames), Reason.NO_KEY, np.uint8)
+        reason[frames.eui64 == 0] = Reason.SOURCE_UNKNOWN
+        kinds = pan_id * 65536 + frames.sequence_number
+        for key in ring.network:
+            left = (reason == Reason.NO_KEY) | (reason == Reason.MIC_FAILED)
+            if key.pan_id is not None:
+                left &= pan_id == key.pan_id
+            if key.sequence_number is not None:
+                left &= frames.sequence_number == key.sequence_number
+            which = np.flatnonzero(left)
+            if len(ring.network) > 4 and len(which) > 4 * PROBES:
+                which = self._promising(key.octets, frames, which, kinds, reason)
+            if not len(which):
+                continue
+            self._open(key.octets, key, frames, which, number, plain, reason, nwk=True)
+        return plain, reason
+
+    def _open(
+        self,
+        octets: bytes,
+        key: KnownKey,
+        frames: Sealed,
+        which: NDArray[np.intp],
+        number: Index,
+        plain: Octets,
+        reason: NDArray[np.uint8],
+        *,
+        nwk: bool,
+    ) -> None:
+        """Tries one key on some frames and enters what came of it."""
+        whole = len(which) == len(frames)
+        text, ok = self._try(octets, frames if whole else frames.take(which))
+        if whole and ok.all():
+            plain[:] = text
+            reason[:] = Reason.OPENED
+        else:
+            reason[which] = np.where(ok, Reason.OPENED, Reason.MIC_FAILED)
+            plain[which[ok]] = text[ok]
+        self._used(key, number[which[ok]], nwk=nwk)
+
+    def _promising(
+        self, key: bytes, frames: Sealed, which: NDArray[np.intp], kinds: Index, reason: NDArray[np.uint8]
+    ) -> NDArray[np.intp]:
+        """Of many frames and many keys: the frames of those kinds of which the key opens one of a sample."""
+        keep: list[NDArray[np.intp]] = []
+        for kind in np.unique(kinds[which])[:256]:
+            mine = which[kinds[which] == kind]
+            sample = mine[np.unique(np.linspace(0, len(mine) - 1, PROBES).astype(np.intp))]
+            if self._try(key, frames.take(sample))[1].any():
+                keep.append(mine)
+            else:
+                reason[mine] = Reason.MIC_FAILED
+        return np.sort(np.concatenate(keep)) if keep else which[:0]
+
+    def aps(
+        self, frames: Sealed, pair: Index, is_data: NDArray[np.bool_], number: Index, ring: KeyRing
+    ) -> tuple[Octets, NDArray[np.uint8]]:
+        """Opens APS frames. `pair`: a number for each pair of devices; `is_data`: no command, nor the ack of one."""
+        plain = np.zeros_like(frames.body)
+        reason = np.full(len(frames), Reason.NO_KEY, np.uint8)
+        unknown = frames.eui64 == 0
+        identifier = frames.key_identifier
+        classes: tuple[tuple[NDArray[np.bool_], Sequence[tuple[bytes, KnownKey]]], ...] = (
+            ((identifier == 0) & is_data, ring.data),
+            ((identifier == 0) & ~is_data, ring.command),
+            (identifier == 1, tuple((key.octets, key) for key in ring.network)),
+            (identifier == 2, ring.transport),
+            (identifier == 3, ring.load),
+        )
+        for members, keys in classes:
+            which = np.flatnonzero(members & ~unknown)
+            if len(which) and keys:
+                reason[which] = Reason.MIC_FAILED
+                self._by_pair(frames, which, pair, number, keys, plain, reason)
+        reason[unknown] = Reason.SOURCE_UNKNOWN
+        return plain, reason
+
+    def _by_pair(
+        self,
+        frames: Sealed,
+        which: NDArray[np.intp],
+        pair: Index,
+        number: Index,
+        keys: Sequence[tuple[bytes, KnownKey]],
+        plain: Octets,
+        reason: NDArray[np.uint8],
+    ) -> None:
+        pairs, member = np.unique(pair[which], return_inverse=True)
+        remembered: dict[tuple[bytes, KnownKey], list[int]] = {}
+        for place, one in enumerate(pairs):
+            known = self._pairs.get(int(one))
+            if known is not None and known in keys:
+                remembered.setdefault(known, []).append(place)
+        for (octets, key), places in remembered.items():
+            mine = which if len(places) == len(pairs) else which[np.isin(member, places)]
+            self._open(octets, key, frames, mine, number, plain, reason, nwk=False)
+        for place, one in enumerate(pairs):
+            # A pair may change its key in the middle of a batch, so the search goes on while it finds something.
+            for _ in range(4):
+                if not self._search(frames, which[member == place], int(one), number, keys, plain, reason):
+                    break
+
+    def _search(
+        self,
+        frames: Sealed,
+        mine: NDArray[np.intp],
+        pair: int,
+        number: Index,
+        keys: Sequence[tuple[bytes, KnownKey]],
+        plain: Octets,
+        reason: NDArray[np.uint8],
+    ) -> bool:
+        """Looks for the key of one pair with a few single trials; opens all its frames if there is one."""
+        left = mine[reason[mine] != Reason.OPENED]
+        if not len(left):
+            return False
+        for at in left[np.unique(np.linspace(0, len(left) - 1, 4).astype(np.intp))]:
+            one = int(at)
+            body = frames.body[one, : frames.length[one]].tobytes() + frames.mic[one].tobytes()
+            for octets, key in keys:
+                if key.devices and int(frames.eui64[one]) not in key.devices:
+                    continue
+                if self._trials <= 0:
+                    reason[left] = Reason.NOT_TRIED
+                    return False
+                self._trials -= 1
+                if open_one(octets, frames.nonce(one), frames.header[one].tobytes(), body) is not None:
+                    self._pairs[pair] = octets, key
+                    self._open(octets, key, frames, left, number, plain, reason, nwk=False)
+                    return True
+        return False

@@ -1,0 +1,753 @@
+"""Firmware transfers: what the OTA Upgrade commands of a capture (ZCL 11.13, cluster 0x0019) come to.
+
+One *attempt* is one client, one server, one PAN, one image identity (manufacturer code, image type, file version), from the first
+sign to the end, a restart or silence. The rules:
+
+* **Parties.** Who is client and who server follows from the command id (ZCL 11.13.1: 00, 02, 05, 07, 09 are the server's, the others
+  the client's; a default response is the opposite of what it answers), not from the ZCL direction bit, which real devices get wrong.
+  A device is its EUI-64; while that is not known, its short address in its PAN. A broadcast Image Notify belongs to nobody.
+* **One message heard several times** (MAC retry, relay by a router, APS retry: the same parties, APS counter, ZCL sequence number and
+  content within ten seconds and 4,096 messages) counts once. Its image octets are compared all the same.
+* **Answers without an identity** (Image Block Response WAIT_FOR_DATA and ABORT, default responses; ZCL 11.13.8) belong to the image
+  that this client last asked this server for.
+* **Restart.** A request at or below the lowest offset that the attempt asked for, after a request beyond what it asks for itself, and
+  not with the sequence number that began the attempt, begins a new attempt; so does any request at the lowest offset after an Upgrade
+  End Request or ABORT. Some clients begin at an offset other than 0 on purpose.
+* **Silence** longer than `silence_ns` and then a block or request that lies outside of what was had begins a new attempt.
+* **Resumption.** Everything else that follows a pause (`pause_ns`, and longer than the wait asked for) or a query in mid-transfer joins.
+* **Image size.** From the Query Next Image Response to this client (ZCL 11.13.5), else from octets 52 to 55 of the OTA header
+  (ZCL 11.4.2) if octets 0 to 3 are its magic number, else unknown: then the image reaches as far as blocks or requests were seen.
+  Octets beyond the image, or beyond `image_limit`, are counted in an event and not used.
+* **Blocks** (ZCL 11.13.8) that hold fewer octets than their data size says, or none, are counted in an event and not used.
+* **Missing octets**: the table in `coverage.py`. Upgrade End Request SUCCESS (ZCL 11.13.9) proves all that lies before the image's
+  end, unless the client shortened its last request so that it ends before: then it never asked for the rest (clients exist that leave
+  the last octet). A block response whose request was not heard proves that the client had come to its offset, as long as the
+  client uses no page requests.
+* **WAIT_FOR_DATA** (ZCL 11.13.8.2): with current time 0 the request time counts in seconds from now, else the difference counts; a
+  request time in the past counts as 0, and nothing counts for more than a day.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from hanscope.analyzers.attempts import (
+    ABORT,
+    BAD_BLOCK,
+    BLOCK_HEARD,
+    CONTROL,
+    EVENTS_KEPT,
+    IGNORED,
+    NO_OFFSET,
+    PAGE,
+    REQUEST,
+    SAME_MESSAGE_NS,
+    SECOND,
+    SUCCESS,
+    WAIT,
+    WAIT_FOR_DATA,
+    Attempt,
+    Device,
+    Identity,
+    Rows,
+    Sign,
+    sign_of,
+    state_of,
+)
+from hanscope.analyzers.coverage import Positions
+from hanscope.analyzers.imagestore import ImageStore, StoredImage
+from hanscope.analyzers.results import Party, Transfer, TransferEvent
+from hanscope.analyzers.tables import DEFAULT_RESPONSE, OtaTable
+from numpy.typing import NDArray
+
+ROWS_AT_ONCE: Final = 1 << 16
+SAME_MESSAGE_ROWS: Final = 4096
+PRELUDE_KEPT: Final = 16
+PRELUDE_NS: Final = 600 * SECOND
+"""How long before an offer or a first request a notify or query still belongs to it."""
+LONGEST_WAIT_NS: Final = 86_400 * SECOND
+JOURNAL_OCTETS: Final = 8 << 20
+"""Logs of running attempts grow to this in memory before they go to the store."""
+COMMANDS: Final = {
+    0x00: "Image Notify",
+    0x01: "Query Next Image Request",
+    0x02: "Query Next Image Response",
+    0x03: "Image Block Request",
+    0x04: "Image Page Request",
+    0x05: "Image Block Response",
+    0x06: "Upgrade End Request",
+    0x07: "Upgrade End Response",
+    0x08: "Query Device Specific File Request",
+    0x09: "Query Device Specific File Response",
+}
+STATUSES: Final = {
+    0x7E: "NOT_AUTHORIZED",
+    0x80: "MALFORMED_COMMAND",
+    0x81: "UNSUP_COMMAND",
+    0x85: "INVALID_FIELD",
+    0x89: "INSUFFICIENT_SPACE",
+    0x94: "TIMEOUT",
+    0x95: "ABORT",
+    0x96: "INVALID_IMAGE",
+    0x97: "WAIT_FOR_DATA",
+    0x98: "NO_IMAGE_AVAILABLE",
+    0x99: "REQUIRE_MORE_IMAGE",
+}
+_KIND: Final = np.array([CONTROL, CONTROL, CONTROL, REQUEST, PAGE, BLOCK_HEARD, *[CONTROL] * 4, IGNORED], np.uint8)
+_BY_SERVER: Final = np.array([1, 0, 1, 0, 0, 1, 0, 1, 0, 1, 0], np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRecord:
+    """A transfer and its image; `image` is `None` when not one octet of it was captured."""
+
+    transfer: Transfer
+    image: StoredImage | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running attempt has come."""
+
+    client: Party
+    pan_id: int
+    manufacturer_code: int
+    image_type: int
+    file_version: int
+    received_bytes: int
+    image_size: int | None
+
+
+@dataclass(slots=True)
+class Refused:
+    """What was not taken in, because bad or hostile frames would have made it too much."""
+
+    attempts: int = 0
+    """Restarts that were not made attempts of their own, and offers or refusals that were not kept."""
+    unattributed: int = 0
+    """Answers without an identity that follow no request."""
+
+
+@dataclass(slots=True, eq=False)
+class _Track:
+    """All attempts of one client at one image from one server."""
+
+    identity: Identity
+    attempts: list[Attempt] = field(default_factory=list[Attempt])
+    size: int | None = None
+    offers: list[tuple[Sign, str]] = field(default_factory=list[tuple[Sign, str]])
+    """Offers after the last attempt was over: they begin the next one, if there is one."""
+
+
+@dataclass(slots=True, eq=False)
+class _Dialogue:
+    """What one client and one server say to each other."""
+
+    client: Device
+    server: Device
+    tracks: dict[Identity, _Track] = field(default_factory=dict[Identity, _Track])
+    current: _Track | None = None
+    """Of the image last asked for."""
+    offered: _Track | None = None
+    query: tuple[Sign, Identity] | None = None
+    prelude: list[tuple[Sign, str]] = field(default_factory=list[tuple[Sign, str]])
+    """Notifies, queries and refusals that an attempt may still follow."""
+    refusals: dict[Identity, Attempt] = field(default_factory=dict[Identity, Attempt])
+
+    def running(self) -> Attempt | None:
+        """The attempt that is loading now."""
+        attempt = self.current.attempts[-1] if self.current and self.current.attempts else None
+        return attempt if attempt and attempt.begun and not attempt.over else None
+
+    def tell(self, sign: Sign, what: str) -> None:
+        """Note something that concerns no particular image."""
+        running = self.running()
+        if running:
+            running.tell(sign, what)
+        else:
+            self.prelude = [*self.prelude[1 - PRELUDE_KEPT :], (sign, what)]
+
+    def hand_over(self, attempt: Attempt) -> None:
+        """Give what led to an attempt to it."""
+        for sign, what in self.prelude:
+            if attempt.first[1] - sign[1] <= PRELUDE_NS:
+                attempt.tell(sign, what)
+        self.prelude = []
+
+
+class TransferBuilder:
+    """Takes OTA tables in capture order and gives the transfers in them.
+
+    `silence_ns`: after so long an attempt only goes on where it had stopped. `pause_ns`: after so long its going on is listed as a
+    resumption. `stalled_ns`: an attempt that is silent for so long at the capture's end has stalled. `image_limit`: octets at or
+    beyond this offset are not taken in. `attempts_limit`: no more attempts are told apart.
+    """
+
+    def __init__(
+        self,
+        store: ImageStore,
+        *,
+        silence_ns: int = 3600 * SECOND,
+        pause_ns: int = 60 * SECOND,
+        stalled_ns: int = 60 * SECOND,
+        image_limit: int = 64 << 20,
+        attempts_limit: int = 4096,
+    ) -> None:
+        self.refused = Refused()
+        self._store = store
+        self._silence_ns = silence_ns
+        self._pause_ns = pause_ns
+        self._stalled_ns = stalled_ns
+        self._limit = image_limit
+        self._attempts_limit = attempts_limit
+        self._attempts = 0
+        self._rows = 0
+        self._last_time = 0
+        self._journal_octets = 0
+        self._copies = _Copies()
+        self._devices = _Devices()
+        self._dialogues: dict[tuple[int, int], _Dialogue] = {}
+
+    def feed(self, table: OtaTable) -> None:
+        """Take in the next rows of the capture."""
+        for begin in range(0, len(table), ROWS_AT_ONCE):
+            self._feed(table.take(slice(begin, begin + ROWS_AT_ONCE)))
+
+    def _feed(self, table: OtaTable) -> None:
+        by_server = _BY_SERVER[_told(table)]
+        batch = self._columns(table)
+        self._rows += len(table)
+        self._last_time = max(self._last_time, int(table.time_ns.max()))
+        source_eui64, destination_eui64 = self._devices.fill(table)
+        client = np.where(by_server, table.nwk_destination, table.nwk_source)
+        server = np.where(by_server, table.nwk_source, table.nwk_destination)
+        client_eui64 = np.where(by_server, destination_eui64, source_eui64)
+        server_eui64 = np.where(by_server, source_eui64, destination_eui64)
+        heard = np.flatnonzero(batch.kind != IGNORED)
+        mixed = _mix(table.pan_id, client, client_eui64, server, server_eui64)[heard]
+        talks: dict[int, tuple[_Dialogue, list[Positions]]] = {}
+        for group in groups(mixed):
+            rows = heard[group]
+            one = rows[0]
+            pan_id = int(table.pan_id[one])
+            pair = (
+                self._devices.find(pan_id, int(client[one]), int(client_eui64[one])),
+                self._devices.find(pan_id, int(server[one]), int(server_eui64[one])),
+            )
+            key = id(pair[0]), id(pair[1])
+            dialogue = self._dialogues.setdefault(key, _Dialogue(*pair))
+            talks.setdefault(id(dialogue), (dialogue, []))[1].append(rows)
+        for dialogue, parts in talks.values():
+            self._converse(dialogue, table, batch, parts[0] if len(parts) == 1 else np.sort(np.concatenate(parts)))
+        if self._journal_octets > JOURNAL_OCTETS:
+            self._flush()
+
+    def _columns(self, table: OtaTable) -> Rows:
+        told = _told(table)
+        kind = _KIND[told]
+        default = table.command == DEFAULT_RESPONSE
+        kind[default] = np.where((table.status[default] == SUCCESS) | (told[default] == 10), IGNORED, CONTROL)
+        # A broadcast Image Notify or Upgrade End Response is for nobody in particular.
+        kind[(table.nwk_destination >= 0xFFF8) & (told != 10)] = IGNORED
+        block = kind == BLOCK_HEARD
+        kind[block & (table.status != SUCCESS)] = CONTROL
+        kind[block & (table.status == WAIT_FOR_DATA)] = WAIT
+        kind[(kind == BLOCK_HEARD) & ((table.data_length < table.data_size) | (table.data_size <= 0))] = BAD_BLOCK
+        asks = kind <= PAGE
+        kind[asks & (table.file_offset < 0)] = IGNORED
+        kind[(kind == BLOCK_HEARD) & (table.file_offset < 0)] = BAD_BLOCK
+        length = np.where(table.command == 0x04, table.page_size, table.data_size)
+        return Rows(
+            row=np.arange(self._rows, self._rows + len(table)),
+            number=table.number,
+            time=table.time_ns,
+            kind=kind,
+            copy=self._copies.among(table),
+            offset=np.clip(table.file_offset, 0, 0xFFFFFFFF),
+            length=np.clip(length, 0, 0xFFFF),
+            sequence=table.zcl_sequence & 0xFF,
+            at=self._spool(table, kind == BLOCK_HEARD),
+            wait=_waits(table, kind),
+            identity=((table.manufacturer_code & 0xFFFF) << 48)
+            | ((table.image_type & 0xFFFF) << 32)
+            | (table.file_version & 0xFFFFFFFF),
+        )
+
+    def _spool(self, table: OtaTable, blocks: NDArray[np.bool_]) -> Positions:
+        """Put the image octets of a batch into the store; where each row's are."""
+        if not blocks.any():
+            return table.data_at
+        begin = int(table.data_at[blocks].min())
+        end = int((table.data_at + table.data_length)[blocks].max())
+        return table.data_at + (self._store.append(table.image_data[begin:end]) - begin)
+
+    def _flush(self) -> None:
+        self._journal_octets = 0
+        for attempt in self._all():
+            attempt.blocks.flush(self._store)
+            attempt.asked.flush(self._store)
+
+    def _all(self) -> Iterator[Attempt]:
+        for dialogue in self._dialogues.values():
+            for track in dialogue.tracks.values():
+                yield from track.attempts
+
+    def _converse(self, dialogue: _Dialogue, table: OtaTable, batch: Rows, rows: Positions) -> None:
+        control = batch.kind[rows] == CONTROL
+        stream = rows[~control]
+        signals = rows[control]
+        signals = signals[~batch.copy[signals]]
+        begin = 0
+        for signal, end in zip(signals.tolist(), np.searchsorted(stream, signals).tolist(), strict=True):
+            self._stream(dialogue, batch, stream[begin:end])
+            self._signal(dialogue, table, batch, signal)
+            begin = end
+        self._stream(dialogue, batch, stream[begin:])
+
+    def _stream(self, dialogue: _Dialogue, batch: Rows, rows: Positions) -> None:
+        """Requests, blocks and waits between two messages that steer."""
+        if not len(rows):
+            return
+        identity = batch.identity[rows]
+        named = batch.kind[rows] != WAIT
+        if not named.all():
+            known = np.maximum.accumulate(np.where(named, np.arange(len(rows)), -1))
+            identity = identity[known]
+            lost = known < 0
+            if dialogue.current is not None:
+                identity[lost] = dialogue.current.identity.code
+            elif lost.any():
+                self.refused.unattributed += int(lost.sum())
+                rows, identity = rows[~lost], identity[~lost]
+        for group in groups(identity):
+            self._advance(dialogue, self._track(dialogue, Identity.of(int(identity[group[0]]))), batch, rows[group])
+        if len(rows):
+            dialogue.current = self._track(dialogue, Identity.of(int(identity[-1])))
+
+    def _advance(self, dialogue: _Dialogue, track: _Track, batch: Rows, rows: Positions) -> None:
+        """Rows of one image: share them out among attempts."""
+        attempt = self._latest(dialogue, track, sign_of(batch, rows[0]))
+        while len(rows):
+            cut = attempt.begins_anew(batch, rows, self._silence_ns)
+            if cut < len(rows) and self._attempts >= self._attempts_limit:
+                self.refused.attempts += 1
+                cut = len(rows)
+            if cut:
+                if attempt.begun is None:
+                    dialogue.hand_over(attempt)
+                self._journal_octets += attempt.take(batch, rows[:cut], self._pause_ns)
+            rows = rows[cut:]
+            if len(rows):
+                attempt.superseded = True
+                attempt.conclude(self._store, self._limit)
+                attempt = self._begin(dialogue, track, sign_of(batch, rows[0]))
+
+    def _track(self, dialogue: _Dialogue, identity: Identity) -> _Track:
+        track = dialogue.tracks.get(identity)
+        if track is None:
+            track = dialogue.tracks[identity] = _Track(identity)
+        return track
+
+    def _latest(self, dialogue: _Dialogue, track: _Track, sign: Sign) -> Attempt:
+        return track.attempts[-1] if track.attempts else self._begin(dialogue, track, sign)
+
+    def _begin(self, dialogue: _Dialogue, track: _Track, sign: Sign) -> Attempt:
+        attempt = Attempt(dialogue.client, dialogue.server, track.identity, sign, sign, track.size)
+        self._attempts += 1
+        track.attempts.append(attempt)
+        for offer, what in track.offers:
+            attempt.tell(offer, what)
+        track.offers.clear()
+        dialogue.hand_over(attempt)
+        return attempt
+
+    def _signal(self, dialogue: _Dialogue, table: OtaTable, batch: Rows, row: int) -> None:
+        """One message that steers: everything but requests, blocks and waits."""
+        sign = sign_of(batch, row)
+        command, status = int(table.command[row]), int(table.status[row])
+        identity = Identity.of(int(batch.identity[row])) if table.file_version[row] >= 0 else None
+        if command == 0x00:
+            dialogue.tell(sign, "server sent an Image Notify")
+        elif command in (0x01, 0x08):
+            self._query(dialogue, sign, identity)
+        elif command in (0x02, 0x09):
+            if status == SUCCESS and identity is not None:
+                self._offer(dialogue, sign, identity, int(table.image_size[row]))
+            else:
+                self._refuse(dialogue, sign, status)
+        elif command == 0x05:
+            self._trouble(dialogue, sign, f"server answered a block request with {_status(status)}", status == ABORT)
+        elif command == 0x06:
+            self._end(dialogue, sign, identity, status)
+        elif command == 0x07:
+            times = int(table.current_time[row]), int(table.request_time[row])
+            self._upgrade(dialogue, sign, identity, *times)
+        else:
+            self._default_response(dialogue, sign, int(table.answered[row]), status)
+
+    def _query(self, dialogue: _Dialogue, sign: Sign, identity: Identity | None) -> None:
+        have = "" if identity is None else f", has {identity}"
+        dialogue.tell(sign, f"client asked for a newer image{have}")
+        if identity is not None:
+            dialogue.query = sign, identity
+        running = dialogue.running()
+        if running:
+            running.queried = True
+
+    def _offer(self, dialogue: _Dialogue, sign: Sign, identity: Identity, size: int) -> None:
+        track = dialogue.offered = self._track(dialogue, identity)
+        track.size = size if size >= 0 else None
+        what = f"server offered {identity}, {size} octets"
+        attempt = track.attempts[-1] if track.attempts else None
+        if attempt is not None and attempt.over:
+            track.offers = [*track.offers[1 - PRELUDE_KEPT :], (sign, what)]
+            attempt.finished = True
+            attempt.size = track.size if attempt.size is None else attempt.size
+            return
+        if attempt is None:
+            if self._attempts >= self._attempts_limit:
+                self.refused.attempts += 1
+                return
+            attempt = self._begin(dialogue, track, sign)
+        elif attempt.begun is None:
+            dialogue.hand_over(attempt)
+        attempt.size = track.size if track.size is not None else attempt.size
+        attempt.queried = attempt.begun is not None
+        attempt.declined = False
+        attempt.offered = True
+        attempt.tell(sign, what)
+
+    def _refuse(self, dialogue: _Dialogue, sign: Sign, status: int) -> None:
+        """The server has nothing. Whom that concerns only the query tells."""
+        what = f"server answered the query with {_status(status)}"
+        dialogue.tell(sign, what)
+        if dialogue.query is None or sign[1] - dialogue.query[0][1] > self._pause_ns:
+            return
+        asked, identity = dialogue.query
+        refusal = dialogue.refusals.get(identity)
+        if refusal is None:
+            if self._attempts >= self._attempts_limit:
+                self.refused.attempts += 1
+                return
+            self._attempts += 1
+            refusal = Attempt(dialogue.client, dialogue.server, identity, asked, sign, declined=True)
+            dialogue.refusals[identity] = refusal
+        refusal.tell(sign, what)
+
+    def _end(self, dialogue: _Dialogue, sign: Sign, identity: Identity | None, status: int) -> None:
+        attempt = self._meant(dialogue, sign, identity)
+        if attempt is None:
+            return
+        attempt.tell(sign, f"client ended with {_status(status)}")
+        attempt.over, attempt.end_status = True, status
+        attempt.aborted, attempt.upgrade, attempt.upgrade_at = False, None, None
+        attempt.finished = status == SUCCESS
+        if status == SUCCESS:
+            attempt.succeeded_row = sign[0]
+
+    def _upgrade(self, dialogue: _Dialogue, sign: Sign, identity: Identity | None, now: int, then: int) -> None:
+        attempt = self._meant(dialogue, sign, identity)
+        if attempt is None:
+            return
+        if then == 0xFFFFFFFF:
+            attempt.upgrade, attempt.upgrade_at = "waiting", "wait for a further command"
+        else:
+            attempt.upgrade = "upgrading"
+            attempt.upgrade_at = "now" if then <= now else f"in {then - max(now, 0)} s"
+        attempt.over = attempt.finished = True
+        attempt.tell(sign, f"server answered when to upgrade: {attempt.upgrade_at}")
+
+    def _meant(self, dialogue: _Dialogue, sign: Sign, identity: Identity | None) -> Attempt | None:
+        """The attempt of an Upgrade End Request or Response; without an identity (or with wildcards) the current one."""
+        current = dialogue.current
+        if identity is None or (current and identity.covers(current.identity)):
+            track = current
+        else:
+            track = self._track(dialogue, identity)
+        if track is None:
+            self.refused.unattributed += 1
+            return None
+        dialogue.current = track
+        return self._latest(dialogue, track, sign)
+
+    def _trouble(self, dialogue: _Dialogue, sign: Sign, what: str, aborts: bool) -> None:  # noqa: FBT001 -- a fact
+        track = dialogue.current
+        if track is None or not track.attempts:
+            self.refused.unattributed += 1
+            return
+        attempt = track.attempts[-1]
+        attempt.tell(sign, what)
+        if aborts:
+            attempt.over = attempt.aborted = True
+
+    def _default_response(self, dialogue: _Dialogue, sign: Sign, answered: int, status: int) -> None:
+        who = "client" if 0 <= answered <= 9 and _BY_SERVER[answered] else "server"
+        what = f"{who} answered {COMMANDS.get(answered, hex(answered))} with {_status(status)}"
+        if answered in (0x03, 0x04, 0x05, 0x06, 0x07):
+            self._trouble(dialogue, sign, what, status == ABORT)
+        elif answered in (0x02, 0x09) and dialogue.offered is not None and dialogue.offered.attempts:
+            track = dialogue.offered
+            attempt = track.attempts[-1]
+            if track.offers:
+                track.offers = [*track.offers[1 - PRELUDE_KEPT :], (sign, what)]
+            else:
+                attempt.declined = attempt.begun is None
+                attempt.tell(sign, what)
+        else:
+            dialogue.tell(sign, what)
+
+    def progress(self) -> list[Progress]:
+        """The attempts that are loading now, with what has been captured of them."""
+        found: list[Progress] = []
+        for dialogue in self._dialogues.values():
+            attempt = dialogue.running()
+            if attempt:
+                identity = attempt.identity
+                found.append(
+                    Progress(
+                        attempt.client.party(),
+                        attempt.client.pan_id,
+                        identity.manufacturer,
+                        identity.image_type,
+                        identity.version,
+                        attempt.received(self._store),
+                        attempt.size,
+                    )
+                )
+        return found
+
+    def finish(self, capture_ended_ns: int | None = None) -> list[TransferRecord]:
+        """All transfers, in order of their first frame. The builder takes nothing more after that.
+
+        `capture_ended_ns`: time of the capture's last frame of any kind; without it, of the last OTA message.
+        """
+        ended = max(self._last_time, capture_ended_ns or 0)
+        for dialogue in self._dialogues.values():
+            for track in dialogue.tracks.values():
+                self._place_late_offers(dialogue, track)
+        attempts = list(self._all())
+        _mark_superseded(attempts)
+        for dialogue in self._dialogues.values():
+            for refusal in dialogue.refusals.values():
+                if not any(_follows(attempt, refusal) for attempt in attempts):
+                    attempts.append(refusal)
+        attempts.sort(key=lambda attempt: (attempt.first[2], attempt.first[0]))
+        counts: dict[tuple[int, Identity], int] = {}
+        records: list[TransferRecord] = []
+        for index, attempt in enumerate(attempts, 1):
+            if attempt.conclusion is None:
+                attempt.conclude(self._store, self._limit)
+            key = id(attempt.client), attempt.identity
+            counts[key] = counts.get(key, 0) + 1
+            records.append(self._record(attempt, f"T{index}", counts[key], ended))
+        return records
+
+    def _place_late_offers(self, dialogue: _Dialogue, track: _Track) -> None:
+        """Offers after an end that nothing followed: still part of that story, or, long after, one of their own."""
+        if not track.offers:
+            return
+        old = track.attempts[-1]
+        if track.offers[0][0][1] - old.last[1] <= self._silence_ns:
+            for sign, what in track.offers:
+                old.note(sign, what)
+        else:
+            self._begin(dialogue, track, track.offers[0][0]).offered = True
+
+    def _record(self, attempt: Attempt, name: str, number: int, ended: int) -> TransferRecord:
+        found = attempt.conclusion
+        assert found is not None  # noqa: S101 -- concluded just now
+        events = list(attempt.events)
+        if attempt.first_wait:
+            (_, time, frame), asked = attempt.first_wait
+            many = f", the first of {attempt.waits} times" if attempt.waits > 1 else ""
+            events.append(
+                TransferEvent(time=time, frame=frame, what=f"server asked to wait {asked / SECOND:g} s{many}")
+            )
+        if attempt.first_bad:
+            _, time, frame = attempt.first_bad
+            what = f"block with fewer octets than it says, or none ({attempt.bad_blocks} in all): not used"
+            events.append(TransferEvent(time=time, frame=frame, what=what))
+        events += [TransferEvent(time=attempt.last[1], frame=attempt.last[2], what=note) for note in found.notes]
+        events += attempt.resumptions
+        events.sort(key=lambda event: (event.time, event.frame))
+        transfer = Transfer(
+            id=name,
+            attempt=number,
+            client=attempt.client.party(),
+            server=attempt.server.party(),
+            pan_id=attempt.client.pan_id,
+            manufacturer_code=attempt.identity.manufacturer,
+            image_type=attempt.identity.image_type,
+            file_version=attempt.identity.version,
+            image_size=found.image_size,
+            image_size_source=found.image_size_source,
+            received_bytes=found.received,
+            missing_ranges=found.missing,
+            conflicting_bytes=found.conflicting,
+            conflicts=found.conflicts,
+            state=state_of(attempt, found, ended, self._stalled_ns),
+            complete=found.sha256 is not None,
+            sha256=found.sha256,
+            first_frame=attempt.first[2],
+            last_frame=attempt.last[2],
+            started=attempt.first[1],
+            ended=attempt.last[1],
+            block_requests=attempt.block_requests,
+            block_responses=attempt.block_responses,
+            page_requests=attempt.page_requests,
+            wait_responses=attempt.waits,
+            waited_ns=attempt.waited_ns,
+            repeated_requests=found.repeated_requests,
+            duplicate_blocks=found.duplicate_blocks,
+            resumptions=tuple(attempt.resumptions),
+            end_status=attempt.end_status,
+            upgrade_at=attempt.upgrade_at,
+            requested_from=attempt.low if attempt.low < NO_OFFSET else None,
+            events=tuple(events[:EVENTS_KEPT]),
+            strip=found.strip,
+        )
+        return TransferRecord(transfer, found.image)
+
+
+def _mark_superseded(attempts: list[Attempt]) -> None:
+    """An attempt is superseded when the client later began to load a file of the same kind, of any version, from anywhere."""
+    begun: dict[tuple[int, int, int], int] = {}
+    for attempt in attempts:
+        if attempt.begun:
+            key = attempt.kind_of_image()
+            begun[key] = max(begun.get(key, -1), attempt.begun[0])
+    for attempt in attempts:
+        if begun.get(attempt.kind_of_image(), -1) > attempt.last[0]:
+            attempt.superseded = attempt.begun is not None
+
+
+def _follows(attempt: Attempt, refusal: Attempt) -> bool:
+    """Whether the client loads an image of that kind after all."""
+    same = attempt.kind_of_image() == refusal.kind_of_image()
+    return same and attempt.begun is not None and attempt.begun[0] > refusal.first[0]
+
+
+def _status(status: int) -> str:
+    if status == SUCCESS:
+        return "SUCCESS"
+    return STATUSES.get(status, f"status 0x{status:02x}") if status >= 0 else "no status"
+
+
+def _told(table: OtaTable) -> NDArray[np.intp]:
+    """The command that tells who speaks: 0 to 9, or 10 for none known. A default response is told by what it answers:
+    its speaker is the other one, so the table of speakers is read for a command of the other side."""
+    command = np.where((table.command >= 0) & (table.command <= 9), table.command, 10)
+    default = table.command == DEFAULT_RESPONSE
+    if default.any():
+        known = default & (table.answered >= 0) & (table.answered <= 9)
+        spoke = _BY_SERVER[np.where(known, table.answered, 10)]
+        command[known] = np.where(spoke, 0x01, 0x00)[known]
+    return command
+
+
+def _waits(table: OtaTable, kind: NDArray[np.uint8]) -> Positions:
+    """What each WAIT_FOR_DATA asks for, nanoseconds; 0 elsewhere."""
+    wait = np.zeros(len(table), np.int64)
+    rows = np.flatnonzero(kind == WAIT)
+    if len(rows):
+        seconds = table.request_time[rows] - np.maximum(table.current_time[rows], 0)
+        wait[rows] = np.clip(seconds, 0, LONGEST_WAIT_NS // SECOND) * SECOND
+    return wait
+
+
+def _mix(*columns: NDArray[np.int64] | NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """One number for each row, different when any of the columns differs (with as good as certainty)."""
+    mixed = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:
+        mixed ^= column.view(np.uint64)
+        mixed *= np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    return mixed
+
+
+def groups(codes: NDArray[np.generic]) -> Iterator[Positions]:
+    """The positions of each value, ascending, in order of the values' first positions."""
+    rest = np.arange(len(codes))
+    for _ in range(16):  # there are few different ones nearly always, then this is faster than to sort
+        if not len(rest):
+            return
+        alike = codes[rest] == codes[rest[0]]
+        if alike.all():
+            yield rest
+            return
+        yield rest[alike]
+        rest = rest[~alike]
+    order = rest[np.argsort(codes[rest], kind="stable")]
+    heads = np.flatnonzero(codes[order][1:] != codes[order][:-1]) + 1
+    yield from sorted(np.split(order, heads), key=lambda group: int(group[0]))
+
+
+class _Copies:
+    """Tells messages that were heard before."""
+
+    def __init__(self) -> None:
+        self._mixed = np.zeros(0, np.uint64)
+        self._time = np.zeros(0, np.int64)
+
+    def among(self, table: OtaTable) -> NDArray[np.bool_]:
+        """Which rows are the same message as an earlier row, of this table or of those before."""
+        message = np.where(table.aps_counter >= 0, table.aps_counter, table.nwk_sequence + 256)
+        fresh = _mix(
+            table.pan_id,
+            table.nwk_source,
+            table.nwk_destination,
+            (table.source_endpoint << 8) ^ table.destination_endpoint,
+            message,
+            (table.zcl_sequence << 40) ^ (table.command << 20) ^ (table.answered << 10) ^ table.status,
+            (table.file_offset << 8) ^ table.data_size,
+        )
+        kept = len(self._mixed)
+        mixed, time = np.append(self._mixed, fresh), np.append(self._time, table.time_ns)
+        place = np.uint64((1 << 17) - 1)  # room for every row's position below its number: sorting that is fastest
+        order = np.sort((mixed & ~place) | np.arange(len(mixed), dtype=np.uint64))
+        position = (order & place).astype(np.int64)
+        same = np.flatnonzero((order[1:] & ~place) == (order[:-1] & ~place))
+        earlier, later = position[same], position[same + 1]
+        near = (time[later] - time[earlier] <= SAME_MESSAGE_NS) & (later - earlier <= SAME_MESSAGE_ROWS)
+        copy = np.zeros(len(mixed), np.bool_)
+        copy[later[near & (mixed[later] == mixed[earlier])]] = True
+        self._mixed, self._time = mixed[-SAME_MESSAGE_ROWS:].copy(), time[-SAME_MESSAGE_ROWS:].copy()
+        return copy[kept:]
+
+
+class _Devices:
+    """Devices by EUI-64, or by short address as long as that is all that is known of them."""
+
+    def __init__(self) -> None:
+        self._by_eui64: dict[tuple[int, int], Device] = {}
+        self._by_short: dict[tuple[int, int], Device] = {}
+        self._eui64: dict[tuple[int, int], int] = {}
+
+    def fill(self, table: OtaTable) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """The EUI-64s of source and destination; where a row has none, the last one heard with that short address."""
+        short = np.column_stack((table.nwk_source, table.nwk_destination)).ravel()
+        eui64 = np.column_stack((table.source_eui64, table.destination_eui64)).ravel()
+        pan_id = np.repeat(table.pan_id, 2)
+        for group in groups(_mix(pan_id, short)):
+            here = eui64[group]
+            address = int(pan_id[group[0]]), int(short[group[0]])
+            known = np.maximum.accumulate(np.where(here != 0, np.arange(len(here)), -1))
+            before = np.uint64(self._eui64.get(address, 0))
+            eui64[group] = np.where(known >= 0, here[known], before)
+            if known[-1] >= 0:
+                self._eui64[address] = int(here[known[-1]])
+        return eui64[0::2].copy(), eui64[1::2].copy()
+
+    def find(self, pan_id: int, short: int, eui64: int) -> Device:
+        """The device; its short address from now on is this one."""
+        address = pan_id, short
+        if not eui64:
+            return self._by_short.setdefault(address, Device(pan_id, short, 0))
+        device = self._by_eui64.get((pan_id, eui64))
+        if device is None:
+            device = self._by_short.pop(address, None) or Device(pan_id, short, 0)
+            device.eui64 = eui64
+            self._by_eui64[pan_id, eui64] = device
+        device.short = short
+        return device

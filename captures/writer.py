@@ -1,0 +1,241 @@
+"""Writes captures: pcap and pcapng, many records at once.
+
+Records are given as columns, the way `captures.batch` holds them: their octets lie in one buffer. All records of one
+length are put together as one matrix and copied to their places in the output, so that millions of records take about a
+second.
+"""
+
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hanscope.captures.batch import Int64s, Octets, Secret, rows
+from hanscope.captures.linklayer import CHANNEL, FCS_TYPE, LQI, RSS, TAP, WITH_FCS
+from hanscope.captures.pcap import LARGEST
+from hanscope.captures.pcapng import ENHANCED_PACKET, INTERFACE, SECRETS, SECTION, ZIGBEE_APS_KEY, ZIGBEE_NWK_KEY
+
+_AT_ONCE: Final = 1 << 16
+"""Records that are put together before they are written."""
+
+
+class _Writer:
+    """An output file that is closed at the end if it was opened here."""
+
+    def __init__(self, file: BinaryIO | Path | str) -> None:
+        self._mine = isinstance(file, Path | str)
+        self._file: BinaryIO = open(file, "wb") if isinstance(file, Path | str) else file  # noqa: SIM115 -- closed by close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write out everything; close the file if it was given by its name."""
+        if self._mine:
+            self._file.close()
+        else:
+            self._file.flush()
+
+
+class PcapWriter(_Writer):
+    """Writes a pcap file (little-endian, nanoseconds)."""
+
+    def __init__(self, file: BinaryIO | Path | str, link_type: int = WITH_FCS) -> None:
+        super().__init__(file)
+        self._file.write(struct.pack("<IHHIIII", 0xA1B23C4D, 2, 4, 0, 0, LARGEST, link_type))
+
+    def write(
+        self, time_ns: ArrayLike, buffer: Octets, at: ArrayLike, length: ArrayLike, original: ArrayLike | None = None
+    ) -> None:
+        """Write the records `buffer[at : at + length]`; `original` is their length before they were cut."""
+        time, begin, size = np.asarray(time_ns, np.int64), np.asarray(at, np.int64), np.asarray(length, np.int64)
+        before = size if original is None else np.asarray(original, np.int64)
+        for part in _parts(len(begin)):
+            head = np.empty((len(begin[part]), 4), "<u4")
+            head[:, 0], head[:, 1] = np.divmod(time[part], 1_000_000_000)
+            head[:, 2] = size[part]
+            head[:, 3] = before[part]
+            self._file.write(_packed(head.view(np.uint8), buffer, begin[part], size[part]))
+
+    def frame(self, time_ns: int, octets: bytes) -> None:
+        """Write one record."""
+        self.write([time_ns], np.frombuffer(octets, np.uint8), [0], [len(octets)])
+
+
+class PcapngWriter(_Writer):
+    """Writes a pcapng file (little-endian, nanoseconds, one section).
+
+    Describe at least one interface before the first packet, and give secrets before the packets that they open.
+    """
+
+    def __init__(self, file: BinaryIO | Path | str, *, application: str = "hanscope", comment: str = "") -> None:
+        super().__init__(file)
+        self._interfaces = 0
+        options = [(4, application.encode()), (1, comment.encode())]
+        self._block(SECTION, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + _options(options))
+
+    def interface(self, link_type: int = WITH_FCS, name: str = "", description: str = "") -> int:
+        """Describe a further interface; returns its index."""
+        options = [(2, name.encode()), (3, description.encode()), (9, b"\x09")]
+        self._block(INTERFACE, struct.pack("<HHI", link_type, 0, LARGEST) + _options(options))
+        self._interfaces += 1
+        return self._interfaces - 1
+
+    def secret(self, secret: Secret) -> None:
+        """Put a ZigBee key into the file."""
+        octets = secret.key + struct.pack(f"<{1 + len(secret.devices)}H", secret.pan_id, *secret.devices)
+        kind = ZIGBEE_NWK_KEY if secret.kind == "nwk" else ZIGBEE_APS_KEY
+        self._block(SECRETS, struct.pack("<II", kind, len(octets)) + _padded(octets))
+
+    def write(
+        self,
+        time_ns: ArrayLike,
+        buffer: Octets,
+        at: ArrayLike,
+        length: ArrayLike,
+        original: ArrayLike | None = None,
+        *,
+        interface: int = 0,
+        comments: Mapping[int, str] | None = None,
+    ) -> None:
+        """Write the packets `buffer[at : at + length]` of one interface; `comments` by index into these packets."""
+        if not 0 <= interface < self._interfaces:
+            raise ValueError(f"interface {interface} has not been described")
+        time, begin, size = np.asarray(time_ns, np.int64), np.asarray(at, np.int64), np.asarray(length, np.int64)
+        before = size if original is None else np.asarray(original, np.int64)
+        start = 0
+        for commented in sorted(comments or {}):
+            self._run(slice(start, commented), time, buffer, begin, size, before, interface)
+            end = int(begin[commented] + size[commented])
+            head = _packet_head(time[[commented]], size[[commented]], before[[commented]], interface)
+            data = _padded(buffer[begin[commented] : end].tobytes())
+            comment = _options([(1, (comments or {})[commented].encode())])
+            self._block(ENHANCED_PACKET, head[0, 2:].tobytes() + data + comment)
+            start = commented + 1
+        self._run(slice(start, len(begin)), time, buffer, begin, size, before, interface)
+
+    def frame(self, time_ns: int, octets: bytes, *, interface: int = 0, comment: str = "") -> None:
+        """Write one packet."""
+        self.write(
+            [time_ns],
+            np.frombuffer(octets, np.uint8),
+            [0],
+            [len(octets)],
+            interface=interface,
+            comments={0: comment} if comment else None,
+        )
+
+    def _run(
+        self, run: slice, time: Int64s, buffer: Octets, begin: Int64s, size: Int64s, before: Int64s, interface: int
+    ) -> None:
+        time, begin, size, before = time[run], begin[run], size[run], before[run]
+        for part in _parts(len(begin)):
+            head = _packet_head(time[part], size[part], before[part], interface)
+            self._file.write(_packed(head.view(np.uint8), buffer, begin[part], size[part], closed=True))
+
+    def _block(self, kind: int, body: bytes) -> None:
+        length = struct.pack("<I", len(body) + 12)
+        self._file.write(struct.pack("<I", kind) + length + body + length)
+
+
+def tap_headers(
+    count: int,
+    *,
+    fcs_type: int = 1,
+    rssi_dbm: ArrayLike | None = None,
+    channel: ArrayLike | None = None,
+    page: ArrayLike = 0,
+    lqi: ArrayLike | None = None,
+) -> Octets:
+    """TAP headers (link type 283) for `count` frames, count × octets; put each before its frame (with `prefixed`).
+
+    `fcs_type`: 0 the frames have no FCS, 1 they end with a 16-bit FCS. Values that are not given are left out.
+    """
+    fields: list[tuple[int, int, NDArray[np.uint8]]] = []
+
+    def add(kind: int, length: int, *columns: NDArray) -> None:
+        value = np.zeros((count, 4), np.uint8)
+        value[:, :length] = np.concatenate([np.ascontiguousarray(c)[:, None].view(np.uint8) for c in columns], axis=1)
+        fields.append((kind, length, value))
+
+    add(FCS_TYPE, 1, np.full(count, fcs_type, np.uint8))
+    if rssi_dbm is not None:
+        add(RSS, 4, np.broadcast_to(np.asarray(rssi_dbm, "<f4"), count))
+    if channel is not None:
+        numbers = np.broadcast_to(np.asarray(channel, "<u2"), count)
+        add(CHANNEL, 3, numbers, np.broadcast_to(np.asarray(page, np.uint8), count))
+    if lqi is not None:
+        add(LQI, 1, np.broadcast_to(np.asarray(lqi, np.uint8), count))
+    size = 4 + 8 * len(fields)
+    result = np.zeros((count, size), np.uint8)
+    result[:, 2] = size
+    for index, (kind, length, value) in enumerate(fields):
+        result[:, 4 + 8 * index : 8 + 8 * index] = np.frombuffer(struct.pack("<HH", kind, length), np.uint8)
+        result[:, 8 + 8 * index : 12 + 8 * index] = value
+    return result
+
+
+def prefixed(head: Octets, buffer: Octets, at: ArrayLike, length: ArrayLike) -> tuple[Octets, Int64s, Int64s]:
+    """Each record's octets behind its own row of `head`: a new buffer, positions and lengths, ready to be written."""
+    begin, size = np.asarray(at, np.int64), np.asarray(length, np.int64)
+    joined = size + head.shape[1]
+    return _packed(head, buffer, begin, size), np.cumsum(joined) - joined, joined
+
+
+def _parts(count: int) -> list[slice]:
+    return [slice(begin, begin + _AT_ONCE) for begin in range(0, count, _AT_ONCE)]
+
+
+def _packet_head(time_ns: Int64s, size: Int64s, original: Int64s, interface: int) -> NDArray[np.uint32]:
+    """What stands before the data of enhanced packet blocks without options."""
+    head = np.empty((len(size), 7), "<u4")
+    head[:, 0] = ENHANCED_PACKET
+    head[:, 1] = 32 + (size + 3 & ~3)
+    head[:, 2] = interface
+    head[:, 3] = time_ns >> 32
+    head[:, 4] = time_ns & 0xFFFFFFFF
+    head[:, 5] = size
+    head[:, 6] = original
+    return head
+
+
+def _packed(head: Octets, buffer: Octets, at: Int64s, length: Int64s, *, closed: bool = False) -> Octets:
+    """Records one after the other, each its row of `head` and its octets.
+
+    `closed`: as pcapng blocks, filled up to four octets and with their length at the end.
+    """
+    fixed = head.shape[1]
+    sizes = fixed + ((length + 3 & ~3) + 4 if closed else length)
+    places = np.cumsum(sizes) - sizes
+    result = np.empty(int(sizes.sum()), np.uint8)
+    order = np.argsort(length, kind="stable")
+    edges = np.flatnonzero(np.diff(length[order])) + 1
+    for alike in np.split(order, edges) if len(order) else []:
+        data, size = int(length[alike[0]]), int(sizes[alike[0]])
+        whole = np.zeros((len(alike), size), np.uint8)
+        whole[:, :fixed] = head[alike]
+        whole[:, fixed : fixed + data] = rows(buffer, at[alike], data)
+        if closed:
+            whole[:, -4:] = np.frombuffer(struct.pack("<I", size), np.uint8)
+        overlapping = np.ndarray((len(result) - size + 1,), f"V{size}", result, 0, (1,))
+        overlapping[places[alike]] = whole.view(f"V{size}")[:, 0]
+    return result
+
+
+def _padded(octets: bytes) -> bytes:
+    return octets + bytes(-len(octets) % 4)
+
+
+def _options(options: list[tuple[int, bytes]]) -> bytes:
+    """Options that have a value, and the end of the options; nothing at all without any."""
+    found = b"".join(struct.pack("<HH", code, len(value)) + _padded(value) for code, value in options if value)
+    return found and found + bytes(4)

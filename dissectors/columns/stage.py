@@ -1,0 +1,286 @@
+"""Stages: sorting frames into layouts, and reading the fields of all frames of a layout at once.
+
+A frame is sorted by its first 16 bits through a table, which leaves a few candidate layouts; their further guards are
+compared as masked words, the most frequent candidate first. Dissection is deterministic, so at most one layout fits and the
+order is a matter of speed only. A frame that nothing fits is a specimen for a new layout, up to `LAYOUT_CAP` of them; beyond
+it stays *loose*: counted, and left to Scapy.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hanscope.dissectors.columns.layout import Layout, Slot
+from hanscope.dissectors.columns.rows import Index, Octets, numbers, rows
+
+LAYOUT_CAP: Final = 1024
+"""Layouts a stage keeps. Real networks need some dozens; hostile ones could make any number."""
+
+Recorder = Callable[[bytes], Layout | None]
+
+
+class _Guard:
+    """A layout as it is compared: the masked words behind the first 16 bits, and how often it fitted."""
+
+    __slots__ = ("hits", "layout", "mask16", "value16", "words")
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.hits = 0
+        mask = layout.mask.ljust(2, b"\0")
+        value = layout.value.ljust(2, b"\0")
+        self.mask16 = int.from_bytes(mask[:2], "little")
+        self.value16 = int.from_bytes(value[:2], "little")
+        self.words: list[tuple[int, int, int, int]] = []
+        """(octet, size 1 or 8, mask, value)."""
+        at = 2
+        while at < len(mask):
+            if not mask[at]:
+                at += 1
+            elif any(mask[at + 1 : at + 8]):
+                part, wanted = mask[at : at + 8].ljust(8, b"\0"), value[at : at + 8].ljust(8, b"\0")
+                self.words.append((at, 8, int.from_bytes(part, "little"), int.from_bytes(wanted, "little")))
+                at += 8
+            else:
+                self.words.append((at, 1, mask[at], value[at]))
+                at += 1
+
+    def fits_length(self, length: Index) -> NDArray[np.bool_]:
+        return length == self.layout.least if self.layout.exact else length >= self.layout.least
+
+    def fits(self, buffer: Octets, at: Index, length: Index, *, head: bool) -> NDArray[np.bool_]:
+        """Which frames are of this kind; `head`: the first 16 bits are compared too."""
+        ok = self.fits_length(length)
+        if head and self.mask16:
+            ok &= (_words(buffer, at, 2) & np.uint16(self.mask16)) == np.uint16(self.value16)
+        for octet, size, mask, value in self.words:
+            kind = np.uint8 if size == 1 else np.uint64
+            ok &= (_words(buffer, at + octet, size) & kind(mask)) == kind(value)
+        return ok
+
+
+def _words(buffer: Octets, at: Index, size: int) -> NDArray[Any]:
+    """Unsigned little-endian integers of 1, 2 or 8 octets at the positions."""
+    if size == 1:
+        return buffer[at]
+    view = np.ndarray((max(len(buffer) - size + 1, 0),), f"<u{size}", buffer, strides=(1,))
+    return view[at]
+
+
+@dataclass(slots=True)
+class Group:
+    """Frames of one layout."""
+
+    layout: Layout
+    index: Index
+    """Which rows of the stage's input they are."""
+    at: Index
+    length: Index
+    buffer: Octets
+    _rows: Octets | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def rows(self, width: int) -> Octets:
+        """The first `width` octets of each frame, (n, width); octets behind a frame's end are arbitrary."""
+        if self._rows is None or self._rows.shape[1] < width:
+            reach = max((slot.start + slot.size for slot in self.layout.slots.values() if slot.kind == "uint"), default=8)
+            self._rows = rows(self.buffer, self.at, -(-max(width, reach) // 8) * 8)
+        return self._rows
+
+    def uint(self, name: str) -> NDArray[Any]:
+        """A number field of every frame; its dtype is as wide as the field is. `KeyError` if the layout has none."""
+        slot = self.layout.slots[name]
+        if slot.kind != "uint":
+            raise KeyError(name)
+        if slot.start < 0:
+            table = rows(self.buffer, self.at + self.length + slot.start, slot.size)
+            column = numbers(table, 0, slot.size, little=slot.little)
+        else:
+            column = numbers(self.rows(slot.start + slot.size), slot.start, slot.size, little=slot.little)
+        if slot.bits:
+            column = (column >> slot.shift) & ((1 << slot.bits) - 1)
+        return column
+
+    def octets(self, name: str) -> Octets:
+        """A field of fixed width as (n, width) octets."""
+        slot = self.layout.slots[name]
+        if slot.kind != "octets":
+            raise KeyError(name)
+        start = self.at + slot.start if slot.start >= 0 else self.at + self.length + slot.start
+        return rows(self.buffer, start, slot.size)
+
+    def extent(self, name: str) -> tuple[Index, Index]:
+        """Where a field lies in the buffer, and its length, for every frame; for fields that reach to the end."""
+        slot = self.layout.slots[name]
+        start = self.at + slot.start
+        if slot.kind == "rest":
+            return start, self.length - slot.start - slot.size
+        return start, np.full(len(self), slot.size, np.int64)
+
+
+@dataclass(slots=True)
+class Sifted:
+    """The frames of a stage's input, sorted by layout."""
+
+    buffer: Octets
+    at: Index
+    length: Index
+    groups: list[Group]
+    loose: Index
+    """Rows that no layout fits: left to Scapy."""
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def with_slot(self, name: str, kind: str = "uint") -> Iterator[Group]:
+        for group in self.groups:
+            slot: Slot | None = group.layout.slots.get(name)
+            if slot is not None and slot.kind == kind:
+                yield group
+
+    def column(self, name: str, absent: int = -1) -> NDArray[np.int64]:
+        """A number field over all rows, `absent` where a frame has no such field.
+
+        Fields of 8 octets wrap into the sign; use `wide` for them.
+        """
+        out = np.full(len(self), absent, np.int64)
+        for group in self.with_slot(name):
+            out[group.index] = group.uint(name)
+        return out
+
+    def wide(self, name: str) -> NDArray[np.uint64]:
+        """As `column`, for 8-octet fields: uint64, 0 where absent."""
+        out = np.zeros(len(self), np.uint64)
+        for group in self.with_slot(name):
+            out[group.index] = group.uint(name)
+        return out
+
+
+class Stage:
+    """One stage of the engine and the layouts it knows."""
+
+    def __init__(self, name: str, recorder: Recorder, known: Iterable[Layout] = ()) -> None:
+        self.name = name
+        self.learned = 0
+        """Layouts recorded by this object, as opposed to given as known."""
+        self._recorder = recorder
+        self._guards: list[_Guard] = []
+        self._sets: list[list[_Guard]] = [[]]
+        self._table = np.zeros(65536, np.uint16)
+        for layout in known:
+            self._add(_Guard(layout))
+
+    @property
+    def layouts(self) -> list[Layout]:
+        """Every known layout, the most used first."""
+        return [guard.layout for guard in sorted(self._guards, key=lambda guard: -guard.hits)]
+
+    def _add(self, guard: _Guard) -> None:
+        self._guards.append(guard)
+        keys = np.arange(65536, dtype=np.uint16)
+        hit = (keys & np.uint16(guard.mask16)) == np.uint16(guard.value16)
+        for old in np.unique(self._table[hit]):
+            self._table[hit & (self._table == old)] = len(self._sets)
+            self._sets.append([*self._sets[old], guard])
+
+    def _trim(self) -> None:
+        """Between batches: at the cap the rarest three quarters go, so that new kinds find room again."""
+        if len(self._guards) < LAYOUT_CAP:
+            # Sets that were split stay behind unused; renumber before their 16-bit numbers run out.
+            if len(self._sets) < 60000:
+                return
+            keep = self._guards
+        else:
+            keep = sorted(self._guards, key=lambda guard: -guard.hits)[: LAYOUT_CAP // 4]
+        self._guards, self._sets = [], [[]]
+        self._table[:] = 0
+        for guard in keep:
+            self._add(guard)
+
+    def sift(self, buffer: Octets, at: Index, length: Index) -> Sifted:
+        """Sorts frames; `buffer` reaches `rows.SLACK` octets behind each."""
+        self._trim()
+        members: dict[int, tuple[_Guard, list[Index]]] = {}
+        loose: list[Index] = []
+        fresh: list[_Guard] = []
+        long_enough = length >= 2
+        everything = np.arange(len(at), dtype=np.int64)
+        if not long_enough.all():
+            loose.append(everything[~long_enough])
+            everything = everything[long_enough]
+        kinds = self._table[_words(buffer, at[everything], 2)]
+        order = np.argsort(kinds, kind="stable")
+        everything, kinds = everything[order], kinds[order]
+        starts = np.flatnonzero(np.r_[True, kinds[1:] != kinds[:-1]]) if len(kinds) else np.zeros(0, np.int64)
+        for start, stop in zip(starts, np.r_[starts, len(kinds)][1:], strict=True):
+            rest = everything[start:stop]
+            candidates = self._sets[kinds[start]]
+            if len(candidates) > 1:
+                candidates.sort(key=_by_hits)
+            for head, guards in ((False, candidates), (True, fresh)):
+                for guard in guards:
+                    if not len(rest):
+                        break
+                    rest = self._claim(guard, buffer, at, length, rest, members, head=head)
+            while len(rest):
+                guard = self._learn(buffer, at, length, int(rest[0]))
+                if guard is None:
+                    loose.append(rest if len(self._guards) >= LAYOUT_CAP else rest[:1])
+                    rest = rest[len(loose[-1]) :]
+                    continue
+                fresh.append(guard)
+                rest = self._claim(guard, buffer, at, length, rest, members, head=True)
+        groups = [_group(guard, parts, buffer, at, length) for guard, parts in members.values()]
+        return Sifted(buffer, at, length, groups, np.concatenate(loose) if loose else np.zeros(0, np.int64))
+
+    @staticmethod
+    def _claim(
+        guard: _Guard,
+        buffer: Octets,
+        at: Index,
+        length: Index,
+        rest: Index,
+        members: dict[int, tuple[_Guard, list[Index]]],
+        *,
+        head: bool,
+    ) -> Index:
+        """Puts the frames of `rest` that fit into their group; returns the others."""
+        ok = guard.fits(buffer, at[rest], length[rest], head=head)
+        if not ok.any():
+            return rest
+        if ok.all():
+            mine, rest = rest, rest[:0]
+        else:
+            mine, rest = rest[ok], rest[~ok]
+        guard.hits += len(mine)
+        members.setdefault(id(guard), (guard, []))[1].append(mine)
+        return rest
+
+    def _learn(self, buffer: Octets, at: Index, length: Index, row: int) -> _Guard | None:
+        if len(self._guards) >= LAYOUT_CAP:
+            return None
+        octets = buffer[at[row] : at[row] + length[row]].tobytes()
+        layout = self._recorder(octets)
+        if layout is None:
+            return None
+        guard = _Guard(layout)
+        here = np.array([row])
+        if not guard.fits(buffer, at[here], length[here], head=True)[0]:
+            raise AssertionError(f"{self.name}: a layout does not fit its own specimen {octets.hex()}")
+        self.learned += 1
+        self._add(guard)
+        return guard
+
+
+def _by_hits(guard: _Guard) -> int:
+    return -guard.hits
+
+
+def _group(guard: _Guard, parts: list[Index], buffer: Octets, at: Index, length: Index) -> Group:
+    index = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return Group(guard.layout, index, at[index], length[index], buffer)

@@ -1,0 +1,243 @@
+# ruff: noqa: ARG002 -- Scapy calls its fields with arguments that these have no use for
+"""Field classes that the layers share and that Scapy lacks.
+
+All integers of IEEE 802.15.4 and ZigBee are little-endian. Control fields are declared bit by bit, from the most
+significant bit of each octet down, so that a layout depends on exactly the bits that were read.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum
+from typing import Any, Final
+
+from hanscope.dissectors.layer import Layer, Malformed, MalformedError, ToEnd
+from scapy.fields import (
+    BitEnumField,
+    BitField,
+    ByteEnumField,
+    ByteField,
+    Field,
+    FieldListField,
+    LEShortEnumField,
+    StrFixedLenField,
+)
+from scapy.packet import Packet
+
+_NO_LIMIT: Final = 1 << 16
+"""Scapy refuses lists of more than 100 elements; here the frame's end is the limit."""
+
+
+class EUI64Field(Field[Any, Any]):
+    """An EUI-64, eight octets little-endian: an integer inside, `00:0d:6f:00:0a:90:69:e0` for people.
+
+    Scapy's own shows an address below 2^16 as if it were a short one (fault M20).
+    """
+
+    def __init__(self, name: str, default: int | str | None = None) -> None:
+        super().__init__(name, default, "<Q")
+
+    def h2i(self, pkt: Packet | None, x: int | str | None) -> int | None:
+        return eui64(x) if isinstance(x, str) else x
+
+    def i2h(self, pkt: Packet | None, x: int | None) -> str | None:
+        return None if x is None else eui64_text(x)
+
+    def i2repr(self, pkt: Packet | None, x: int | None) -> str:
+        return str(self.i2h(pkt, x))
+
+
+def eui64(text: str) -> int:
+    """The number of an EUI-64 written as `00:0d:6f:00:0a:90:69:e0`; `ValueError` if it is not 8 octets."""
+    octets = bytes.fromhex(text.replace(":", ""))
+    if len(octets) != 8:
+        raise ValueError(f"not an EUI-64: {text!r}")
+    return int.from_bytes(octets, "big")
+
+
+def eui64_text(number: int) -> str:
+    """An EUI-64 as people write it, most significant octet first."""
+    return number.to_bytes(8, "big").hex(":")
+
+
+class LECodeField(LEShortEnumField):
+    """A 16-bit code with names; one without a name shows in hexadecimal."""
+
+    def _i2repr(self, pkt: Packet | None, x: int) -> str:
+        return f"{x:#06x}"
+
+
+class Octets(StrFixedLenField):
+    """So many octets without inner structure: a key, a hash, a MIC."""
+
+    def __init__(self, name: str, length: int) -> None:
+        super().__init__(name, None, length)
+
+    def i2repr(self, pkt: Packet | None, v: bytes | None) -> str:
+        return "None" if v is None else v.hex()
+
+
+class _Derived:
+    """A field that follows from the rest of its layer: what is built if it was left `None`, and what reading it gives.
+
+    `derive` gets the layer. It may look at the payload's class and at `given(...)`, not at fields that depend on it.
+    """
+
+    __slots__ = ()
+    derive: Callable[[Any], int]
+
+    def _value(self, pkt: Packet | None, x: Any) -> Any:
+        return int(self.derive(pkt)) if x is None and pkt is not None else x
+
+    def i2h(self, pkt: Packet | None, x: Any) -> Any:
+        return self._value(pkt, x)
+
+    def i2m(self, pkt: Packet | None, x: Any) -> Any:
+        return self._value(pkt, x) or 0
+
+    def i2repr(self, pkt: Packet | None, x: Any) -> Any:
+        return super().i2repr(pkt, self._value(pkt, x))  # pyright: ignore[reportAttributeAccessIssue] -- the mixin's other half has it
+
+
+class DerivedBits(_Derived, BitField):
+    """Bits of an octet that are derived if left `None`."""
+
+    __slots__ = ["derive"]
+
+    def __init__(self, name: str, derive: Callable[[Any], int], size: int = 1) -> None:
+        super().__init__(name, None, size)
+        self.derive = derive
+
+
+class DerivedBitEnum(_Derived, BitEnumField):
+    """Named bits of an octet that are derived if left `None`."""
+
+    __slots__ = ["derive"]
+
+    def __init__(self, name: str, derive: Callable[[Any], int], size: int, enum: type[IntEnum]) -> None:
+        super().__init__(name, None, size, enum)
+        self.derive = derive
+
+
+class DerivedOctet(_Derived, ByteField):
+    """An octet that is derived if left `None`."""
+
+    __slots__ = ["derive"]
+
+    def __init__(self, name: str, derive: Callable[[Any], int]) -> None:
+        super().__init__(name, None)
+        self.derive = derive
+
+
+class DerivedOctetEnum(_Derived, ByteEnumField):
+    """A named octet that is derived if left `None`."""
+
+    __slots__ = ["derive"]
+
+    def __init__(self, name: str, derive: Callable[[Any], int], enum: type[IntEnum]) -> None:
+        super().__init__(name, None, enum)
+        self.derive = derive
+
+
+def given(*names: str) -> Callable[[Any], bool]:
+    """Whether any of these fields has a value: what a presence bit is derived from."""
+    return lambda layer: any(layer.getfieldval(name) is not None for name in names)
+
+
+def count_of(name: str) -> Callable[[Any], int]:
+    """How many elements, or octets, a field has: what a count is derived from."""
+    return lambda layer: len(layer.getfieldval(name) or ())
+
+
+def identifier_in(table: Mapping[int, type[Packet]], otherwise: int = 0) -> Callable[[Any], int]:
+    """The identifier under which `table` lists the class of the layer's payload."""
+
+    def derive(layer: Any) -> int:
+        kind = type(layer.payload)
+        return next((identifier for identifier, cls in table.items() if cls is kind), otherwise)
+
+    return derive
+
+
+def capability_information() -> list[Any]:
+    """The fields of the octet in which a joining device says what it can (IEEE 802.15.4-2006, 7.3.1.2).
+
+    MAC, NWK and ZDP commands all carry it.
+    """
+    return [
+        BitField("allocate_address", 0, 1),
+        BitField("security_capability", 0, 1),
+        BitField("capability_reserved", 0, 2),
+        BitField("receiver_on_when_idle", 0, 1),
+        BitField("mains_powered", 0, 1),
+        BitField("full_function_device", 0, 1),
+        BitField("alternate_coordinator", 0, 1),
+    ]
+
+
+class ListOf(FieldListField):
+    """As many elements of fixed size as a count before them says (fault N9: Scapy's accepts fewer)."""
+
+    def __init__(self, name: str, element: Field[Any, Any], count_from: Callable[[Any], int]) -> None:
+        super().__init__(name, [], element, count_from=count_from, max_count=_NO_LIMIT)
+
+
+class Record(Field[Any, Any]):
+    """An element of a `ListOf` that has fields itself: a `Layer` of `size` octets."""
+
+    __slots__ = ["layer"]
+
+    def __init__(self, layer: type[Layer], size: int) -> None:
+        super().__init__(layer.__name__, None, f"{size}s")
+        self.layer = layer
+
+    def getfield(self, pkt: Packet | None, s: bytes) -> tuple[bytes, Packet]:
+        return s[self.sz :], self.layer(s[: self.sz])
+
+    def addfield(self, pkt: Packet | None, s: bytes, val: Any) -> bytes:
+        return s + bytes(val)
+
+
+class RecordsToEnd(ToEnd):
+    """Records up to the end of the frame: octets inside, taken apart only when somebody looks (`layer.name_of_field`).
+
+    So all frames with such a list share one layout, whatever their length. A record that is cut short becomes a
+    last element of class `Malformed`, with its octets.
+    """
+
+    __slots__ = ["pack", "unpack"]
+
+    def __init__(self, name: str, unpack: Callable[[bytes], tuple[Any, bytes]], pack: Callable[[Any], bytes]) -> None:
+        """`unpack` takes a record off the front and returns it with what is left; it raises `MalformedError`."""
+        super().__init__(name)
+        self.unpack = unpack
+        self.pack = pack
+
+    def h2i(self, pkt: Packet | None, x: bytes | Sequence[Any] | None) -> bytes:
+        if x is None or isinstance(x, bytes):
+            return x or b""
+        return b"".join(bytes(record) if isinstance(record, Packet) else self.pack(record) for record in x)
+
+    def any2i(self, pkt: Packet | None, x: bytes | Sequence[Any] | None) -> bytes:
+        return self.h2i(pkt, x)
+
+    def i2h(self, pkt: Packet | None, x: bytes | None) -> list[Any]:
+        records: list[Any] = []
+        rest = x or b""
+        while rest:
+            try:
+                record, left = self.unpack(rest)
+            except MalformedError as error:
+                record, left = Malformed(octets=rest, layer=error.layer, field=error.field_name), b""
+            records.append(record)
+            if len(left) >= len(rest):
+                raise AssertionError(f"{self.name}: a record without octets")
+            rest = left
+        return records
+
+    def i2repr(self, pkt: Packet | None, x: bytes | None) -> str:
+        return repr(self.i2h(pkt, x))
+
+
+def cluster_of(layer: Packet) -> int:
+    """The cluster in the APS header right below a layer; -1 if there is none, as when the layer stands alone."""
+    cluster = getattr(layer.underlayer, "cluster", None)
+    return -1 if cluster is None else cluster

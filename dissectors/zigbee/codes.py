@@ -1,0 +1,115 @@
+"""Codes that more than one layer uses, one definition each."""
+
+from enum import IntEnum
+from typing import Final
+
+
+class Profile(IntEnum):
+    """Application profiles (APS header)."""
+
+    ZIGBEE_DEVICE = 0x0000
+    INDUSTRIAL_PLANT_MONITORING = 0x0101
+    HOME_AUTOMATION = 0x0104
+    COMMERCIAL_BUILDING_AUTOMATION = 0x0105
+    TELECOM_APPLICATIONS = 0x0107
+    HEALTH_CARE = 0x0108
+    SMART_ENERGY = 0x0109
+    RETAIL_SERVICES = 0x010A
+    GREEN_POWER = 0xA1E0
+    LIGHT_LINK = 0xC05E
+
+
+ZCL_PROFILES: Final = frozenset(Profile) - {Profile.ZIGBEE_DEVICE, Profile.GREEN_POWER}
+"""Profiles whose frames carry the ZigBee Cluster Library."""
+
+
+class Cluster(IntEnum):
+    """Clusters that the layers or the analyzers know by name."""
+
+    BASIC = 0x0000
+    TIME = 0x000A
+    OTA_UPGRADE = 0x0019
+    POLL_CONTROL = 0x0020
+    KEEP_ALIVE = 0x0025
+    PRICE = 0x0700
+    DEMAND_RESPONSE = 0x0701
+    METERING = 0x0702
+    MESSAGING = 0x0703
+    TUNNELING = 0x0704
+    PREPAYMENT = 0x0705
+    CALENDAR = 0x0707
+    DEVICE_MANAGEMENT = 0x0708
+    EVENTS = 0x0709
+    MDU_PAIRING = 0x070A
+    SUB_GHZ = 0x070B
+    KEY_ESTABLISHMENT = 0x0800
+
+
+class ZdpCluster(IntEnum):
+    """Clusters of the ZigBee Device Profile that have a layer."""
+
+    NWK_ADDRESS_REQUEST = 0x0000
+    IEEE_ADDRESS_REQUEST = 0x0001
+    DEVICE_ANNOUNCE = 0x0013
+    NWK_ADDRESS_RESPONSE = 0x8000
+    IEEE_ADDRESS_RESPONSE = 0x8001
+
+
+class Status(IntEnum):
+    """Statuses of the ZigBee Cluster Library (2.6.3)."""
+
+    SUCCESS = 0x00
+    FAILURE = 0x01
+    NOT_AUTHORIZED = 0x7E
+    RESERVED_FIELD_NOT_ZERO = 0x7F
+    MALFORMED_COMMAND = 0x80
+    UNSUP_CLUSTER_COMMAND = 0x81
+    UNSUP_GENERAL_COMMAND = 0x82
+    UNSUP_MANUF_CLUSTER_COMMAND = 0x83
+    UNSUP_MANUF_GENERAL_COMMAND = 0x84
+    INVALID_FIELD = 0x85
+    UNSUPPORTED_ATTRIBUTE = 0x86
+    INVALID_VALUE = 0x87
+    READ_ONLY = 0x88
+    INSUFFICIENT_SPACE = 0x89
+    DUPLICATE_EXISTS = 0x8A
+    NOT_FOUND = 0x8B
+    UNREPORTABLE_ATTRIBUTE = 0x8C
+    INVALID_DATA_TYPE = 0x8D
+    INVALID_SELECTOR = 0x8E
+    WRITE_ONLY = 0x8F
+    INCONSISTENT_STARTUP_STATE = 0x90
+    DEFINED_OUT_OF_BAND = 0x91
+    INCONSISTENT = 0x92
+    ACTION_DENIED = 0x93
+    TIMEOUT = 0x94
+    ABORT = 0x95
+    INVALID_IMAGE = 0x96
+    WAIT_FOR_DATA = 0x97
+    NO_IMAGE_AVAILABLE = 0x98
+    REQUIRE_MORE_IMAGE = 0x99
+    NOTIFICATION_PENDING = 0x9A
+    HARDWARE_FAILURE = 0xC0
+    SOFTWARE_FAILURE = 0xC1
+    CALIBRATION_ERROR = 0xC2
+    UNSUPPORTED_CLUSTER = 0xC3
+    LIMIT_REACHED = 0xC4
+
+
+class ZdpStatus(IntEnum):
+    """Statuses of the ZigBee Device Profile (05-3474, 2.4.5)."""
+
+    SUCCESS = 0x00
+    INV_REQUESTTYPE = 0x80
+    DEVICE_NOT_FOUND = 0x81
+    INVALID_EP = 0x82
+    NOT_ACTIVE = 0x83
+    NOT_SUPPORTED = 0x84
+    TIMEOUT = 0x85
+    NO_MATCH = 0x86
+    NO_ENTRY = 0x88
+    NO_DESCRIPTOR = 0x89
+    INSUFFICIENT_SPACE = 0x8A
+    NOT_PERMITTED = 0x8B
+    TABLE_FULL = 0x8C
+    NOT_AUTHORIZED = 0x8D

@@ -1,0 +1,24 @@
+"""`hanscope` and `python -m hanscope`."""
+
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns its exit code."""
+    try:
+        # A terminal or locale that lacks a character gets its number instead of a crash.
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue] - text streams
+        from hanscope.cli import app  # noqa: PLC0415 - Ctrl-C while it loads is caught here too
+
+        app(args=None if arguments is None else list(arguments), prog_name="hanscope")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

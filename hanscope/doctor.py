@@ -1,0 +1,102 @@
+"""What this machine can do: each thing hanscope uses, whether it is there, and how to mend it if not."""
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+MINIMUM_PYTHON: Final = (3, 11)
+ANSWER_S: Final = 20.0
+"""How long tshark may take to answer; the first start on a machine is slow."""
+
+
+class Finding(NamedTuple):
+    """One line of the examination."""
+
+    well: bool
+    text: str
+
+
+def examine() -> Iterator[Finding]:
+    """Looks at everything, the most needed first; finds out, changes nothing."""
+    yield _python()
+    yield from _packages()
+    yield _cores()
+    yield _cache()
+    yield from _tshark()
+
+
+def _python() -> Finding:
+    told = f"Python {platform.python_version()} ({sys.executable})"
+    if sys.version_info[:2] < MINIMUM_PYTHON:
+        return Finding(well=False, text=f"{told} is too old: install Python 3.11 or newer")
+    return Finding(well=True, text=told)
+
+
+def _packages() -> Iterator[Finding]:
+    """The packages that hanscope's own metadata name."""
+    for requirement in importlib.metadata.requires("hanscope") or ():
+        if "extra ==" in requirement:
+            continue
+        name = re.split(r"[^A-Za-z0-9_.-]", requirement, maxsplit=1)[0]
+        try:
+            yield Finding(well=True, text=f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(well=False, text=f"{name} is missing: pip install '{requirement}'")
+
+
+def _cores() -> Finding:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Finding(well=True, text=f"{cores} processor core{'' if cores == 1 else 's'} (--processes N uses fewer)")
+
+
+def _cache() -> Finding:
+    import platformdirs  # noqa: PLC0415 - only this command needs it
+
+    folder = Path(platformdirs.user_cache_dir("hanscope"))
+    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            return Finding(well=True, text=f"cache folder {folder}")
+    except OSError as error:
+        mend = "hanscope works, but starts slower; make it writable or set XDG_CACHE_HOME"
+        return Finding(well=False, text=f"cache folder {folder} cannot be written ({error.strerror}): {mend}")
+
+
+def _tshark() -> Iterator[Finding]:
+    """Analyzing does without tshark: it is the second opinion, and Wireshark's folders take our plugin."""
+    tshark = shutil.which("tshark")
+    if tshark is None:
+        yield Finding(
+            well=False,
+            text="tshark is missing (only comparisons need it): apt install tshark, or brew install wireshark",
+        )
+        return
+    version = _answer(tshark, "--version")
+    if version is None:
+        yield Finding(well=False, text=f"tshark ({tshark}) does not run: reinstall Wireshark")
+        return
+    first = version.splitlines()[0] if version else ""
+    number = re.search(r"\d+\.\d+\.\d+", first)
+    yield Finding(well=True, text=f"tshark {number[0] if number else first} ({tshark})")
+    folders = dict(line.split(":", 1) for line in (_answer(tshark, "-G", "folders") or "").splitlines() if ":" in line)
+    for name in ("Personal Lua Plugins", "Personal Extcap path"):
+        if path := folders.get(name, "").strip():
+            there = "" if Path(path).is_dir() else " (not there yet)"
+            yield Finding(well=True, text=f"Wireshark's {name.removesuffix(' path').lower()} folder {path}{there}")
+
+
+def _answer(*command: str) -> str | None:
+    """What a program prints, or `None` if it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=ANSWER_S, check=True, stdin=subprocess.DEVNULL)  # noqa: S603 - the path is from shutil.which
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode("utf-8", "replace")

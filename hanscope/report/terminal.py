@@ -1,0 +1,559 @@
+"""The report for people: the verdict first, then what it stands on.
+
+On a terminal it is drawn with colours, block characters and marks; in a pipe or a file it is plain ASCII of the same
+shape, so that `grep` and `diff` work on it. No line is wider than the terminal, or than 80 columns in a pipe.
+Colours are only ever the foreground's red, green, yellow and cyan, which can be read on a light and on a dark terminal.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Final, NamedTuple, TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from hanscope.analyzers.results import (
+    Analysis,
+    Capture,
+    Device,
+    Image,
+    Key,
+    MissingRange,
+    OtaHeader,
+    Outcome,
+    Severity,
+    Transfer,
+    TransferEvent,
+    Unopened,
+)
+from hanscope.report import words
+from hanscope.report.words import Tone, count, moment, printable
+
+WIDEST: Final = 100
+"""Columns; longer lines are hard to read."""
+
+MOST: Final = 50
+"""Rows of one table; the JSON has them all."""
+MOST_RANGES: Final = 8
+MOST_EVENTS: Final = 24
+MOST_ELEMENTS: Final = 12
+
+Part = str | tuple[str, str]
+"""A piece of a line, plain or with a style."""
+
+
+class Glyphs(NamedTuple):
+    """What is drawn with; `strip` maps the characters of `Transfer.strip`."""
+
+    strip: dict[str, str]
+    tones: dict[Tone, str]
+    outcomes: dict[Outcome, str]
+    ellipsis: str
+
+
+DRAWN: Final = Glyphs(
+    {"#": "█", "+": "▓", ".": "░"},
+    {"good": "✓", "open": "?", "bad": "✗"},
+    {"valid": "✓", "unknown": "?", "invalid": "✗"},
+    "…",
+)
+PLAIN: Final = Glyphs(
+    {"#": "#", "+": "+", ".": "."},
+    {"good": "OK:", "open": "UNSURE:", "bad": "PROBLEM:"},
+    {"valid": "valid  ", "unknown": "unknown", "invalid": "INVALID"},
+    "...",
+)
+
+LAYOUTS: Final[dict[str, str]] = {
+    "zigbee-elements": "a ZigBee OTA file of elements",
+    "gbcs-signed": "a GBCS Manufacturer Image with a signature",
+    "gbcs-plain": "a GBCS Manufacturer Image",
+    "opaque": "no OTA layout recognised",
+}
+
+_TONES: Final[dict[Tone, str]] = {"good": "bold green", "open": "yellow", "bad": "bold red"}
+_OUTCOMES: Final[dict[Outcome, str]] = {"valid": "green", "unknown": "yellow", "invalid": "bold red"}
+_SEVERITIES: Final[dict[Severity, str]] = {"note": "cyan", "warning": "yellow", "error": "bold red"}
+_STRIP: Final = {"#": "green", "+": "yellow", ".": "red"}
+
+
+class _PipedConsole(Console):
+    """A console that leaves it to the command line to end when nobody reads any more (rich would exit here, with 1)."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        raise BrokenPipeError
+
+
+def console_for(stream: TextIO) -> Console:
+    """A console on `stream`: colours only on a terminal and without NO_COLOR; nothing is interpreted as markup."""
+    return _PipedConsole(
+        file=stream,
+        color_system=None if os.environ.get("NO_COLOR") or not stream.isatty() else "auto",
+        width=None if stream.isatty() or "COLUMNS" in os.environ else 80,
+        force_terminal=stream.isatty(),
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+
+
+class Page:
+    """Lays lines out on a console; every text that comes here is made harmless (`words.printable`)."""
+
+    def __init__(self, console: Console, *, begun: bool = False) -> None:
+        self._console = console
+        self._begun = begun
+        self._width = min(console.width, WIDEST)
+        self.glyphs = DRAWN if console.is_terminal and _can_draw(console.encoding) else PLAIN
+
+    def heading(self, title: str, note: str = "") -> None:
+        if self._begun:
+            self._console.print()
+        self.line([(title, "bold"), f"  {note}" if note else ""])
+
+    def line(self, parts: Sequence[Part] | str, *, indent: int = 0, hang: int = 0) -> None:
+        """A paragraph, wrapped at words; `hang`: by how much more its further lines are indented."""
+        text = _text([parts] if isinstance(parts, str) else parts)
+        first = text.wrap(self._console, max(self._width - indent, 1))[:1]
+        if not first or len(first[0]) >= len(text.plain.rstrip()):
+            self._print(" " * indent, text)
+            return
+        rest = text[len(first[0]) :]
+        self._print(" " * indent, first[0])
+        rest = text[len(text.plain) - len(rest.plain.lstrip()) :]
+        for line in rest.wrap(self._console, max(self._width - indent - hang, 1)):
+            self._print(" " * (indent + hang), line)
+
+    def verbatim(self, line: str, *, indent: int = 0) -> None:
+        """A line that stays one, however long it is."""
+        self._print(" " * indent, _text([line]))
+
+    def table(self, titles: Sequence[str], rows: Sequence[Sequence[Part]], *, indent: int = 2) -> None:
+        """Columns without rules; a title that begins with `>` sets its column right, the last column is wrapped."""
+        right = [title.startswith(">") for title in titles]
+        cells = [[_text([part]) for part in row] for row in rows]
+        heads = [Text(title.removeprefix(">"), "bold") for title in titles]
+        widths = [max(row[column].cell_len for row in [heads, *cells]) for column in range(len(titles))]
+        for row in [heads, *cells]:
+            start = Text()
+            for cell, width, is_right in zip(row[:-1], widths, right, strict=False):
+                pad = " " * (width - cell.cell_len)
+                start.append_text(Text.assemble(pad, cell, "  ") if is_right else Text.assemble(cell, pad, "  "))
+            last = Text(" " * (widths[-1] - row[-1].cell_len)) + row[-1] if right[-1] else row[-1]
+            room = max(self._width - indent - start.cell_len, 16)
+            for number, line in enumerate(last.wrap(self._console, room) or [Text()]):
+                lead = start if number == 0 else Text(" " * start.cell_len)
+                self._print(" " * indent, lead + line)
+
+    def more(self, items: Sequence[object], shown: int, noun: str, *, indent: int = 2) -> None:
+        """Says how many of `items` were not shown."""
+        if len(items) > shown:
+            self.line(f"{self.glyphs.ellipsis} and {count(len(items) - shown, f'more {noun}')}", indent=indent)
+
+    def _print(self, lead: str, text: Text) -> None:
+        whole = Text(lead) + text
+        whole.rstrip()
+        self._begun = True
+        self._console.print(whole, soft_wrap=True)
+
+
+def _can_draw(encoding: str) -> bool:
+    drawn = "".join([*DRAWN.strip.values(), *DRAWN.tones.values(), *DRAWN.outcomes.values(), DRAWN.ellipsis])
+    try:
+        drawn.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _text(parts: Iterable[Part]) -> Text:
+    text = Text()
+    for part in parts:
+        said, style = (part, "") if isinstance(part, str) else part
+        text.append(printable(said), style or None)
+    return text
+
+
+# The reports of the commands.
+
+
+def show_analysis(analysis: Analysis, console: Console) -> None:
+    """Everything: the report of `hanscope analyze`."""
+    page = Page(console)
+    _verdict(page, analysis)
+    _diagnoses(page, analysis)
+    _devices(page, analysis.devices)
+    _transfers(page, analysis.transfers)
+    _images(page, analysis.images)
+    _keys(page, analysis.keys)
+    _unopened(page, analysis.unopened)
+    _captures(page, analysis)
+
+
+def show_transfers(analysis: Analysis, console: Console) -> None:
+    """The verdict and the transfers: the report of `hanscope transfers`."""
+    page = Page(console)
+    _verdict(page, analysis)
+    _transfers(page, analysis.transfers)
+
+
+def show_images(images: Sequence[Image], console: Console) -> None:
+    """Images and their checks: the report of `hanscope image`."""
+    _images(Page(console), images)
+
+
+def show_notes(title: str, notes: Sequence[tuple[Tone, str]], console: Console) -> None:
+    """A heading and marked lines: what was exported, what this machine can do."""
+    page = Page(console, begun=True)
+    page.heading(title)
+    for tone, note in notes:
+        mark = page.glyphs.tones[tone]
+        page.line([(mark, _TONES[tone]), " ", note], indent=2, hang=len(mark) + 1)
+
+
+def show_list(title: str, lines: Sequence[str], console: Console) -> None:
+    """A heading and lines to be copied: these are not wrapped."""
+    page = Page(console, begun=True)
+    page.heading(title)
+    for line in lines:
+        page.verbatim(line, indent=2)
+
+
+# The sections.
+
+
+def _verdict(page: Page, analysis: Analysis) -> None:
+    tone, sentences = words.verdict(analysis)
+    mark = page.glyphs.tones[tone]
+    page.line([(mark, _TONES[tone]), " ", (sentences[0] if sentences else "", "bold")], hang=len(mark) + 1)
+    for sentence in sentences[1:]:
+        page.line(sentence, indent=len(mark) + 1)
+
+
+def _diagnoses(page: Page, analysis: Analysis) -> None:
+    if analysis.diagnoses:
+        page.heading("Diagnosis")
+        for diagnosis in analysis.diagnoses:
+            page.line(
+                [(f"{diagnosis.transfer_id or ''} ".lstrip(), "bold"), diagnosis.text, _frames(diagnosis.frames)],
+                indent=2,
+                hang=2,
+            )
+    if analysis.findings:
+        page.heading("Findings", count(len(analysis.findings), "finding"))
+        for finding in analysis.findings[:MOST]:
+            severity = (finding.severity, _SEVERITIES[finding.severity])
+            told = f"  {finding.rule}  {finding.explanation} ({finding.clause})"
+            page.line([severity, told, _frames(finding.frames)], indent=2, hang=2)
+        page.more(analysis.findings, MOST, "finding")
+
+
+def _frames(frames: Sequence[int], most: int = 5) -> str:
+    if not frames:
+        return ""
+    more = f" and {len(frames) - most:,} more" if len(frames) > most else ""
+    return f" [{'frame' if len(frames) == 1 else 'frames'} {', '.join(map(str, frames[:most]))}{more}]"
+
+
+def _devices(page: Page, devices: Sequence[Device]) -> None:
+    if not devices:
+        return
+    page.heading("Devices", f"{len(devices):,}")
+    page.table(
+        ["PAN", "short", "EUI-64", ">frames", ">LQI", ">dBm", "role"],
+        [
+            [
+                f"0x{device.pan_id:04x}",
+                "?" if device.short is None else f"0x{device.short:04x}",
+                (device.eui64 or "?", "cyan"),
+                f"{device.frames:,}",
+                "" if device.lqi is None else f"{device.lqi:.0f}",
+                "" if device.rssi_dbm is None else f"{device.rssi_dbm:.0f}",
+                device.role,
+            ]
+            for device in devices[:MOST]
+        ],
+    )
+    page.more(devices, MOST, "device")
+    because = {device.role: device.evidence for device in devices if device.role != "unknown" and device.evidence}
+    for role, evidence in because.items():
+        page.line(f"{role}: {evidence}", indent=2, hang=2)
+
+
+def _transfers(page: Page, transfers: Sequence[Transfer]) -> None:
+    if not transfers:
+        return
+    page.heading("Transfers", f"{len(transfers):,}")
+    for number, transfer in enumerate(transfers[:MOST]):
+        if number:
+            page.line("")
+        _transfer(page, transfer)
+    page.more(transfers, MOST, "transfer")
+
+
+def _transfer(page: Page, transfer: Transfer) -> None:
+    tone: Tone = "good" if words.succeeded(transfer) else "bad" if words.failed(transfer) else "open"
+    pan_id = transfer.pan_id
+    attempt = f", attempt {transfer.attempt}" if transfer.attempt > 1 else ""
+    page.line(
+        [
+            (transfer.id, "bold"),
+            " ",
+            (words.party(transfer.client, pan_id), "bold cyan"),
+            f" from {words.party(transfer.server, pan_id)}{attempt}",
+        ],
+        indent=2,
+        hang=3,
+    )
+    named = words.identity(transfer.manufacturer_code, transfer.image_type, transfer.file_version)
+    page.line(f"image {named}", indent=5, hang=2)
+    page.line(["state ", (words.STATES[transfer.state], _TONES[tone])], indent=5, hang=2)
+    page.line(_strip(page, transfer.strip), indent=5)
+    complete = "complete, " if transfer.complete else ""
+    page.line(f"{complete}{words.coverage(transfer)}", indent=5, hang=2)
+    page.line(
+        f"{moment(transfer.started)}, {words.duration(transfer.ended - transfer.started)}, "
+        f"frames {transfer.first_frame:,} to {transfer.last_frame:,}",
+        indent=5,
+        hang=2,
+    )
+    page.line(_exchange(transfer), indent=5, hang=2)
+    if transfer.sha256:
+        page.line(f"sha256 {transfer.sha256}", indent=5)
+    if transfer.conflicting_bytes:
+        told = "; ".join(
+            f"{start:,} to {end:,}: frame {kept:,} kept, frame {other:,} differs"
+            for start, end, kept, other in transfer.conflicts[:3]
+        )
+        page.line(
+            [(f"{count(transfer.conflicting_bytes, 'octet')} came with different values", "bold red"), f" ({told})"],
+            indent=5,
+            hang=2,
+        )
+    _missing(page, transfer.missing_ranges)
+    _events(page, transfer.events)
+
+
+def _strip(page: Page, strip: str) -> list[Part]:
+    return [
+        (page.glyphs.strip.get(sign, sign) * len(list(same)), _STRIP.get(sign, "")) for sign, same in groupby(strip)
+    ]
+
+
+def _exchange(transfer: Transfer) -> str:
+    """How the blocks were asked for and came, in one sentence; what did not happen is not told."""
+    told = [
+        count(transfer.block_requests, "block request"),
+        count(transfer.page_requests, "page request") if transfer.page_requests else "",
+        count(transfer.block_responses, "block response"),
+        f"{transfer.repeated_requests:,} asked again" if transfer.repeated_requests else "",
+        count(transfer.duplicate_blocks, "duplicate block") if transfer.duplicate_blocks else "",
+        f"told to wait {count(transfer.wait_responses, 'time')} ({words.duration(transfer.waited_ns)})"
+        if transfer.wait_responses
+        else "",
+        count(len(transfer.resumptions), "resumption") if transfer.resumptions else "",
+    ]
+    return ", ".join(filter(None, told))
+
+
+def _missing(page: Page, ranges: Sequence[MissingRange]) -> None:
+    if not ranges:
+        return
+    octets: Counter[str] = Counter()
+    for gap in ranges:
+        octets[gap.reason] += gap.end - gap.start
+    page.line(
+        [
+            ("missing ", "bold"),
+            f"{count(octets.total(), 'octet')} in {count(len(ranges), 'range')}: ",
+            "; ".join(f"{number:,} {reason}" for reason, number in octets.most_common()),
+        ],
+        indent=5,
+        hang=2,
+    )
+    page.table(
+        [">from", ">to", ">octets", "reason"],
+        [[f"{gap.start:,}", f"{gap.end:,}", f"{gap.end - gap.start:,}", gap.reason] for gap in ranges[:MOST_RANGES]],
+        indent=7,
+    )
+    page.more(ranges, MOST_RANGES, "range", indent=7)
+
+
+def _events(page: Page, events: Sequence[TransferEvent]) -> None:
+    """The story: its beginning and, if it is long, its end."""
+    if not events:
+        return
+    one_day = len({moment(event.time).partition("T")[0] for event in events}) == 1
+    when = words.clock if one_day else moment
+    frame_width = max(len(f"{event.frame:,}") for event in events)
+    ending = MOST_EVENTS // 3 if len(events) > MOST_EVENTS else 0
+    beginning = MOST_EVENTS - ending
+    page.line([("story", "bold"), f"  {moment(events[0].time).partition('T')[0]} UTC" if one_day else ""], indent=5)
+    for place, event in enumerate(events):
+        if ending and place == beginning:
+            page.line(f"{page.glyphs.ellipsis} {count(len(events) - MOST_EVENTS, 'more step')}", indent=7)
+        if place < beginning or place >= len(events) - ending:
+            lead = f"{when(event.time)}  frame {event.frame:>{frame_width},}  "
+            page.line([lead, event.what], indent=7, hang=len(lead))
+
+
+def _images(page: Page, images: Sequence[Image]) -> None:
+    if not images:
+        return
+    page.heading("Images", f"{len(images):,}")
+    for number, image in enumerate(images[:MOST]):
+        if number:
+            page.line("")
+        _image(page, image)
+    page.more(images, MOST, "image")
+
+
+def _image(page: Page, image: Image) -> None:
+    name = " ".join(filter(None, [image.transfer_id, image.file])) or "image"
+    part = ", partial" if image.partial else ""
+    if image.error is not None:
+        page.line([(name, "bold")], indent=2, hang=3)
+        page.line([(image.error, "bold red")], indent=5, hang=2)
+        return
+    page.line([(name, "bold")], indent=2, hang=3)
+    page.line(f"{count(image.size, 'octet')}{part}, {LAYOUTS[image.layout]}", indent=5, hang=2)
+    if image.header:
+        _header(page, image.header, image.header_offset)
+    if image.elements:
+        page.table(
+            ["element", ">offset", ">octets", "name"],
+            [
+                [f"0x{element.tag:04x}", f"{element.offset:,}", f"{element.length:,}", element.name]
+                for element in image.elements[:MOST_ELEMENTS]
+            ],
+            indent=5,
+        )
+        page.more(image.elements, MOST_ELEMENTS, "element", indent=5)
+    for check in image.checks:
+        mark = page.glyphs.outcomes[check.outcome]
+        page.line(
+            [(mark, _OUTCOMES[check.outcome]), f" {check.name}: {check.detail}" if check.detail else f" {check.name}"],
+            indent=5,
+            hang=len(mark) + 1,
+        )
+    if image.manufacturer_image_sha256:
+        page.line("Manufacturer Image Hash (GBCS)", indent=5)
+        page.line(f"sha256 {image.manufacturer_image_sha256}", indent=5)
+    if image.sha256:
+        page.line(f"sha256 {image.sha256}", indent=5)
+
+
+def _header(page: Page, header: OtaHeader, offset: int) -> None:
+    page.line(words.identity(header.manufacturer_code, header.image_type, header.file_version), indent=5, hang=2)
+    told = [
+        f'"{header.header_string}"' if header.header_string else "",
+        f"header version 0x{header.header_version:04x} of {count(header.header_length, 'octet')}",
+        f"at octet {offset:,}" if offset else "",
+        f"image size {header.total_image_size:,}",
+        f"stack version {header.stack_version}",
+        f"for {header.destination_eui64} only" if header.destination_eui64 else "",
+        _hardware(header),
+    ]
+    page.line(", ".join(filter(None, told)), indent=5, hang=2)
+
+
+def _hardware(header: OtaHeader) -> str:
+    lowest, highest = header.minimum_hardware_version, header.maximum_hardware_version
+    return "" if lowest is None or highest is None else f"hardware 0x{lowest:04x} to 0x{highest:04x}"
+
+
+def _keys(page: Page, keys: Sequence[Key]) -> None:
+    if not keys:
+        return
+    page.heading("Keys", "named by the first digits of their SHA-256")
+    page.table(
+        ["key", "kind", ">NWK", ">APS", "from"],
+        [
+            [(key.fingerprint, "cyan"), key.kind, f"{key.nwk_frames:,}", f"{key.aps_frames:,}", _key_source(key)]
+            for key in keys[:MOST]
+        ],
+    )
+    page.more(keys, MOST, "key")
+    for key in keys[:MOST]:
+        if key.key is not None:
+            page.line(f"{key.fingerprint} is {key.key}", indent=2)
+
+
+def _key_source(key: Key) -> str:
+    told = [
+        key.source,
+        f"PAN 0x{key.pan_id:04x}" if key.pan_id is not None else "",
+        f"sequence number {key.sequence_number}" if key.sequence_number is not None else "",
+        f"between {' and '.join(key.devices)}" if key.devices else "",
+        f"first opened frame {key.first_frame:,}" if key.first_frame is not None else "opened nothing",
+    ]
+    return ", ".join(filter(None, told))
+
+
+def _unopened(page: Page, unopened: Sequence[Unopened]) -> None:
+    if not unopened:
+        return
+    page.heading("Unopened", "encrypted frames that stayed shut")
+    page.table(
+        ["layer", "PAN", ">frames", ">first", "reason"],
+        [
+            [
+                entry.layer,
+                "?" if entry.pan_id is None else f"0x{entry.pan_id:04x}",
+                f"{entry.frames:,}",
+                f"{entry.first_frame:,}",
+                entry.reason,
+            ]
+            for entry in unopened[:MOST]
+        ],
+    )
+    page.more(unopened, MOST, "reason")
+
+
+def _captures(page: Page, analysis: Analysis) -> None:
+    page.heading("Captures", f"{len(analysis.captures):,}")
+    for capture in analysis.captures[:MOST]:
+        _capture(page, capture)
+    page.more(analysis.captures, MOST, "capture")
+    malformed = [layer for layer in analysis.layers if layer.malformed]
+    for layer in malformed[:MOST]:
+        first = "" if layer.first_malformed is None else f" (the first is frame {layer.first_malformed:,})"
+        page.line(
+            [
+                ("malformed ", "yellow"),
+                f"{layer.layer} in {layer.malformed:,} of {count(layer.frames, 'frame')}{first}",
+            ],
+            indent=2,
+            hang=2,
+        )
+
+
+def _capture(page: Page, capture: Capture) -> None:
+    page.line([(capture.path, "bold")], indent=2)
+    span = ""
+    if capture.started is not None and capture.ended is not None:
+        span = f", {moment(capture.started)}, {words.duration(capture.ended - capture.started)}"
+    form = f"{capture.format}{' (gzip)' if capture.compressed else ''}"
+    page.line(f"{form}, {count(capture.frames, 'frame')}{span}", indent=4, hang=2)
+    told = [
+        f"{count(capture.bad_fcs, 'frame')} with a bad FCS" if capture.bad_fcs else "",
+        f"{count(capture.unchecked_fcs, 'frame')} without a captured FCS" if capture.unchecked_fcs else "",
+        f"{count(capture.other_frames, 'record')} not IEEE 802.15.4" if capture.other_frames else "",
+        count(capture.comments, "comment") if capture.comments else "",
+    ]
+    if any(told):
+        page.line(", ".join(filter(None, told)), indent=4, hang=2)
+    for interface in capture.interfaces[:MOST]:
+        page.line(
+            f"interface {interface.index}: link type {interface.link_type} ({interface.link_type_name}), "
+            f"{count(interface.frames, 'frame')}, trailer {interface.trailer}: {interface.evidence}",
+            indent=4,
+            hang=2,
+        )
+    page.more(capture.interfaces, MOST, "interface", indent=4)
+    for fault in capture.faults[:MOST]:
+        page.line([("fault ", "bold red"), f"{fault.where}: {fault.what}"], indent=4, hang=2)
+    page.more(capture.faults, MOST, "fault", indent=4)

@@ -1,0 +1,232 @@
+"""The words that all reports share: numbers, times, names, states and the verdict, as text without layout or colour."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final, Literal, NamedTuple
+
+from hanscope.analyzers.results import Analysis, Party, Transfer, TransferState
+
+LONGEST_TEXT: Final = 500
+"""Characters of one text from a capture that a report shows; the JSON has all of them."""
+
+Tone = Literal["good", "open", "bad"]
+
+
+class Verdict(NamedTuple):
+    """The answer in plain sentences: `good` all is well, `open` the capture cannot say, `bad` something failed."""
+
+    tone: Tone
+    sentences: tuple[str, ...]
+
+
+def printable(text: str) -> str:
+    r"""`text` with everything that could steer a terminal (controls, direction marks, lone surrogates) shown as `\x1b`.
+
+    Captures, image headers and file names are written by strangers.
+    """
+    if len(text) > LONGEST_TEXT:
+        text = f"{text[:LONGEST_TEXT]} (and {len(text) - LONGEST_TEXT:,} more characters)"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 frame`, `26,775 frames`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def share(part: int, whole: int) -> str:
+    """`part` of `whole` as a percentage, rounded down: what is not whole never reads as 100%."""
+    if whole <= 0:
+        return "0%"
+    hundredths = min(part, whole) * 10_000 // whole
+    return f"{hundredths // 100}.{hundredths % 100:02}".rstrip("0").rstrip(".") + "%"
+
+
+def moment(time_ns: int | None) -> str:
+    """UTC in ISO 8601, to the second; a time stamp that no calendar holds is shown as the number it is."""
+    if time_ns is None:
+        return "unknown time"
+    try:
+        return datetime.fromtimestamp(time_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return f"{time_ns} ns"
+
+
+def clock(time_ns: int) -> str:
+    """The time of day of `moment`, for stories whose date is told."""
+    return moment(time_ns).partition("T")[2].removesuffix("Z") or moment(time_ns)
+
+
+def duration(time_ns: int) -> str:
+    """`350 ms`, `9 s`, `25 min 37 s`, `2 h 5 min`, `3 d 4 h`."""
+    sign, seconds = ("-", -time_ns // 10**9) if time_ns < 0 else ("", time_ns // 10**9)
+    if seconds == 0:
+        return f"{sign}{abs(time_ns) // 10**6} ms"
+    minutes, second = divmod(seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{sign}{days} d {hour} h"
+    if hours:
+        return f"{sign}{hours} h {minute} min"
+    return f"{sign}{minutes} min {second} s" if minutes else f"{sign}{second} s"
+
+
+def identity(manufacturer_code: int, image_type: int, file_version: int) -> str:
+    """An image's three numbers as the field writes them."""
+    return f"manufacturer 0x{manufacturer_code:04x}, type 0x{image_type:04x}, version 0x{file_version:08x}"
+
+
+def party(end: Party, pan_id: int) -> str:
+    """The lasting name of a device: its EUI-64, or else its address in its PAN."""
+    return end.eui64 or f"0x{end.short:04x} in PAN 0x{pan_id:04x}"
+
+
+STATES: Final[dict[TransferState, str]] = {
+    "offered": "offered, no block requested",
+    "refused": "refused",
+    "downloading": "still loading at the end of the capture",
+    "stalled": "stalled",
+    "downloaded": "all requested, no Upgrade End Request seen",
+    "ended": "the client reported success",
+    "waiting": "loaded, told to wait for the upgrade",
+    "upgrading": "loaded, told to upgrade",
+    "aborted": "aborted",
+    "rejected": "the client rejected the image",
+    "more-needed": "the client needs more images",
+    "superseded": "given up for a new attempt",
+}
+"""What each state of a transfer means, in the words of the reports."""
+
+_FAILED: Final = frozenset[TransferState]({"refused", "stalled", "aborted", "rejected"})
+
+
+def succeeded(transfer: Transfer) -> bool:
+    """Whether the capture holds the whole image and nothing says that the transfer failed."""
+    return transfer.complete and not failed(transfer)
+
+
+def failed(transfer: Transfer) -> bool:
+    """Whether something says that the transfer failed."""
+    return transfer.state in _FAILED
+
+
+def uncaptured(transfer: Transfer) -> int:
+    """Octets that the client got and the sniffer missed."""
+    return sum(gap.end - gap.start for gap in transfer.missing_ranges if gap.reason == "answered but not captured")
+
+
+def coverage(transfer: Transfer) -> str:
+    """How much of the image the capture holds: `190,608 of 223,127 octets (85.42%)`."""
+    if transfer.image_size is None:
+        return f"{count(transfer.received_bytes, 'octet')} of an unknown size"
+    return (
+        f"{transfer.received_bytes:,} of {count(transfer.image_size, 'octet')} "
+        f"({share(transfer.received_bytes, transfer.image_size)})"
+    )
+
+
+_TOLD: Final[dict[TransferState, str]] = {
+    "offered": "Device {device} was offered an image and asked for no block of it.",
+    "refused": "Device {device} got no image: the query or the offer was refused.",
+    "downloading": "Device {device} was still loading when the capture ended, {reached}{heard}.",
+    "stalled": "Device {device} stopped {reached}{heard}.",
+    "aborted": "The transfer to device {device} was aborted {reached}{heard}.",
+    "rejected": "Device {device} rejected the image as invalid; the capture holds {coverage}.",
+    "superseded": "Device {device} gave attempt {attempt} up {reached} and started anew{heard}.",
+}
+"""What became of a transfer whose client did not get to the end of the image."""
+
+
+def outcome(transfer: Transfer) -> str:
+    """What became of a transfer, as one sentence."""
+    device = party(transfer.client, transfer.pan_id)
+    if template := _TOLD.get(transfer.state):
+        # How far the device came is not what the sniffer heard: what the sniffer missed was received all the same.
+        missed = uncaptured(transfer)
+        held = transfer.received_bytes + missed
+        reached = f"after {count(held, 'octet')}"
+        if transfer.image_size is not None:
+            reached = f"at {share(held, transfer.image_size)}"
+        heard = f"; the capture holds {coverage(transfer)}" if missed else ""
+        return template.format(
+            device=device, attempt=transfer.attempt, reached=reached, heard=heard, coverage=coverage(transfer)
+        )
+    if not transfer.complete:
+        said = "asked for" if transfer.state == "downloaded" else "reported that it has"
+        return f"Device {device} {said} the whole image; the capture holds {coverage(transfer)}."
+    return f"Device {device} loaded the whole image: {STATES[transfer.state]}."
+
+
+def opened_frames(analysis: Analysis) -> int:
+    """Frames that any key opened, on either layer."""
+    return sum(key.nwk_frames + key.aps_frames for key in analysis.keys)
+
+
+def nothing_opened(analysis: Analysis) -> bool:
+    """Whether there was encrypted traffic and no key opened any of it."""
+    return bool(analysis.unopened) and opened_frames(analysis) == 0
+
+
+def verdict(analysis: Analysis) -> Verdict:
+    """The answer to "what happened?" in a few sentences, the most important first."""
+    frames = sum(capture.frames for capture in analysis.captures)
+    faults = [(capture, fault) for capture in analysis.captures for fault in capture.faults]
+    sentences = [*_about_transfers(analysis.transfers)]
+    tone: Tone = "good"
+    if any(failed(transfer) for transfer in analysis.transfers):
+        tone = "bad"
+    elif not analysis.transfers or not all(succeeded(transfer) for transfer in analysis.transfers):
+        tone = "open"
+    if not frames:
+        sentences = ["The input holds no IEEE 802.15.4 frame."]
+    elif not analysis.transfers and nothing_opened(analysis):
+        tone = "bad"
+    elif not analysis.transfers:
+        sentences = [f"No firmware transfer was seen in {count(frames, 'frame')}."]
+    if invalid := sum(check.outcome == "invalid" for image in analysis.images for check in image.checks):
+        tone = "bad"
+        sentences.append(f"{count(invalid, 'image check')} failed.")
+    sentences += _about_encryption(analysis)
+    if faults:
+        tone = "bad" if tone == "bad" else "open"
+        capture, fault = faults[0]
+        more = f" and {count(len(faults) - 1, 'more fault')}" if len(faults) > 1 else ""
+        sentences.append(f"Fault in {capture.path}, {fault.where}: {fault.what.rstrip('.')}{more}.")
+    if analysis.interrupted:
+        sentences.append("Reading was interrupted: this is what had been read by then.")
+    return Verdict(tone, tuple(sentences))
+
+
+def _about_transfers(transfers: tuple[Transfer, ...], most: int = 3) -> Iterable[str]:
+    if not transfers:
+        return
+    complete = sum(transfer.complete for transfer in transfers)
+    if len(transfers) == 1:
+        word = "complete" if complete else "not complete in the capture"
+        yield f"The firmware transfer is {word}."
+    elif complete == len(transfers):
+        yield f"All {len(transfers):,} firmware transfers are complete."
+    elif not complete:
+        yield f"None of {len(transfers):,} firmware transfers is complete in the capture."
+    else:
+        verb = "is" if complete == 1 else "are"
+        yield f"{complete:,} of {len(transfers):,} firmware transfers {verb} complete."
+    told = [transfer for transfer in transfers if not succeeded(transfer)] or transfers[:1]
+    yield from (outcome(transfer) for transfer in told[:most])
+    if len(told) > most:
+        yield f"{len(told) - most:,} more are told below."
+
+
+def _about_encryption(analysis: Analysis) -> Iterable[str]:
+    if not analysis.unopened:
+        return
+    shut = sum(entry.frames for entry in analysis.unopened)
+    if nothing_opened(analysis):
+        yield f"The traffic is encrypted and no key opened it ({count(shut, 'frame')})."
+        yield "Give a key with --keys FILE or --key HEX, or capture a device while it joins."
+    else:
+        verb = "stays" if shut == 1 else "stay"
+        yield f"{count(shut, 'encrypted frame')} {verb} shut."
