@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -97,7 +98,7 @@ def analyze(
         stories.append(story)
         if story.interrupted:
             break
-    layoutcache.save(engine, known)
+    layoutcache.save(engine)
     return _concluded(stories, ring, show_keys=show_keys)
 
 
@@ -189,7 +190,7 @@ class _Reading:
             local = Dissector(self._engine, self.ring, self._addresses)
             size = capture.octets_total or 0
             parallel = self._processes > 1 and size >= POOL_FROM and not capture.compressed
-            source = self._pooled(capture, story) if parallel else self._alone(capture, story, local)
+            source = self._pooled(capture, story, local) if parallel else self._alone(capture, story, local)
             try:
                 for result in source:
                     self._take(result, story, builder, local)
@@ -220,15 +221,20 @@ class _Reading:
             dissector.ring = self.ring
             yield dissector.dissect(frames(records, story.decisions))
 
-    def _pooled(self, capture: CaptureFile, story: _Story) -> Iterator[Dissected]:
+    def _pooled(self, capture: CaptureFile, story: _Story, local: Dissector) -> Iterator[Dissected]:
         """Several processes dissect; results come back in the order of the chunks."""
         method = "fork" if sys.platform == "linux" else "spawn"
         waiting: deque[Future[Dissected]] = deque()
+        chunks = self._chunks(capture, story)
+        if not self._engine.layouts()["Aps"]:
+            # Nothing is known of any frame yet: what the first chunk teaches, no worker has to learn again.
+            for records in islice(chunks, 1):
+                yield local.dissect(frames(records, story.decisions))
         with ProcessPoolExecutor(
             self._processes, get_context(method), _start_worker, (self._engine.layouts(),)
         ) as pool:
             try:
-                for records in self._chunks(capture, story):
+                for records in chunks:
                     # Which worker takes a job is not known, so each job brings all that was learned lately.
                     job = _Job(records.detached(), story.decisions, self.ring, tuple(self._sightings[-RECENT:]))
                     waiting.append(pool.submit(_work, job))
@@ -246,6 +252,8 @@ class _Reading:
             self._keys_lacked = result.ring_size
         if result.lacked_addresses and (self._addresses_lacked is None or result.addresses < self._addresses_lacked):
             self._addresses_lacked = result.addresses
+        if result.layouts:
+            self._engine.know(result.layouts)
         self.ring = self.ring.plus(result.learned)
         local.ring = self.ring
         self._sightings.extend(result.sightings)

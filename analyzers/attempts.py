@@ -37,6 +37,8 @@ class Device:
     pan_id: int
     short: int
     eui64: int
+    row: int
+    """Of the last message from or to it."""
 
     def party(self) -> Party:
         text = ":".join(f"{octet:02x}" for octet in self.eui64.to_bytes(8, "big")) if self.eui64 else None
@@ -141,7 +143,8 @@ class Conclusion:
     sha256: str | None
     repeated_requests: int
     duplicate_blocks: int
-    all_asked: bool
+    all_there: bool
+    """Every octet was received, or is proven to have reached the client."""
     notes: tuple[str, ...]
     strip: str
     image: StoredImage | None
@@ -413,7 +416,7 @@ def _conclude(
         sha256=sha256(image.packed[:size].data).hexdigest() if whole else None,
         repeated_requests=_distinct((kind | starts << 8) + asked["sequence"]) - _distinct(kind | starts << 8),
         duplicate_blocks=image.repeated,
-        all_asked=size is not None and all(why != "never requested" for _, _, why in holes),
+        all_there=bool(size) and all(why == "answered but not captured" for _, _, why in holes),
         notes=tuple(notes),
         strip=covered.strip(end),
         image=kept,
@@ -474,7 +477,7 @@ def state_of(attempt: Attempt, found: Conclusion, ended: int, stalled_ns: int) -
         return "offered"
     if attempt.superseded:
         return "superseded"
-    if found.all_asked:
+    if found.all_there:
         return "downloaded"
     silent = ended - attempt.last[1] > stalled_ns and ended > attempt.wait_until
     return "stalled" if silent else "downloading"

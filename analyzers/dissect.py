@@ -20,6 +20,7 @@ from hanscope.analyzers.opening import Opener, Reason, Sealed, sealed_frames
 from hanscope.analyzers.tables import DEFAULT_RESPONSE, OtaTable
 from hanscope.captures.batch import Fcs, FrameBatch
 from hanscope.dissectors.columns.engine import Engine
+from hanscope.dissectors.columns.layout import Layout, Layouts
 from hanscope.dissectors.columns.rows import SLACK, Index, Octets, padded, rows
 from hanscope.dissectors.columns.stage import Group, Sifted
 
@@ -128,6 +129,8 @@ class Dissected:
     traffic: Traffic | None = None
     ota: OtaTable = field(default_factory=lambda: OtaTable.of(0))
     fragments: Fragments | None = None
+    layouts: Layouts = field(default_factory=dict[str, list[Layout]])
+    """Layouts that this batch taught the engine."""
     ring_size: int = 0
     """How many keys were at hand: with more, what stayed shut may open."""
     addresses: int = 0
@@ -164,6 +167,7 @@ class Dissector:
     def dissect(self, batch: FrameBatch) -> Dissected:
         """Everything about one batch. A key that it teaches is used on the whole of it."""
         result = Dissected()
+        before = {name: len(layouts) for name, layouts in self.engine.learned.items()}
         learned: tuple[KnownKey, ...] = ()
         sightings: tuple[Sighting, ...] = ()
         for _ in range(ROUNDS):
@@ -176,6 +180,7 @@ class Dissector:
             if not again:
                 break
         result.learned, result.sightings = learned, sightings
+        result.layouts = {name: layouts[before.get(name, 0) :] for name, layouts in self.engine.learned.items()}
         return result
 
     def _once(self, batch: FrameBatch) -> Dissected:
@@ -304,7 +309,7 @@ class Dissector:
             self._count(result, sifted, full.number[command_rows[0]], "NwkCommand")
         buffer, (row, at, length) = payloads.buffer(data=True)
         if len(row):
-            self._aps(result, full, row, buffer, at, length)
+            self.read(result, full, self._aps(result, full, row, buffer, at, length))
         result.sightings = book.news()
 
     def _with_source(
@@ -332,7 +337,10 @@ class Dissector:
         book.learn(context.pan_id, destination, destination_eui64, number)
         book.learn(context.pan_id, context.mac_source, hop_eui64, number)
 
-    def _aps(self, result: Dissected, context: Context, row: Index, buffer: Octets, at: Index, length: Index) -> None:
+    def _aps(
+        self, result: Dissected, context: Context, row: Index, buffer: Octets, at: Index, length: Index, depth: int = 0
+    ) -> list[Part]:
+        """APS frames in the clear, of `buffer` and of what could be opened in it, tunnelled ones included."""
         sifted = self.engine.aps.sift(buffer, at, length)
         self._count(result, sifted, context.number[row], "Aps")
         parts = [Part(group, row[group.index], secured=False) for group in sifted.groups]
@@ -360,7 +368,12 @@ class Dissector:
             second = self.engine.aps.sift(clear, clear_at, clear_length)
             self._count_opened(result, second, context.number[again])
             parts += [Part(group, again[group.index], secured=True) for group in second.groups]
-        self.read(result, context, parts)
+        for part in [part for part in parts if part.group.layout.has("Tunnel")]:
+            # A Tunnel command (4.4.10.6) carries a whole APS frame; within that, there is no further one.
+            at, length = part.group.extent("Tunnel.tunnelled_frame")
+            if depth == 0:
+                parts += self._aps(result, context, part.rows, part.group.buffer, at, length, depth=1)
+        return parts
 
     def _count_opened(self, result: Dissected, sifted: Sifted, number: Index) -> None:
         """As `_count`, but the APS header itself was counted when it was still sealed."""

@@ -6,6 +6,7 @@ Only octets that are there take space, wherever a hostile file offset says that 
 """
 
 import tempfile
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, Final
@@ -43,6 +44,7 @@ class ImageStore:
         """Write an array's octets; returns where they begin."""
         if self._file is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the store
+            weakref.finalize(self, self._file.close)
         at = self._end
         self._file.seek(at)
         self._file.write(np.ascontiguousarray(values).view(np.uint8).data)

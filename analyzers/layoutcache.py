@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from hanscope.dissectors.columns.engine import Engine, fingerprint
-from hanscope.dissectors.columns.layout import Layouts, dump, load as parse
+from hanscope.dissectors.columns.layout import Layouts, dump
+from hanscope.dissectors.columns.layout import load as parse
 
 _SHIPPED: Final = "known.layouts"
 
@@ -31,7 +32,7 @@ def load() -> Layouts:
     return {}
 
 
-def save(engine: Engine, known: Layouts) -> None:
+def save(engine: Engine) -> None:
     """Keeps what the engine learned; a cache that cannot be written is no fault."""
     if not engine.learned:
         return

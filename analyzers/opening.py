@@ -109,7 +109,8 @@ def sealed_frames(groups: Iterator[Group], layer: str) -> list[Sealed]:
 
 def _sealed(groups: Sequence[Group], header: int, auxiliary: int, layer: str) -> Sealed:
     length = _joined([group.length for group in groups]) - header - MIC
-    order = np.argsort(-length, kind="stable")
+    # 16-bit numbers are sorted by radix, several times faster than wider ones.
+    order = np.argsort((-length).astype(np.uint16) - np.uint16(1), kind="stable")
     length = length[order]
     at = _joined([group.at for group in groups])[order]
     buffer = groups[0].buffer
@@ -262,19 +263,18 @@ class Opener:
         plain: Octets,
         reason: NDArray[np.uint8],
     ) -> None:
-        pairs, member = np.unique(pair[which], return_inverse=True)
-        remembered: dict[tuple[bytes, KnownKey], list[int]] = {}
-        for place, one in enumerate(pairs):
-            known = self._pairs.get(int(one))
-            if known is not None and known in keys:
-                remembered.setdefault(known, []).append(place)
-        for (octets, key), places in remembered.items():
-            mine = which if len(places) == len(pairs) else which[np.isin(member, places)]
-            self._open(octets, key, frames, mine, number, plain, reason, nwk=False)
-        for place, one in enumerate(pairs):
+        mine = pair[which]
+        remembered = {one: known for one, known in self._pairs.items() if known in keys}
+        for octets, key in dict.fromkeys(remembered.values()):
+            theirs = [one for one, known in remembered.items() if known == (octets, key)]
+            members = which[(mine == theirs[0]) if len(theirs) == 1 else np.isin(mine, theirs)]
+            if len(members):
+                self._open(octets, key, frames, members, number, plain, reason, nwk=False)
+        shut = which[reason[which] != Reason.OPENED]
+        for one in np.unique(pair[shut]):
             # A pair may change its key in the middle of a batch, so the search goes on while it finds something.
             for _ in range(4):
-                if not self._search(frames, which[member == place], int(one), number, keys, plain, reason):
+                if not self._search(frames, shut[pair[shut] == one], int(one), number, keys, plain, reason):
                     break
 
     def _search(

@@ -79,6 +79,11 @@ class OtaTable:
     def __len__(self) -> int:
         return len(self.number)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """For its way from one process to another a table is made small: each column only as wide as its values."""
+        columns = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "image_data"}
+        return _unpacked, (len(self), {name: _packed(column) for name, column in columns.items()}, self.image_data)
+
     @classmethod
     def of(cls, rows: int, image_data: NDArray[np.uint8] | None = None, **columns: object) -> "OtaTable":
         """A table of `rows` rows; columns that are not given are ABSENT (EUI-64s: 0)."""
@@ -118,3 +123,17 @@ class OtaTable:
             **{one.name: getattr(self, one.name)[rows] for one in fields(self) if one.name != "image_data"},
             image_data=self.image_data,
         )
+
+
+def _packed(column: NDArray[np.generic]) -> NDArray[np.generic] | int:
+    """The column in the smallest type that holds it; one number if all its values are that."""
+    if not len(column):
+        return 0
+    low, high = int(column.min()), int(column.max())
+    if low == high:
+        return low
+    return column.astype(np.promote_types(np.min_scalar_type(low), np.min_scalar_type(high)), copy=False)
+
+
+def _unpacked(rows: int, packed: dict[str, object], image_data: NDArray[np.uint8]) -> OtaTable:
+    return OtaTable.of(rows, image_data, **packed)

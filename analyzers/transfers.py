@@ -63,6 +63,7 @@ from numpy.typing import NDArray
 
 ROWS_AT_ONCE: Final = 1 << 16
 SAME_MESSAGE_ROWS: Final = 4096
+FIRST_BROADCAST: Final = 0xFFF8
 PRELUDE_KEPT: Final = 16
 PRELUDE_NS: Final = 600 * SECOND
 """How long before an offer or a first request a notify or query still belongs to it."""
@@ -225,31 +226,46 @@ class TransferBuilder:
         client_eui64 = np.where(by_server, destination_eui64, source_eui64)
         server_eui64 = np.where(by_server, source_eui64, destination_eui64)
         heard = np.flatnonzero(batch.kind != IGNORED)
-        mixed = _mix(table.pan_id, client, client_eui64, server, server_eui64)[heard]
         talks: dict[int, tuple[_Dialogue, list[Positions]]] = {}
-        for group in groups(mixed):
+        to_all: list[tuple[Device, Positions]] = []
+        for group in groups(_mix(table.pan_id, client, client_eui64, server, server_eui64)[heard]):
             rows = heard[group]
-            one = rows[0]
+            one, last = rows[0], int(batch.row[rows[-1]])
             pan_id = int(table.pan_id[one])
-            pair = (
-                self._devices.find(pan_id, int(client[one]), int(client_eui64[one])),
-                self._devices.find(pan_id, int(server[one]), int(server_eui64[one])),
-            )
-            key = id(pair[0]), id(pair[1])
-            dialogue = self._dialogues.setdefault(key, _Dialogue(*pair))
-            talks.setdefault(id(dialogue), (dialogue, []))[1].append(rows)
+            host = self._devices.find(pan_id, int(server[one]), int(server_eui64[one]), last)
+            if client[one] >= FIRST_BROADCAST:
+                to_all.append((host, rows))
+                continue
+            guest = self._devices.find(pan_id, int(client[one]), int(client_eui64[one]), last)
+            dialogue = self._dialogue(guest, host)
+            if dialogue is not None:
+                talks.setdefault(id(dialogue), (dialogue, []))[1].append(rows)
+        for host, rows in to_all:
+            for dialogue in self._dialogues.values():
+                if dialogue.server is host:
+                    talks.setdefault(id(dialogue), (dialogue, []))[1].append(rows)
         for dialogue, parts in talks.values():
             self._converse(dialogue, table, batch, parts[0] if len(parts) == 1 else np.sort(np.concatenate(parts)))
         if self._journal_octets > JOURNAL_OCTETS:
             self._flush()
+
+    def _dialogue(self, client: Device, server: Device) -> _Dialogue | None:
+        key = id(client), id(server)
+        dialogue = self._dialogues.get(key)
+        if dialogue is None:
+            if len(self._dialogues) >= self._attempts_limit:
+                self.refused.attempts += 1
+                return None
+            dialogue = self._dialogues[key] = _Dialogue(client, server)
+        return dialogue
 
     def _columns(self, table: OtaTable) -> Rows:
         told = _told(table)
         kind = _KIND[told]
         default = table.command == DEFAULT_RESPONSE
         kind[default] = np.where((table.status[default] == SUCCESS) | (told[default] == 10), IGNORED, CONTROL)
-        # A broadcast Image Notify or Upgrade End Response is for nobody in particular.
-        kind[(table.nwk_destination >= 0xFFF8) & (told != 10)] = IGNORED
+        # A broadcast Image Notify is for nobody in particular, an Upgrade End Response for all clients of its server.
+        kind[(table.nwk_destination >= FIRST_BROADCAST) & (told != 0x07)] = IGNORED
         block = kind == BLOCK_HEARD
         kind[block & (table.status != SUCCESS)] = CONTROL
         kind[block & (table.status == WAIT_FOR_DATA)] = WAIT
@@ -321,17 +337,18 @@ class TransferBuilder:
                 self.refused.unattributed += int(lost.sum())
                 rows, identity = rows[~lost], identity[~lost]
         for group in groups(identity):
-            self._advance(dialogue, self._track(dialogue, Identity.of(int(identity[group[0]]))), batch, rows[group])
-        if len(rows):
-            dialogue.current = self._track(dialogue, Identity.of(int(identity[-1])))
+            track = self._track(dialogue, Identity.of(int(identity[group[0]])))
+            if track is not None:
+                self._advance(dialogue, track, batch, rows[group])
+                if group[-1] == len(rows) - 1:
+                    dialogue.current = track
 
     def _advance(self, dialogue: _Dialogue, track: _Track, batch: Rows, rows: Positions) -> None:
         """Rows of one image: share them out among attempts."""
         attempt = self._latest(dialogue, track, sign_of(batch, rows[0]))
         while len(rows):
             cut = attempt.begins_anew(batch, rows, self._silence_ns)
-            if cut < len(rows) and self._attempts >= self._attempts_limit:
-                self.refused.attempts += 1
+            if cut < len(rows) and not self._room():
                 cut = len(rows)
             if cut:
                 if attempt.begun is None:
@@ -343,11 +360,21 @@ class TransferBuilder:
                 attempt.conclude(self._store, self._limit)
                 attempt = self._begin(dialogue, track, sign_of(batch, rows[0]))
 
-    def _track(self, dialogue: _Dialogue, identity: Identity) -> _Track:
+    def _track(self, dialogue: _Dialogue, identity: Identity) -> _Track | None:
+        """Of that image; `None` if there are too many already."""
         track = dialogue.tracks.get(identity)
         if track is None:
+            if not self._room():
+                return None
             track = dialogue.tracks[identity] = _Track(identity)
         return track
+
+    def _room(self) -> bool:
+        """Whether one more attempt may be told apart."""
+        if self._attempts < self._attempts_limit:
+            return True
+        self.refused.attempts += 1
+        return False
 
     def _latest(self, dialogue: _Dialogue, track: _Track, sign: Sign) -> Attempt:
         return track.attempts[-1] if track.attempts else self._begin(dialogue, track, sign)
@@ -382,6 +409,9 @@ class TransferBuilder:
             self._end(dialogue, sign, identity, status)
         elif command == 0x07:
             times = int(table.current_time[row]), int(table.request_time[row])
+            running = dialogue.current.attempts[-1:] if dialogue.current else []
+            if table.nwk_destination[row] >= FIRST_BROADCAST and not (running and running[0].end_status == SUCCESS):
+                return  # this client does not wait for it
             self._upgrade(dialogue, sign, identity, *times)
         else:
             self._default_response(dialogue, sign, int(table.answered[row]), status)
@@ -396,7 +426,10 @@ class TransferBuilder:
             running.queried = True
 
     def _offer(self, dialogue: _Dialogue, sign: Sign, identity: Identity, size: int) -> None:
-        track = dialogue.offered = self._track(dialogue, identity)
+        track = self._track(dialogue, identity)
+        if track is None:
+            return
+        dialogue.offered = track
         track.size = size if size >= 0 else None
         what = f"server offered {identity}, {size} octets"
         attempt = track.attempts[-1] if track.attempts else None
@@ -406,9 +439,6 @@ class TransferBuilder:
             attempt.size = track.size if attempt.size is None else attempt.size
             return
         if attempt is None:
-            if self._attempts >= self._attempts_limit:
-                self.refused.attempts += 1
-                return
             attempt = self._begin(dialogue, track, sign)
         elif attempt.begun is None:
             dialogue.hand_over(attempt)
@@ -427,11 +457,11 @@ class TransferBuilder:
         asked, identity = dialogue.query
         refusal = dialogue.refusals.get(identity)
         if refusal is None:
-            if self._attempts >= self._attempts_limit:
-                self.refused.attempts += 1
+            if not self._room():
                 return
             self._attempts += 1
             refusal = Attempt(dialogue.client, dialogue.server, identity, asked, sign, declined=True)
+            refusal.tell(asked, "client asked for a newer image")
             dialogue.refusals[identity] = refusal
         refusal.tell(sign, what)
 
@@ -739,15 +769,16 @@ class _Devices:
                 self._eui64[address] = int(here[known[-1]])
         return eui64[0::2].copy(), eui64[1::2].copy()
 
-    def find(self, pan_id: int, short: int, eui64: int) -> Device:
-        """The device; its short address from now on is this one."""
+    def find(self, pan_id: int, short: int, eui64: int, row: int) -> Device:
+        """The device; its short address is the one it had last (`row`)."""
         address = pan_id, short
         if not eui64:
-            return self._by_short.setdefault(address, Device(pan_id, short, 0))
+            return self._by_short.setdefault(address, Device(pan_id, short, 0, row))
         device = self._by_eui64.get((pan_id, eui64))
         if device is None:
-            device = self._by_short.pop(address, None) or Device(pan_id, short, 0)
+            device = self._by_short.pop(address, None) or Device(pan_id, short, 0, row)
             device.eui64 = eui64
             self._by_eui64[pan_id, eui64] = device
-        device.short = short
+        if row >= device.row:
+            device.short, device.row = short, row
         return device

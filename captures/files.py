@@ -82,8 +82,8 @@ class CaptureFile:
 def open_capture(path: Path | str) -> CaptureFile:
     """Open a pcap or pcapng file, plain or gzip; `"-"` is standard input. The kind is told by the content.
 
-    Raises `CaptureError` when nothing can be read from it at all. Damage further on is no exception: what comes before it
-    is read, and it becomes one of `CaptureFile.faults`.
+    Raises `CaptureError` when nothing can be read from it at all. Damage further on is no exception: what comes before
+    it is read, and it becomes one of `CaptureFile.faults`.
     """
     source = Source(path)
     try:
@@ -106,4 +106,4 @@ def _format(source: Source) -> Literal["pcap", "pcapng"]:
     for magic, what in _NOT_OURS.items():
         if head.startswith(magic):
             raise CaptureError(f"{source.name}: this is {what}")
-    raise CaptureError(f"{source.name}: not a capture file (neither pcap nor pcapng); give a file that Wireshark opens")
+    raise CaptureError(f"{source.name}: not a capture file (pcap or pcapng); give one that Wireshark opens")

@@ -1,9 +1,9 @@
 """From records to 802.15.4 frames: takes off what the link type puts around a frame, and finds out what its end is.
 
 Whether the last two octets of a record are the frame check sequence, metadata in its place or part of the frame is not
-believed from the label: sniffers write all of them under link type 195, and files labelled 230 have been seen with an FCS.
-`decide` looks at the frames of an interface and concludes (facts: the CRC over the frame; frames whose length is fixed by
-their header; values that only metadata take); `frames` applies the conclusion.
+believed from the label: sniffers write all of them under link type 195, and files labelled 230 may have an FCS.
+`decide` looks at the frames of an interface and concludes, from the CRC over the frame, from frames whose length is
+fixed by their header, and from values that only metadata take; `frames` applies the conclusion.
 """
 
 import zlib
@@ -246,7 +246,7 @@ RSS: Final = 1
 CHANNEL: Final = 3
 LQI: Final = 10
 _TAP_SHAPES: Final = 32
-"""Shapes of TAP headers in one chunk that are read as columns; sniffers write one or two. Further ones: header by header."""
+"""Shapes of TAP headers in a chunk that are read as columns (sniffers write one or two); others: header by header."""
 _LEAST_VALUE: Final = {FCS_TYPE: 1, RSS: 4, CHANNEL: 3, LQI: 1}
 """Octets of the values that are used; a shorter one is not used."""
 
@@ -385,49 +385,45 @@ def _decision(records: RecordBatch, interface: Interface) -> Decision:
     if found.fcs_length is not None:
         told = int((found.fcs_length > 0).sum())
         return decided("by-frame", f"TAP: {told} of the first {len(found.at)} frames say that they end with an FCS")
-    whole = (found.captured == found.original) & (found.captured >= 5)
+    whole = (found.captured == found.original) & (found.captured >= 3)
     trailer, evidence = _judged(records.buffer, found.at[whole], found.captured[whole], kind)
     return decided(trailer, evidence)
 
 
 def _judged(buffer: Octets, at: Int64s, length: Int64s, link_type: int) -> tuple[Trailer, str]:
-    """What whole frames of five octets and more end with, and why."""
-    count = len(at)
-    labelled: Trailer = "none" if link_type == NO_FCS else "fcs"
-    if not count:
-        return labelled, f"no whole frame to judge by; link type {link_type} says so"
-    intact = int(fcs.valid(buffer, at, length).sum())
-    if 2 * intact >= count:
-        return "fcs", f"the CRC of {intact} of the first {count} frames is right"
+    """What whole frames of three octets and more end with, and why."""
     surplus = _surplus(buffer, at, length)
+    at, length = at[length >= 5], length[length >= 5]  # the least that has room for a header and a trailer
+    count = len(at)
+    intact = int(fcs.valid(buffer, at, length).sum())
     known = len(surplus)
     without, with_two = int((surplus == 0).sum()), int((surplus == 2).sum())
-    if 2 * without > known:
-        return (
-            "none",
-            f"{without} of {known} frames of fixed length end where their header says; {intact} CRCs are right",
-        )
     last = rows(buffer, at + length - 2, 2)
     first, second = last[:, 0], last[:, 1]
     constant = int((((first == 0xFF) & (second == 0xFF)) | ((first == 0) & (second == 0))).sum())
-    if 10 * constant >= 9 * count:
-        return "placeholder", f"{constant} of the first {count} frames end with FF FF or 00 00"
+    metadata = int(((second >= 0x80) & (second & 0x7F >= 40) & (second & 0x7F <= 115)).sum())
+    raw = int(((second == 0) & (first >= 4) & (first <= 64)).sum())
     # Three in ten random pairs look like metadata: more than chance is needed, or a proof that two octets are there.
     two_are_there = 2 * with_two > known or count >= 20
-    quality = second & 0x7F
-    metadata = int(((second >= 0x80) & (quality >= 40) & (quality <= 115)).sum())
-    if two_are_there and 5 * metadata >= 4 * count:
-        return (
-            "ti-metadata",
-            f"{metadata} of the first {count} frames end with TI's CRC flag and correlation; {intact} CRCs are right",
-        )
-    raw = int(((second == 0) & (first >= 4) & (first <= 64)).sum())
-    if two_are_there and 5 * raw >= 4 * count:
-        return "raw-lqi", f"{raw} of the first {count} frames end with a raw LQI and 00; {intact} CRCs are right"
-    return (
-        labelled,
-        f"not clear ({intact} of {count} CRCs right, {with_two} of {known} frames two octets longer than their header says); link type {link_type} says so",
-    )
+    of_count = f"of the first {count} frames"
+    checked = f"the CRC is right in {intact} {of_count}"
+
+    trailer: Trailer = "none" if link_type == NO_FCS else "fcs"
+    evidence = f"not clear: {checked}; link type {link_type} says so"
+    if not count and not known:
+        evidence = f"no whole frame to judge by; link type {link_type} says so"
+    elif count and 2 * intact >= count:
+        trailer, evidence = "fcs", checked
+    elif 2 * without > known:
+        trailer = "none"
+        evidence = f"{without} of {known} frames of fixed length end where their header says; {checked}"
+    elif count and 10 * constant >= 9 * count:
+        trailer, evidence = "placeholder", f"{constant} {of_count} end with FF FF or 00 00"
+    elif two_are_there and 5 * metadata >= 4 * count:
+        trailer, evidence = "ti-metadata", f"{metadata} {of_count} end with TI's CRC flag and correlation; {checked}"
+    elif two_are_there and 5 * raw >= 4 * count:
+        trailer, evidence = "raw-lqi", f"{raw} {of_count} end with a raw LQI and 00; {checked}"
+    return trailer, evidence
 
 
 _COMMAND_PAYLOAD: Final = np.array([-1, 1, 3, 1, 0, 0, 0, 0], np.int64)

@@ -113,7 +113,7 @@ def _fault(rest: Octets, order: str) -> str | None:
     """Why the record that `rest` begins with is impossible, if it is."""
     if len(rest) < _RECORD_HEADER:
         return None
-    (length,) = struct.unpack_from(order + "8xI4x", rest)
+    (length,) = struct.unpack(order + "8xI4x", rest[:_RECORD_HEADER].tobytes())
     return (
         f"a record claims {length} octets, more than {LARGEST}: the file is damaged here" if length > LARGEST else None
     )

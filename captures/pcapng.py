@@ -7,7 +7,7 @@ Nearly all blocks of a real file are enhanced packet blocks: those are read as c
 """
 
 import struct
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -42,7 +42,7 @@ SIMPLE_PACKET: Final = 3
 ENHANCED_PACKET: Final = 6
 SECRETS: Final = 10
 OTHER_RECORDS: Final = (9, 0xBAD, 0x40000BAD, 0x204, 0x208, 0x216, 0x217, 0x221, 0x222)
-"""Blocks that are no packets, and which Wireshark numbers like packets: journal entries, custom blocks, system calls."""
+"""Blocks that are no packets, and which Wireshark numbers like packets: journal entries, custom blocks, calls."""
 
 ZIGBEE_NWK_KEY: Final = 0x5A4E574B
 ZIGBEE_APS_KEY: Final = 0x5A415053
@@ -63,6 +63,8 @@ _KINDS: Final = 256
 """Different block or secrets types that are counted apart; all further ones together, as type 0."""
 _LATEST_S: Final = (2**63 - 1) // 1_000_000_000 - 1
 """Seconds; later (and earlier) time stamps do not fit into 64-bit nanoseconds and become this."""
+_HELD_TYPES: Final = (*_LEAST, *OTHER_RECORDS)
+_TOO_LARGE: Final = f"a block is larger than {_HELD} octets: the file is damaged here"
 _TOO_SHORT: Final = "a block is too short for its type: the file is damaged here"
 _TOO_LONG: Final = "a packet is longer than its block: the file is damaged here"
 _NO_INTERFACE: Final = "a packet names an interface that the file has not described"
@@ -95,6 +97,12 @@ class _Columns(NamedTuple):
     interface: NDArray[np.uint16]
     crc_error: NDArray[np.bool_]
 
+    @classmethod
+    def of(cls, count: int) -> "_Columns":
+        """Columns in which nothing is filled in: records of no interface."""
+        time_ns, at, captured, original = np.zeros((4, count), np.int64)
+        return cls(time_ns, at, captured, original, np.full(count, NO_INTERFACE, np.uint16), np.zeros(count, np.bool_))
+
 
 def read(source: Source, notes: Notes) -> Generator[RecordBatch]:
     """The records of a pcapng file, whose magic has been seen; `notes` gets everything else."""
@@ -102,24 +110,26 @@ def read(source: Source, notes: Notes) -> Generator[RecordBatch]:
     rest = np.zeros(0, np.uint8)
     number = 1
     section = _Section("<")
-    while True:
+    begin = end = 0
+    damage: str | None = None
+    while damage is None:
         begin = source.position - len(rest)
         buffer, stop = source.chunk(rest, wanted)
         pieces: list[_Columns] = []
-        end, damage = 0, None
+        end, found = 0, 0
         for item in _segments(buffer, stop, section):
             if isinstance(item, _DamageError):
                 damage = str(item)
                 break
             section, at, end = item
-            first = number + sum(len(piece.at) for piece in pieces)
-            columns, bad, damage = _records(buffer, at, section, notes, first)
-            pieces.append(columns)
-            if damage is not None:
-                end = bad
+            run = _Run(buffer, at, section, notes, number + found)
+            pieces.append(run.columns)
+            found += len(run.columns.at)
+            if run.damage is not None:
+                end, damage = int(at[run.blocks]), run.damage
                 break
-        columns = _Columns._make(np.concatenate(column) for column in zip(*pieces, strict=True)) if pieces else None
-        if columns is not None and len(columns.at):
+        if found:
+            columns = _Columns._make(np.concatenate(column) for column in zip(*pieces, strict=True))
             yield RecordBatch(
                 number,
                 columns.time_ns,
@@ -133,21 +143,18 @@ def read(source: Source, notes: Notes) -> Generator[RecordBatch]:
                 stop,
                 columns.crc_error if columns.crc_error.any() else None,
             )
-            number += len(columns.at)
-            wanted = min(max(RECORDS * end // len(columns.at), SMALLEST_CHUNK), LARGEST_CHUNK)
+            number += found
+            wanted = min(max(RECORDS * end // found, SMALLEST_CHUNK), LARGEST_CHUNK)
+            del columns
         rest = buffer[end:stop].copy()
-        del buffer, pieces, columns
+        del buffer, pieces
         if damage is None:
-            damage, passed = _too_large(rest, section, source, notes)
-            if passed:
-                rest = np.zeros(0, np.uint8)
-        if damage is None and source.peek(1):
-            continue
-        if damage is None:
+            rest, damage = _without_too_large(rest, section, source, notes)
+        if damage is None and not source.peek(1):
             damage = source.fault or ("the file ends inside a block" if len(rest) else None)
-        if damage is not None:
-            notes.faults.append(Fault(f"octet {begin + end}", damage))
-        return
+            break
+    if damage is not None:
+        notes.faults.append(Fault(f"octet {begin + end}", damage))
 
 
 def _segments(buffer: Octets, stop: int, section: _Section) -> Iterator[tuple[_Section, Int64s, int] | _DamageError]:
@@ -180,7 +187,7 @@ def _segments(buffer: Octets, stop: int, section: _Section) -> Iterator[tuple[_S
         yield section, at, end
         here = end
     if stop - here >= 8:
-        kind, length = struct.unpack_from(section.order + "II", buffer, here)
+        kind, length = struct.unpack_from(section.order + "II", buffer[here : here + 8].tobytes())
         if not 12 <= length <= _LARGEST_BLOCK:
             yield _DamageError(f"a block of type {kind:#x} claims {length} octets: the file is damaged here")
 
@@ -197,20 +204,18 @@ def _section(head: bytes) -> _Section:
     return _Section(order)
 
 
-def _too_large(rest: Octets, section: _Section, source: Source, notes: Notes) -> tuple[str | None, bool]:
-    """What is wrong with a block that is too large to be held, and whether it was passed over instead."""
+def _without_too_large(rest: Octets, section: _Section, source: Source, notes: Notes) -> tuple[Octets, str | None]:
+    """Pass over a block that is too large to be held, if `rest` begins with one; what is left, and what is wrong."""
     if len(rest) < 12:
-        return None, False
-    kind, length = struct.unpack_from(section.order + "II", rest)
+        return rest, None
+    kind, length = struct.unpack_from(section.order + "II", rest[:8].tobytes())
     if length <= _HELD:
-        return None, False
-    if kind in _LEAST or kind in OTHER_RECORDS:
-        return f"a block of type {kind:#x} claims {length} octets, more than {_HELD}: the file is damaged here", False
+        return rest, None
+    if kind in _HELD_TYPES:
+        return rest, f"a block of type {kind:#x} claims {length} octets, more than {_HELD}: the file is damaged here"
     _count(notes.skipped_blocks, kind)
     left = length - len(rest)
-    if source.skip(left) < left:
-        return "the file ends inside a block", True
-    return None, True
+    return rest[:0], None if source.skip(left) == left else "the file ends inside a block"
 
 
 def _likely_little(window: Octets) -> NDArray[np.bool_]:
@@ -233,144 +238,141 @@ def _likely(window: Octets, place: tuple[int, int, int, int]) -> NDArray[np.bool
     for word_at in (4, 20, 24):  # lengths of the block, captured and original
         found &= octet(word_at, 2) == 0
         found &= octet(word_at, 3) == 0
+    found &= octet(4, 0) & 3 == 0
     found &= octet(8, 2) == 0  # the interface
     found &= octet(8, 3) == 0
     return found
 
 
-class _Cut:
-    """How far the blocks of a run can be used: lowered whenever something is found wrong with one of them."""
+class _Run:
+    """The records among whole blocks of one section, in `columns`.
 
-    def __init__(self, blocks: int) -> None:
-        self.blocks = blocks
+    `blocks` tells how many blocks could be used, and `damage` why not all, if so.
+    """
+
+    def __init__(self, buffer: Octets, at: Int64s, section: _Section, notes: Notes, first_number: int) -> None:
+        self.blocks = len(at)
         self.damage: str | None = None
+        self._buffer = buffer
+        self._at = at
+        self._section = section
+        self._notes = notes
+        self._number = first_number
+        self._words = np.ndarray((len(buffer) - 3,), section.word, buffer, 0, (1,))
+        """The word that begins at each octet."""
+        head = rows(buffer, at, 28).view(section.word)
+        kind, size = head[:, 0], head[:, 1]
+        self._check(size & 3 != 0, "a block's length is no multiple of 4: the file is damaged here")
+        self._check(self._words[at + size - 4] != size, "the two lengths of a block differ: the file is damaged here")
+        if int(size.max()) > _HELD:
+            self._check((size > _HELD) & np.isin(kind, _HELD_TYPES), _TOO_LARGE)
 
-    def at(self, index: int, damage: str) -> None:
-        if index < self.blocks:
-            self.blocks, self.damage = index, damage
+        singles = np.flatnonzero(kind != ENHANCED_PACKET)
+        enhanced = np.flatnonzero(kind == ENHANCED_PACKET) if len(singles) else np.arange(len(at))
+        if len(singles):
+            head = head[enhanced]
+        length, captured = head[:, 1].astype(np.int64), head[:, 5].astype(np.int64)
+        known = len(section.interfaces) + np.searchsorted(singles[kind[singles] == INTERFACE], enhanced)
+        self._check(length < _LEAST[ENHANCED_PACKET], _TOO_SHORT, enhanced)
+        self._check(head[:, 2] >= known, _NO_INTERFACE, enhanced)
+        self._check((captured > length - 32) | (captured > LARGEST), _TOO_LONG, enhanced)
 
-    def where(self, bad: NDArray[np.bool_], damage: str, blocks: Int64s | None = None) -> None:
-        """`blocks`: which block each element of `bad` is about, if not all are."""
+        counted = np.ones(len(at), np.bool_)
+        counted[singles] = np.isin(kind[singles], (PACKET, SIMPLE_PACKET, *OTHER_RECORDS))
+        slot = np.cumsum(counted) - 1 if len(singles) else enhanced  # a block's place among the records
+        self.columns = _Columns.of(int(slot[-1]) + 1)
+        first_comment = len(notes.comments)
+        for index in singles.tolist():
+            if index >= self.blocks:
+                break
+            try:
+                self._single(int(at[index]), int(size[index]), int(slot[index]))
+            except _DamageError as error:
+                self.blocks, self.damage = index, str(error)
+
+        usable = int(np.searchsorted(enhanced, self.blocks))
+        if usable:
+            self._enhanced(slot[enhanced[:usable]], at[enhanced[:usable]], head[:usable])
+            notes.comments[first_comment:] = sorted(notes.comments[first_comment:], key=lambda comment: comment.number)
+        kept = int(np.count_nonzero(counted[: self.blocks]))
+        self.columns = _Columns._make(column[:kept] for column in self.columns)
+
+    def _check(self, bad: NDArray[np.bool_], damage: str, blocks: Int64s | None = None) -> None:
+        """Use only what comes before the first bad block; `blocks`: which one each element is about, if not all are."""
         if bad.any():
-            index = int(bad.argmax())
-            self.at(index if blocks is None else int(blocks[index]), damage)
+            index = int(bad.argmax()) if blocks is None else int(blocks[bad.argmax()])
+            if index < self.blocks:
+                self.blocks, self.damage = index, damage
 
-
-def _records(
-    buffer: Octets, at: Int64s, section: _Section, notes: Notes, first_number: int
-) -> tuple[_Columns, int, str | None]:
-    """The records among whole blocks of one section; with the place of the first damaged block, and the damage."""
-    word = section.word
-    head = rows(buffer, at, 28).view(word)
-    kind, sizes = head[:, 0], head[:, 1]
-    cut = _Cut(len(at))
-    cut.where(sizes & 3 != 0, "a block's length is no multiple of 4: the file is damaged here")
-    closing = np.ndarray((len(buffer) - 3,), word, buffer, 0, (1,))[at + sizes - 4]
-    cut.where(closing != sizes, "the two lengths of a block differ: the file is damaged here")
-
-    singles = np.flatnonzero(kind != ENHANCED_PACKET)
-    enhanced = np.flatnonzero(kind == ENHANCED_PACKET) if len(singles) else np.arange(len(at))
-    if len(singles):
-        head = head[enhanced]
-    length = head[:, 1].astype(np.int64)
-    known = len(section.interfaces) + np.searchsorted(singles[kind[singles] == INTERFACE], enhanced)
-    cut.where(length < _LEAST[ENHANCED_PACKET], _TOO_SHORT, enhanced)
-    cut.where(head[:, 2] >= known, _NO_INTERFACE, enhanced)
-    captured = head[:, 5].astype(np.int64)
-    cut.where((captured > length - 32) | (captured > LARGEST), _TOO_LONG, enhanced)
-
-    # Records of all types, in order; `slot` is a block's place among them
-    counted = np.ones(len(at), np.bool_)
-    counted[singles] = np.isin(kind[singles], (PACKET, SIMPLE_PACKET, *OTHER_RECORDS))
-    slot = np.cumsum(counted) - 1 if len(singles) else enhanced
-    count = int(slot[-1]) + 1
-    columns = _Columns(
-        np.zeros(count, np.int64),
-        np.zeros(count, np.int64),
-        np.zeros(count, np.int64),
-        np.zeros(count, np.int64),
-        np.full(count, NO_INTERFACE, np.uint16),
-        np.zeros(count, np.bool_),
-    )
-    first_comment = len(notes.comments)
-    for index in singles.tolist():
-        if index >= cut.blocks:
-            break
-        place, number = int(at[index]), first_number + int(slot[index])
-        block = buffer[place : place + int(sizes[index])].tobytes()
-        try:
-            _single(block, place, section, notes, columns, int(slot[index]), number)
-        except _DamageError as error:
-            cut.at(index, str(error))
-
-    usable = int(np.searchsorted(enhanced, cut.blocks))
-    if usable:
-        enhanced, head, length, captured = enhanced[:usable], head[:usable], length[:usable], captured[:usable]
-        slot = slot[enhanced]
-        where = slice(None) if usable == count else slot
-        columns.at[where] = at[enhanced] + 28
+    def _enhanced(self, slot: Int64s, at: Int64s, head: NDArray[np.uint32]) -> None:
+        """Fill in enhanced packet blocks; `head` is their first seven words."""
+        columns, interfaces = self.columns, self._section.interfaces
+        captured = head[:, 5].astype(np.int64)
+        where = slice(None) if len(slot) == len(columns.at) else slot
+        columns.at[where] = at + 28
         columns.captured[where] = captured
         columns.original[where] = head[:, 6]
-        columns.interface[where] = head[:, 2] + section.interfaces[0].index
-        ticks = head[:, 3].astype(np.uint64) << 32 | head[:, 4]
-        columns.time_ns[where] = _times(ticks, head[:, 2], section.interfaces)
-        _packet_options(buffer, at[enhanced], length, captured, section, notes, columns, slot, first_number)
-        notes.comments[first_comment:] = sorted(notes.comments[first_comment:], key=lambda comment: comment.number)
+        columns.interface[where] = head[:, 2] + interfaces[0].index
+        ticks = np.left_shift(head[:, 3], 32, dtype=np.uint64) | head[:, 4]
+        columns.time_ns[where] = _times(ticks, head[:, 2], interfaces)
+        self._options(slot, at + 28 + (captured + 3 & ~3), at + head[:, 1] - 4)
 
-    kept = int(np.count_nonzero(counted[: cut.blocks]))
-    if kept < count:
-        columns = _Columns._make(column[:kept] for column in columns)
-    return columns, int(at[cut.blocks]) if cut.blocks < len(at) else 0, cut.damage
+    def _options(self, slot: Int64s, here: Int64s, stop: Int64s) -> None:
+        """Comments and CRC marks among the options of packets: the n-th options of all at once."""
+        half = np.ndarray((len(self._buffer) - 1,), self._section.order + "u2", self._buffer, 0, (1,))
+        for _ in range(_OPTIONS):
+            more = stop - here >= 4
+            if not more.any():
+                return
+            here, stop, slot = here[more], stop[more], slot[more]
+            code, size = half[here].astype(np.int64), half[here + 2].astype(np.int64)
+            good = (code != 0) & (here + 4 + size <= stop)
+            here, stop, slot, code, size = here[good], stop[good], slot[good], code[good], size[good]
+            flags = (code == _FLAGS) & (size == 4)
+            self.columns.crc_error[slot[flags]] = self._words[here[flags] + 4] & _CRC_ERROR != 0
+            commented = np.flatnonzero(code == _COMMENT)
+            self._notes.comment_count += len(commented)
+            for index in commented[: COMMENTS - len(self._notes.comments)].tolist():
+                value = self._buffer[here[index] + 4 :][: min(int(size[index]), _COMMENT_LENGTH)].tobytes()
+                self._notes.comments.append(Comment(self._number + int(slot[index]), _text(value)))
+            here = here + 4 + (size + 3 & ~3)
 
+    def _single(self, place: int, size: int, slot: int) -> None:
+        """Look at one block that is no enhanced packet block. Raises `_DamageError`."""
+        block, order = self._buffer[place : place + size].tobytes(), self._section.order
+        (kind,) = struct.unpack_from(order + "I", block)
+        if size < _LEAST.get(kind, 0):
+            raise _DamageError(_TOO_SHORT)
+        if kind == SECTION:
+            _comments(_options(block[24:-4], order), self._notes)
+        elif kind == INTERFACE:
+            _interface(block, self._section, self._notes)
+        elif kind == PACKET:
+            index, high, low, captured, original = struct.unpack_from(order + "H2xIIII", block, 8)
+            self._put(slot, place + 28, (captured, original), index, size - 32)
+            ticks = np.array([high << 32 | low], np.uint64)
+            self.columns.time_ns[slot] = _interface_times(ticks, self._section.interfaces[index])[0]
+            here = np.array([place + 28 + (captured + 3 & ~3)])
+            self._options(np.array([slot]), here, np.array([place + size - 4]))
+        elif kind == SIMPLE_PACKET:
+            (original,) = struct.unpack_from(order + "I", block, 8)
+            limit = self._section.interfaces[0].snap_length if self._section.interfaces else 0
+            self._put(slot, place + 12, (min(original, limit or original), original), 0, size - 16)
+        elif kind == SECRETS:
+            _secret(block, order, self._notes)
+        elif kind not in OTHER_RECORDS:
+            _count(self._notes.skipped_blocks, kind)
 
-def _single(
-    block: bytes, place: int, section: _Section, notes: Notes, columns: _Columns, slot: int, number: int
-) -> None:
-    """Look at one whole block that is no enhanced packet block. Raises `_DamageError`."""
-    order = section.order
-    (kind,) = struct.unpack_from(order + "I", block)
-    if len(block) < _LEAST.get(kind, 0):
-        raise _DamageError(_TOO_SHORT)
-    if kind == SECTION:
-        _comments(_options(block[24:-4], order), notes, 0)
-    elif kind == INTERFACE:
-        _interface(block, section, notes)
-    elif kind == PACKET:
-        index, high, low, captured, original = struct.unpack_from(order + "H2xIIII", block, 8)
-        if index >= len(section.interfaces):
+    def _put(self, slot: int, at: int, lengths: tuple[int, int], interface: int, room: int) -> None:
+        """Fill in one packet: its captured and original length; `room` is what its block holds."""
+        if interface >= len(self._section.interfaces):
             raise _DamageError(_NO_INTERFACE)
-        if captured > min(len(block) - 32, LARGEST):
+        if lengths[0] > min(room, LARGEST):
             raise _DamageError(_TOO_LONG)
-        ticks = np.array([high << 32 | low], np.uint64)
-        _put(columns, slot, place + 28, captured, original, section.interfaces[index].index)
-        columns.time_ns[slot] = _interface_times(ticks, section.interfaces[index])[0]
-        options = list(_options(block[28 + (captured + 3 & ~3) : -4], order))
-        _comments(options, notes, number)
-        columns.crc_error[slot] = any(
-            code == _FLAGS and len(value) == 4 and struct.unpack(order + "I", value)[0] & _CRC_ERROR
-            for code, value in options
-        )
-    elif kind == SIMPLE_PACKET:
-        if not section.interfaces:
-            raise _DamageError("a simple packet comes before the description of its interface")
-        (original,) = struct.unpack_from(order + "I", block, 8)
-        captured = min(original, section.interfaces[0].snap_length or original)
-        if captured > min(len(block) - 16, LARGEST):
-            raise _DamageError(_TOO_LONG)
-        _put(columns, slot, place + 12, captured, original, section.interfaces[0].index)
-    elif kind in OTHER_RECORDS:
-        columns.at[slot] = place
-    elif kind == SECRETS:
-        _secret(block, order, notes)
-    else:
-        _count(notes.skipped_blocks, kind)
-
-
-def _put(columns: _Columns, slot: int, at: int, captured: int, original: int, interface: int) -> None:
-    columns.at[slot] = at
-    columns.captured[slot] = captured
-    columns.original[slot] = original
-    columns.interface[slot] = interface
+        columns = self.columns
+        columns.at[slot] = at
+        columns.captured[slot], columns.original[slot] = lengths
+        columns.interface[slot] = self._section.interfaces[interface].index
 
 
 def _count(counts: dict[int, int], kind: int) -> None:
@@ -394,12 +396,13 @@ def _text(value: bytes) -> str:
     return value[:_COMMENT_LENGTH].decode("utf-8", "replace").rstrip("\0")
 
 
-def _comments(options: Iterator[tuple[int, bytes]] | list[tuple[int, bytes]], notes: Notes, number: int) -> None:
+def _comments(options: Iterable[tuple[int, bytes]], notes: Notes) -> None:
+    """Note the comments of a section or an interface."""
     for code, value in options:
         if code == _COMMENT:
             notes.comment_count += 1
             if len(notes.comments) < COMMENTS:
-                notes.comments.append(Comment(number, _text(value)))
+                notes.comments.append(Comment(0, _text(value)))
 
 
 def _interface(block: bytes, section: _Section, notes: Notes) -> None:
@@ -408,7 +411,7 @@ def _interface(block: bytes, section: _Section, notes: Notes) -> None:
         raise _DamageError(f"more than {NO_INTERFACE} interfaces")
     link_type, snap_length = struct.unpack_from(order + "H2xI", block, 8)
     options = list(_options(block[16:-4], order))
-    _comments(options, notes, 0)
+    _comments(options, notes)
     values = dict(reversed(options))
     resolution, offset, fcs_length = values.get(9, b""), values.get(14, b""), values.get(13, b"")
     interface = Interface(
@@ -443,40 +446,6 @@ def _secret(block: bytes, order: str, notes: Notes) -> None:
         notes.secrets.append(found)
     else:
         _count(notes.other_secrets, kind)
-
-
-def _packet_options(
-    buffer: Octets,
-    at: Int64s,
-    length: Int64s,
-    captured: Int64s,
-    section: _Section,
-    notes: Notes,
-    columns: _Columns,
-    slot: Int64s,
-    first_number: int,
-) -> None:
-    """Comments and CRC marks among the options of enhanced packet blocks: the n-th options of all blocks at once."""
-    here = at + 28 + (captured + 3 & ~3)
-    stop = at + length - 4
-    half = np.ndarray((len(buffer) - 1,), section.order + "u2", buffer, 0, (1,))
-    words = np.ndarray((len(buffer) - 3,), section.word, buffer, 0, (1,))
-    for _ in range(_OPTIONS):
-        more = stop - here >= 4
-        if not more.any():
-            return
-        here, stop, slot = here[more], stop[more], slot[more]
-        code, size = half[here].astype(np.int64), half[here + 2].astype(np.int64)
-        good = (code != 0) & (here + 4 + size <= stop)
-        here, stop, slot, code, size = here[good], stop[good], slot[good], code[good], size[good]
-        flags = (code == _FLAGS) & (size == 4)
-        columns.crc_error[slot[flags]] = words[here[flags] + 4] & _CRC_ERROR != 0
-        commented = np.flatnonzero(code == _COMMENT)
-        notes.comment_count += len(commented)
-        for index in commented[: COMMENTS - len(notes.comments)].tolist():
-            value = buffer[here[index] + 4 :][: min(int(size[index]), _COMMENT_LENGTH)].tobytes()
-            notes.comments.append(Comment(first_number + int(slot[index]), _text(value)))
-        here = here + 4 + (size + 3 & ~3)
 
 
 def _times(ticks: NDArray[np.uint64], interface: NDArray[np.uint32], interfaces: list[Interface]) -> Int64s:

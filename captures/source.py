@@ -3,6 +3,7 @@
 import os
 import stat
 import zlib
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -178,10 +179,8 @@ class _Inflated:
 
 def _until_damage(inflater: "zlib._Decompress", octets: bytes) -> bytes:  # pyright: ignore[reportPrivateUsage] -- its only name
     """What an inflater gives before it fails: it keeps back the output of the call that fails, so feed it singly."""
-    found: list[bytes] = []
-    try:
+    found = bytearray()
+    with suppress(zlib.error):
         for octet in octets:
-            found.append(inflater.decompress(bytes([octet])))
-    except zlib.error:
-        pass
-    return b"".join(found)
+            found += inflater.decompress(bytes([octet]))
+    return bytes(found)

@@ -1,9 +1,9 @@
 """Finds the records of a capture file's chunk: a chain in which each record's length tells where the next begins.
 
-Following the chain link by link costs Python half a microsecond a record. Here many stretches ("lanes") of the chunk are
-followed at once: for each lane a start is guessed, all lanes advance in lockstep as NumPy columns, and afterwards the
-whole chain is proven from its true beginning. What is not proven (a wrong guess, a damaged record) is walked link by
-link, so that the result never depends on a guess.
+Following the chain link by link costs Python half a microsecond a record. Here many stretches ("lanes") of the chunk
+are followed at once: for each lane a start is guessed, all lanes advance in lockstep as NumPy columns, and afterwards
+the whole chain is proven from its true beginning. What is not proven (a wrong guess, a damaged record) is walked link
+by link, so that the result never depends on a guess.
 """
 
 from collections.abc import Callable

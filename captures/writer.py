@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hanscope.captures.batch import Int64s, Octets, Secret, rows
-from hanscope.captures.linklayer import CHANNEL, FCS_TYPE, LQI, RSS, TAP, WITH_FCS
+from hanscope.captures.linklayer import CHANNEL, FCS_TYPE, LQI, RSS, WITH_FCS
 from hanscope.captures.pcap import LARGEST
 from hanscope.captures.pcapng import ENHANCED_PACKET, INTERFACE, SECRETS, SECTION, ZIGBEE_APS_KEY, ZIGBEE_NWK_KEY
 
@@ -28,7 +28,7 @@ class _Writer:
 
     def __init__(self, file: BinaryIO | Path | str) -> None:
         self._mine = isinstance(file, Path | str)
-        self._file: BinaryIO = open(file, "wb") if isinstance(file, Path | str) else file  # noqa: SIM115 -- closed by close()
+        self._file: BinaryIO = Path(file).open("wb") if isinstance(file, Path | str) else file  # noqa: SIM115 -- see close()
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +64,7 @@ class PcapWriter(_Writer):
             head[:, 0], head[:, 1] = np.divmod(time[part], 1_000_000_000)
             head[:, 2] = size[part]
             head[:, 3] = before[part]
-            self._file.write(_packed(head.view(np.uint8), buffer, begin[part], size[part]))
+            self._file.write(_packed(head.view(np.uint8), buffer, begin[part], size[part]).data)
 
     def frame(self, time_ns: int, octets: bytes) -> None:
         """Write one record."""
@@ -112,16 +112,15 @@ class PcapngWriter(_Writer):
             raise ValueError(f"interface {interface} has not been described")
         time, begin, size = np.asarray(time_ns, np.int64), np.asarray(at, np.int64), np.asarray(length, np.int64)
         before = size if original is None else np.asarray(original, np.int64)
+        head = _packet_head(time, size, before, interface)
         start = 0
         for commented in sorted(comments or {}):
-            self._run(slice(start, commented), time, buffer, begin, size, before, interface)
-            end = int(begin[commented] + size[commented])
-            head = _packet_head(time[[commented]], size[[commented]], before[[commented]], interface)
-            data = _padded(buffer[begin[commented] : end].tobytes())
+            self._run(head[start:commented], buffer, begin[start:commented], size[start:commented])
+            data = _padded(buffer[begin[commented] :][: size[commented]].tobytes())
             comment = _options([(1, (comments or {})[commented].encode())])
-            self._block(ENHANCED_PACKET, head[0, 2:].tobytes() + data + comment)
+            self._block(ENHANCED_PACKET, head[commented, 2:].tobytes() + data + comment)
             start = commented + 1
-        self._run(slice(start, len(begin)), time, buffer, begin, size, before, interface)
+        self._run(head[start:], buffer, begin[start:], size[start:])
 
     def frame(self, time_ns: int, octets: bytes, *, interface: int = 0, comment: str = "") -> None:
         """Write one packet."""
@@ -134,13 +133,9 @@ class PcapngWriter(_Writer):
             comments={0: comment} if comment else None,
         )
 
-    def _run(
-        self, run: slice, time: Int64s, buffer: Octets, begin: Int64s, size: Int64s, before: Int64s, interface: int
-    ) -> None:
-        time, begin, size, before = time[run], begin[run], size[run], before[run]
+    def _run(self, head: NDArray[np.uint32], buffer: Octets, begin: Int64s, size: Int64s) -> None:
         for part in _parts(len(begin)):
-            head = _packet_head(time[part], size[part], before[part], interface)
-            self._file.write(_packed(head.view(np.uint8), buffer, begin[part], size[part], closed=True))
+            self._file.write(_packed(head[part].view(np.uint8), buffer, begin[part], size[part], closed=True).data)
 
     def _block(self, kind: int, body: bytes) -> None:
         length = struct.pack("<I", len(body) + 12)

@@ -1,10 +1,10 @@
 """The frame check sequence of IEEE 802.15.4 (7.2.10): the 16-bit ITU-T CRC, least significant bit first, begun with 0.
 
-The CRC is the remainder of the frame, read as a polynomial, modulo P = x^16 + x^12 + x^5 + 1. Modulo 2, squaring a sum
-squares its terms, so P^(2^k) = x^(16·2^k) + x^(12·2^k) + x^(5·2^k) + 1 is a multiple of P for every k, and bits that lie
-16·2^k places before others may be added to those 4·2^k, 11·2^k and 16·2^k places after them and be forgotten. With k = 5
-that folds 64 octets onto the next 64, with k = 4 it folds 32 octets, … until 16 bits are left: the remainder. All steps
-are shifts and XORs of whole columns; no table is looked up.
+The CRC is the remainder of the frame, read as a polynomial, modulo P = x^16 + x^12 + x^5 + 1. Modulo 2, squaring a
+sum squares its terms, so P^(2^k) = x^(16·2^k) + x^(12·2^k) + x^(5·2^k) + 1 is a multiple of P for every k: a bit may be
+added to the bits 4·2^k, 11·2^k and 16·2^k places after it and be forgotten. With k = 5 that folds 64 octets onto the
+next 64, with k = 4 it folds 32 octets, … until 16 bits are left: the remainder. All steps are shifts and XORs of whole
+columns; no table is looked up.
 """
 
 from typing import Final

@@ -186,7 +186,6 @@ class Mac(Layer):
     """
 
     begins_stage = True
-    may_end_bare = True  # a coordinator that has nothing for a polling device sends an empty data frame
     fields_desc: ClassVar[list[Any]] = [
         BitField("reserved", 0, 1),
         BitField("pan_id_compression", 0, 1),
@@ -226,6 +225,10 @@ class Mac(Layer):
         ),
     ]
 
+    def may_end_bare(self) -> bool:
+        # A coordinator that has nothing for a polling device sends an empty data frame.
+        return self.frame_type != MacFrameType.COMMAND
+
     def payload_class(self) -> type[Packet]:
         if not _addressed(self) or (self.security_enabled and not _secured(self)):
             return Undissected
@@ -262,7 +265,6 @@ def _mac(layer: Any) -> tuple[Any, int]:
 class HeaderInformationElement(Layer):
     """One header information element (2015, 7.4.2). Its `element_id` is split by the octets' border."""
 
-    may_end_bare = True
     fields_desc: ClassVar[list[Any]] = [
         BitField("element_id_low", 0, 1),
         DerivedBits("length", count_of("content"), 7),
@@ -274,6 +276,9 @@ class HeaderInformationElement(Layer):
     @property
     def element_id(self) -> int:
         return self.element_id_high << 1 | self.element_id_low
+
+    def may_end_bare(self) -> bool:
+        return True
 
     def payload_class(self) -> type[Packet]:
         mac, count = _mac(self)
@@ -295,7 +300,6 @@ _PAYLOAD_TERMINATION: Final = 0xF
 class PayloadInformationElement(Layer):
     """One payload information element (2015, 7.4.3)."""
 
-    may_end_bare = True
     fields_desc: ClassVar[list[Any]] = [
         DerivedOctet("length_low", lambda p: count_of("content")(p) & 0xFF),
         BitField("type", 1, 1),
@@ -306,6 +310,9 @@ class PayloadInformationElement(Layer):
             lambda p: p.type == 1,
         ),
     ]
+
+    def may_end_bare(self) -> bool:
+        return True
 
     def payload_class(self) -> type[Packet]:
         mac, count = _mac(self)
@@ -362,7 +369,6 @@ class GtsDescriptor(Layer):
 class MacBeacon(Layer):
     """A beacon of frame versions 0 and 1 (2006, 7.2.2.1); version 2 has enhanced beacons without these fields."""
 
-    may_end_bare = True
     fields_desc: ClassVar[list[Any]] = [
         BitField("superframe_order", 15, 4),
         BitField("beacon_order", 15, 4),
@@ -384,6 +390,9 @@ class MacBeacon(Layer):
         ListOf("pending_short", XLEShortField("short", 0), lambda p: p.pending_short_count),
         ListOf("pending_extended", EUI64Field("extended", 0), lambda p: p.pending_extended_count),
     ]
+
+    def may_end_bare(self) -> bool:
+        return True
 
     def payload_class(self) -> type[Packet]:
         return BeaconPayload

@@ -165,8 +165,6 @@ def _missing(fld: Any, s: Any, pkt: Packet) -> bool:
 class Layer(Packet):
     """A protocol layer that is strict and can be traced; see the module."""
 
-    may_end_bare: ClassVar[bool] = False
-    """Whether a frame may end behind this layer although a payload would have to follow by its fields."""
     begins_stage: ClassVar[bool] = False
     """Whether the column engine sorts frames anew at this layer."""
 
@@ -228,7 +226,7 @@ class Layer(Packet):
         trace = _trace.get()
         if not s and trace is not None and not self._ends_open():
             trace.exact = True
-        if not s and self.may_end_bare:
+        if not s and self.may_end_bare():
             return
         cls = self.guess_payload_class(s)
         if not s:
@@ -263,6 +261,10 @@ class Layer(Packet):
 
     def guess_payload_class(self, payload: bytes) -> type[Packet]:  # noqa: ARG002 -- octets are not to be peeked at
         return self.payload_class()
+
+    def may_end_bare(self) -> bool:
+        """Whether a frame may end behind this layer although by its fields a payload would have to follow."""
+        return False
 
     def payload_class(self) -> type[Packet]:
         """What follows this layer, by its fields and those of the layers below it."""

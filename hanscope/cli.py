@@ -157,7 +157,7 @@ Exit codes:
   0  well    1  findings at or above --fail-on    2  wrong usage
   3  an input could not be read, or has a fault (the rest was reported)
   4  encrypted traffic, and no key opened it
-  When several apply: 3, then 4, then 1. Ctrl-C: 130. A defect of hanscope: 70.
+  When several apply: 3, then 4, then 1. Ctrl-C: 130. Defect of hanscope: 70.
 """,
 )
 
@@ -227,9 +227,7 @@ NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progres
 ShowKeys = Annotated[bool, typer.Option("--show-keys", help="Print the keys themselves, not only their fingerprints.")]
 Processes = Annotated[
     int | None,
-    typer.Option(
-        "--processes", metavar="N", min=1, help="Processor cores to use (else all).", show_default=False
-    ),
+    typer.Option("--processes", metavar="N", min=1, help="Processor cores to use (else all).", show_default=False),
 ]
 
 
@@ -300,7 +298,7 @@ Examples:
   hanscope transfers house.pcapng --keys keys.toml
   hanscope transfers house.pcapng --export images
   hanscope transfers house.pcapng --export images --partial
-  hanscope transfers house.pcapng --format jsonl | jq '{id, state, received_bytes}'
+  hanscope transfers house.pcapng --format jsonl | jq '{id, state}'
 
 A whole image is written as CLIENT_MANUFACTURER-TYPE-VERSION_ID.ota. With --partial an incomplete one is written as
 ....partial.bin, its holes filled with zeros, and a ....partial.map.json beside it says which octets are missing, why,
@@ -335,6 +333,8 @@ def transfers(
     reporting = _reporting(form, output, redact=redact, show_keys=show_keys, inputs=[*captures, *_paths(keys)])
     reading = _read(captures, _key_ring(keys, key), no_progress=no_progress, processes=processes, show_keys=show_keys)
     analysis = _redacted(reading.analysis, reporting)
+    # The images before the report: whoever closes the report's pipe early has asked for them all the same.
+    notes, failure = _export(analysis, reading.run, export, partial=partial, force=force)
     if reading.anything or form is not Format.TEXT:
         _put(
             reporting,
@@ -342,12 +342,12 @@ def transfers(
             json=lambda: [json.document(analysis)],
             jsonl=lambda: json.lines(analysis.transfers),
         )
-    if export is not None and reading.run is not None:
-        notes = _export(analysis, reading.run, export, partial=partial, force=force)
+    if notes:
         # Beside JSON the account of the export must not stand in the same stream.
-        terminal.show_notes(
-            f"Export to {export}", notes, terminal.console_for(sys.stdout if form is Format.TEXT else sys.stderr)
-        )
+        stream = sys.stdout if form is Format.TEXT else sys.stderr
+        terminal.show_notes(f"Export to {export}", notes, terminal.console_for(stream))
+    if failure is not None:
+        raise failure
     raise typer.Exit(exit_code(analysis, fail_on))
 
 
@@ -356,7 +356,7 @@ def transfers(
     epilog="""\b
 Examples:
   hanscope image meter.ota
-  hanscope image *.ota --format jsonl | jq 'select(.checks[].outcome == "invalid") | .file'
+  hanscope image *.ota --format jsonl | jq '{file, layout, sha256}'
 
 Exit codes: 0 no check failed, 1 a check failed, 3 a file could not be read. jsonl prints one object a line, one for
 each file in the order given, for an unreadable one with "error".
@@ -450,12 +450,12 @@ class Reading:
 
 def exit_code(analysis: "Analysis", fail_on: Gate) -> ExitCode:
     """The one exit code that an analysis comes to."""
-    from hanscope.report.words import nothing_opened  # noqa: PLC0415 - heavy
+    from hanscope.report.words import nothing_opened, of_another_kind  # noqa: PLC0415 - heavy
 
     gates = list(Gate)
     if analysis.interrupted:
         return ExitCode.INTERRUPTED
-    if any(capture.faults for capture in analysis.captures):
+    if any(capture.faults or of_another_kind(capture) for capture in analysis.captures):
         return ExitCode.INPUT
     if nothing_opened(analysis):
         return ExitCode.NO_KEY
@@ -610,18 +610,21 @@ def _examined(file: str) -> "Image":
 
 
 def _export(
-    analysis: "Analysis", run: "AnalysisRun", folder: Path, *, partial: bool, force: bool
-) -> list[tuple["Tone", str]]:
+    analysis: "Analysis", run: "AnalysisRun | None", folder: Path | None, *, partial: bool, force: bool
+) -> "tuple[list[tuple[Tone, str]], CommandError | None]":
+    """Writes the images, if that was asked for: what is to be told about it, and what went wrong."""
     from hanscope.export import ExportError, export  # noqa: PLC0415 - heavy
 
+    notes: list[tuple[Tone, str]] = []
+    if folder is None or run is None:
+        return notes, None
     try:
         written, left_out = export(analysis.transfers, run.records, folder, partial=partial, force=force)
     except ExportError as error:
-        raise CommandError(f"--export {folder}: {error}", ExitCode.USAGE) from None
-    notes: list[tuple[Tone, str]] = []
+        return notes, CommandError(f"--export {folder}: {error}", ExitCode.USAGE)
     notes.extend(("good", f"{file.path.name}  {file.what}") for file in written)
     notes.extend(("open", f"{left.transfer_id} not written: {left.why}") for left in left_out)
-    return notes or [("open", "there is no transfer to export")]
+    return notes or [("open", "there is no transfer to export")], None
 
 
 def _put(

@@ -6,22 +6,22 @@ A *message* is what an application or a network layer has to say. On its way it 
 * each of them one or more *hops* (each with the transmitter's own MAC sequence number and NWK frame counter),
 * each of them one or more *copies* of the same octets (MAC retries), and a MAC acknowledgement.
 
-Messages are handed in as columns (`Air.send`), a window of some minutes at a time; nothing that begins in a window reaches
-into the next one. `Air.flush` puts the window in order, gives every counter its value and returns the frames.
+Messages are handed in as columns (`Air.send`), a window of some minutes at a time; nothing that begins in a window
+reaches into the next one. `Air.flush` puts the window in order, gives every counter its value and returns the frames.
 
 Times are those of 2.4 GHz (IEEE 802.15.4 10.2 and 12): an octet 32 µs, acknowledgement 192 µs after the frame.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hanscope.captures.simulator.han import HUB, Han
+from hanscope.captures.simulator.han import Han
 from hanscope.captures.simulator.kinds import ACK, POLL, Kind
-from hanscope.captures.simulator.render import Octets, render
+from hanscope.captures.simulator.render import Octets, append_fcs, render
 from hanscope.captures.simulator.stamp import Hop, Stamp
 
 Int64s = NDArray[np.int64]
@@ -76,9 +76,6 @@ class Frames:
     intact: NDArray[np.bool_]
     """The FCS is right."""
     transmitter: Int64s
-    kind: Int64s
-    """Index in `kinds`."""
-    kinds: tuple[Kind, ...]
     tag: Int64s
     """What the sender noted, else -1."""
     frame_counter: Int64s
@@ -86,8 +83,7 @@ class Frames:
 
     def first(self, count: int) -> "Frames":
         """The first frames."""
-        columns = {one.name: getattr(self, one.name)[:count] for one in fields(self) if one.name != "kinds"}
-        return replace(self, **columns)
+        return Frames(**{one.name: getattr(self, one.name)[:count] for one in fields(self)})
 
 
 @dataclass(slots=True)
@@ -178,7 +174,8 @@ class Air:
 
         `answers`: the messages whose ZCL sequence number (or, for an APS acknowledgement, APS counter) they repeat.
         `heard=False`: nobody receives them, so that they are sent four times and nobody acknowledges.
-        `columns`: values of the fields that differ from the kind's specimen. Returns the messages' numbers.
+        `columns`: values of fields that differ from the kind's specimen; all messages of a kind in a window give the same
+        fields. Returns the messages' numbers.
         """
         at = np.atleast_1d(np.asarray(at_ns, np.int64))
         messages = self._message(kind, at, source, destination, answers, tag, columns)
@@ -207,7 +204,7 @@ class Air:
         self, kind: Kind, at: Int64s, source: int, target: int, answers: Int64s | int, tag: Any, columns: dict[str, Any]
     ) -> Int64s:
         group = self._groups.setdefault(kind, _Group(kind, len(self._groups)))
-        rows = group.add(len(at), columns)
+        rows = group.add(len(at), {kind.slot(name): value for name, value in columns.items()})
         return self._messages.add(
             len(at), group=group.number, row=rows, origin=source, target=target, answers=answers, tag=tag
         )
@@ -269,8 +266,8 @@ class Air:
         message = attempts["message"][turns["attempt"]]
         group = messages["group"][message]
 
-        length = _by_kind(groups, lambda kind: len(kind.specimen))[group]
-        confirmed = _by_kind(groups, lambda kind: kind.mac_ack)[group].astype(np.bool_)
+        length = _by_kind(groups, len)[group]
+        confirmed = _by_kind(groups, Kind.mac_ack)[group].astype(np.bool_)
         timing = self._timing(turns, length, confirmed)
         counters = self._counters(groups, messages, attempts, turns, timing.start, reboots)
         rows = self._octets(groups, messages, turns, message, counters)
@@ -280,7 +277,7 @@ class Air:
         position = np.arange(len(of)) - np.repeat(np.cumsum(count) - count, count)
         is_ack = position == timing.copies[of]
         frames = rows[of]
-        frames[is_ack, : len(ACK.specimen)] = render(
+        acks = render(
             ACK.specimen,
             int(is_ack.sum()),
             {
@@ -288,7 +285,9 @@ class Air:
                 "Mac.frame_pending": turns["pending"][of][is_ack],
             },
         )
-        length = np.where(is_ack, len(ACK.specimen), length[of])
+        append_fcs(acks)
+        frames[is_ack, : len(ACK)] = acks
+        length = np.where(is_ack, len(ACK), length[of])
         for_good = np.where(is_ack, timing.copies[of] - 1, position)
         time = timing.start[of] + for_good * timing.step[of]
         time[is_ack] += timing.duration[of][is_ack] + TURNAROUND_NS
@@ -304,8 +303,6 @@ class Air:
             captured=self._captured(time),
             intact=~damaged,
             transmitter=np.where(is_ack, turns["receiver"][of], turns["transmitter"][of]),
-            kind=np.where(is_ack, len(groups), group[of]),
-            kinds=(*(one.kind for one in groups), ACK),
             tag=np.where(is_ack, nothing, messages["tag"][message][of]),
             frame_counter=np.where(is_ack, nothing, counters.nwk_frame_counter[of]),
         )

@@ -32,14 +32,16 @@ class Background:
         for number, node in enumerate(air.han.nodes):
             times = lambda period, number=number: self._times(period, number, begin_ns, until_ns)  # noqa: E731
             if node.router:
-                neighbours = tuple(one.short for other, one in enumerate(air.han.nodes) if one.router and other != number)
+                neighbours = tuple(
+                    one.short for other, one in enumerate(air.han.nodes) if one.router and other != number
+                )
                 air.send(kinds.link_status(neighbours), times(LINK_STATUS_S), number)
             if node.sleepy:
                 air.poll(times(POLL_S), number)
             if node.role is Role.HUB:
                 asked = times(BEACON_S)
                 air.send(kinds.BEACON_REQUEST, asked, len(air.han.nodes) - 1)
-                air.send(kinds.BEACON, asked + HOP_NS, HUB)
+                air.send(kinds.BEACON, asked + HOP_NS, HUB, association_permit=0)
             elif node.role is Role.ESME:
                 self._report(number, times(REPORT_S))
             elif node.role is Role.GSME:

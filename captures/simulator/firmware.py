@@ -15,13 +15,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from numpy.typing import NDArray
 
 from hanscope.captures.simulator import kinds
-from hanscope.captures.simulator.air import HOP_NS, NONE, Air, Int64s
+from hanscope.captures.simulator.air import HOP_NS, Air, Int64s
 from hanscope.captures.simulator.han import HUB
 from hanscope.dissectors.columns.rows import rows
 from hanscope.dissectors.images.gbcs import HEADER_FIELD_CONTROL, TRAILER_LENGTH, build_gb_image
 from hanscope.dissectors.images.ota_file import length_by_field_control
 
 SECOND: Final = 1_000_000_000
+MILLISECOND: Final = SECOND // 1000
 HEADER_LENGTH: Final = length_by_field_control(HEADER_FIELD_CONTROL)
 WAIT_FOR_ACTIVATION: Final = 0xFFFFFFFF
 """As an upgrade time: a GBCS command will come (CS06)."""
@@ -88,6 +89,8 @@ class Habits:
     """The server says nothing; the device asks again."""
     repeated: float = 0.0
     """The device asks again although it was answered."""
+    page: int = 0
+    """Octets it asks for with one Image Page Request, a multiple of `block`; 0: it asks for each block."""
     notified: bool = True
     """The hub announces the image with an Image Notify."""
 
@@ -96,6 +99,8 @@ _DATA, _WAIT, _NOTHING, _AGAIN = range(4)
 _RETRY_NS: Final = 3 * SECOND
 """After an answer did not come."""
 _WAIT_S: Final = 2
+_SPACING_MS: Final = 100
+"""Between the responses to a page request."""
 
 
 @dataclass(slots=True)
@@ -132,6 +137,8 @@ class Update:
             match self.stage:
                 case "query":
                     self._query(air)
+                case "blocks" if self.habits.page and self.stops_at is None:
+                    self._pages(air, until_ns)
                 case "blocks":
                     self._blocks(air, until_ns)
                 case "end":
@@ -179,8 +186,12 @@ class Update:
         outcome = rng.choice(
             4,
             len(offsets),
-            p=[1 - habits.told_to_wait - habits.unanswered - habits.repeated,
-               habits.told_to_wait, habits.unanswered, habits.repeated],
+            p=[
+                1 - habits.told_to_wait - habits.unanswered - habits.repeated,
+                habits.told_to_wait,
+                habits.unanswered,
+                habits.repeated,
+            ],
         )
         # An offset whose first request went wrong is asked for a second time.
         times = np.where(outcome == _DATA, 1, 2)
@@ -197,6 +208,36 @@ class Update:
         self.offset = int(offsets[done]) if done < len(offsets) else int(offsets[-1]) + habits.block
         self._exchange(air, at[now], offsets[now], outcome[now])
         if self.offset >= self.firmware.size:
+            self.stage = "end"
+
+    def _pages(self, air: Air, until_ns: int) -> None:
+        """Image Page Requests; the server sends the blocks of a page one after the other and awaits no answer."""
+        habits, end = self.habits, self.firmware.size
+        secured = kinds.security_of(air.han.nodes[self.client])
+        first = self._answer_ns(air)
+        pause = first + habits.page // habits.block * _SPACING_MS * MILLISECOND + habits.pace_ns
+        room = (until_ns - self.next_ns) // pause + 1
+        pages = np.arange(self.offset, end, habits.page)[:room]
+        at = self.next_ns + np.arange(len(pages)) * pause
+        asked = air.send(
+            kinds.image_page_request(secured),
+            at,
+            self.client,
+            HUB,
+            **self._identity,
+            file_offset=pages,
+            maximum_data_size=habits.block,
+            page_size=np.minimum(habits.page, end - pages),
+            response_spacing=_SPACING_MS,
+        )
+        within = np.arange(0, habits.page, habits.block)
+        offset = (pages[:, None] + within).reshape(-1)
+        answered = (at[:, None] + first + within // habits.block * (_SPACING_MS * MILLISECOND)).reshape(-1)
+        there = np.flatnonzero(offset < end)
+        self._data(air, answered[there], offset[there], np.repeat(asked, len(within))[there], acked=False)
+        self.offset = int(pages[-1]) + habits.page
+        self.next_ns = int(at[-1]) + pause
+        if self.offset >= end:
             self.stage = "end"
 
     def _exchange(self, air: Air, at: Int64s, offset: Int64s, outcome: Int64s) -> None:
@@ -222,26 +263,28 @@ class Update:
                 answers=asked[waits],
                 request_time=_WAIT_S,
             )
-        size = np.minimum(self.habits.block, self.firmware.size - offset)
-        given = (outcome == _DATA) | (outcome == _AGAIN)
-        for one in np.unique(size[given]).tolist():
-            those = np.flatnonzero(given & (size == one))
-            self._data(air, answered[those], offset[those], one, asked[those])
+        given = np.flatnonzero((outcome == _DATA) | (outcome == _AGAIN))
+        self._data(air, answered[given], offset[given], asked[given], acked=True)
 
-    def _data(self, air: Air, at: Int64s, offset: Int64s, size: int, answers: Int64s) -> None:
+    def _data(self, air: Air, at: Int64s, offset: Int64s, answers: Int64s, *, acked: bool) -> None:
+        """Image Block Responses."""
         if self.image is None:
             self.image = np.frombuffer(self.firmware.octets, np.uint8)
-        air.send(
-            kinds.image_block_response(kinds.security_of(air.han.nodes[self.client]), size),
-            at,
-            HUB,
-            self.client,
-            answers=answers,
-            tag=self.number * TAG + offset,
-            **self._identity,
-            file_offset=offset,
-            image_data=rows(self.image, offset, size),
-        )
+        secured = kinds.security_of(air.han.nodes[self.client])
+        sizes = np.minimum(self.habits.block, self.firmware.size - offset)
+        for size in np.unique(sizes).tolist():
+            those = np.flatnonzero(sizes == size)
+            air.send(
+                kinds.image_block_response(secured, size, acked=acked),
+                at[those],
+                HUB,
+                self.client,
+                answers=answers[those],
+                tag=self.number * TAG + offset[those],
+                **self._identity,
+                file_offset=offset[those],
+                image_data=rows(self.image, offset[those], size),
+            )
 
     def _give_up(self, air: Air) -> None:
         """The device asks for the block that never comes; after some tries it asks no more."""

@@ -1,4 +1,4 @@
-"""The Home Area Network that is simulated: its nodes, its keys and who hears whom. Plain facts; what happens is in `air`."""
+"""The Home Area Network that is simulated: its nodes, its keys and who hears whom. What happens there is in `air`."""
 
 from dataclasses import dataclass
 from enum import StrEnum

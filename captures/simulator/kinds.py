@@ -22,7 +22,15 @@ from hanscope.dissectors.ieee802154 import (
     MacFrameType,
 )
 from hanscope.dissectors.layer import Undissected
-from hanscope.dissectors.zigbee.aps import Aps, ApsCommand, ApsFrameType, DeliveryMode, KeyType, RequestKey, TransportKey
+from hanscope.dissectors.zigbee.aps import (
+    Aps,
+    ApsCommand,
+    ApsFrameType,
+    DeliveryMode,
+    KeyType,
+    RequestKey,
+    TransportKey,
+)
 from hanscope.dissectors.zigbee.codes import Cluster, Profile, Status, ZdpCluster
 from hanscope.dissectors.zigbee.nwk import (
     DiscoverRoute,
@@ -237,7 +245,13 @@ def aps_ack(security: Security, cluster: int, profile: int) -> Kind:
 
 
 def _data(
-    name: str, security: Security, cluster: int, content: Packet, *, acked: bool = True, profile: int = Profile.SMART_ENERGY
+    name: str,
+    security: Security,
+    cluster: int,
+    content: Packet,
+    *,
+    acked: bool = True,
+    profile: int = Profile.SMART_ENERGY,
 ) -> Kind:
     """Application data between the hub and a device."""
     header = Aps(frame_type=ApsFrameType.DATA, ack_request=int(acked), cluster=cluster, profile=profile)
@@ -261,9 +275,7 @@ TRANSPORT_NETWORK_KEY: Final = _command(
     key_transport_key(WELL_KNOWN_KEY),
     network=False,
 )
-REQUEST_KEY: Final = _command(
-    "request key", ApsSecurity(source_eui64=0), RequestKey(), WELL_KNOWN_KEY, network=True
-)
+REQUEST_KEY: Final = _command("request key", ApsSecurity(source_eui64=0), RequestKey(), WELL_KNOWN_KEY, network=True)
 TRANSPORT_LINK_KEY: Final = _command(
     "transport key (link)",
     ApsSecurity(key_identifier=KeyIdentifier.KEY_LOAD, source_eui64=0),
@@ -355,7 +367,9 @@ def default_response(security: Security, cluster: int) -> Kind:
 @lru_cache
 def metering_report(security: Security) -> Kind:
     """A meter's CurrentSummationDelivered: `SUMMATION_HEAD` and six octets."""
-    content = Zcl(disable_default_response=1, server_to_client=1) / ReportAttributes(attributes=SUMMATION_HEAD + bytes(6))
+    content = Zcl(disable_default_response=1, server_to_client=1) / ReportAttributes(
+        attributes=SUMMATION_HEAD + bytes(6)
+    )
     return _data("report attributes", security, Cluster.METERING, content)
 
 

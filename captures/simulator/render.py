@@ -1,8 +1,8 @@
-"""Columns backwards: many frames of one kind at once, from the kind's specimen and a column for each field that varies.
+"""Columns backwards: many frames of one kind at once, from a specimen and a column for each field that varies.
 
-The column engine reads a field of many frames with one operation because all frames of a kind have it in the same place;
-here the same places are written. Then the frames are secured, first by APS, then by NWK (ZigBee 05-3474 4.3 and 4.4), and
-get their FCS, with one operation for all of them.
+The column engine reads a field of many frames with one operation because all frames of a kind have it in the same
+place; here the same places are written. Then all of them are secured together, first by APS, then by NWK (ZigBee
+05-3474 4.3 and 4.4), and get their FCS.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ class Specimen:
 
 
 def render(specimen: Specimen, count: int, columns: Mapping[str, Any]) -> Octets:
-    """`count` frames like the specimen, with `columns` (scalar, (n,), or (n, size) octets) in their slots; not yet secured.
+    """`count` frames like the specimen, not yet secured, with `columns` (scalar, (n,), or (n, size) octets) in its slots.
 
     `KeyError` if the specimen has no such slot.
     """

@@ -1,8 +1,8 @@
 """Runs a HAN window by window and writes down what a sniffer hears, and what really happened."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,15 +11,13 @@ from hanscope.captures.simulator.air import WIDTH, Air, Frames, Noise
 from hanscope.captures.simulator.background import Background
 from hanscope.captures.simulator.firmware import TAG, Update
 from hanscope.captures.simulator.han import Han
-from hanscope.captures.simulator.truth import BLOCK_DTYPE, Truth, UpdateTruth
+from hanscope.captures.simulator.truth import Blocks, Missed, Truth, UpdateTruth
 
 SECOND: Final = 1_000_000_000
 QUIET_NS: Final = 3 * SECOND
 """At the end of a window nothing new begins, so that nothing reaches into the next one."""
 START_NS: Final = 1_767_225_600 * SECOND
 """2026-01-01."""
-UNIX_TO_ZIGBEE_S: Final = 946_684_800
-"""ZigBee counts seconds from 2000 on."""
 
 
 class Writer(Protocol):
@@ -39,9 +37,8 @@ class Scenario:
     """For each device that updates itself: its updates, one after the other."""
     noise: Noise
     window_s: int
-    background: bool = True
-    story: Any = None
-    """Called with the `Air` before the first window, for what happens only once."""
+    story: Callable[[Air], None] | None = None
+    """What else is sent, once, in the first window."""
 
 
 def run(scenario: Scenario, writer: Writer, *, frames: int | None = None, seconds: int | None = None) -> Truth:
@@ -54,11 +51,13 @@ class _Run:
         self.scenario = scenario
         self.writer = writer
         self.air = Air(scenario.han, np.random.default_rng([scenario.seed]), START_NS, scenario.noise)
-        self.background = Background(self.air) if scenario.background else None
+        self.background = Background(self.air)
         self.running: list[Update | None] = [next(updates, None) for updates in scenario.updates]
         self.known: dict[int, Update] = {one.number: one for one in self.running if one is not None}
-        self.frames = self.damaged = self.missed = 0
-        self.blocks: list[NDArray[Any]] = []
+        self.frames = 0
+        self.damaged: list[NDArray[np.int64]] = []
+        self.missed: list[Missed] = []
+        self.blocks: list[Blocks] = []
 
     def until(self, frames: int | None, seconds: int | None) -> Truth:
         if self.scenario.story is not None:
@@ -72,8 +71,7 @@ class _Run:
         return self._truth()
 
     def _window(self, begin: int, until: int) -> None:
-        if self.background is not None:
-            self.background.advance(begin, until)
+        self.background.advance(begin, until)
         for place, updates in enumerate(self.scenario.updates):
             while (update := self.running[place]) is not None:
                 update.advance(self.air, until)
@@ -91,46 +89,52 @@ class _Run:
         captured = window.captured
         rows = np.flatnonzero(captured)
         self.writer.write(window.time_ns[rows], window.octets.reshape(-1), rows * WIDTH, window.length[rows])
-        number = np.where(captured & window.intact, self.frames + np.cumsum(captured), 0)
+        number = self.frames + np.cumsum(captured)
+        self.damaged.append(number[captured & ~window.intact])
+        number[~captured | ~window.intact] = 0
         blocks = np.flatnonzero(window.tag >= 0)
-        noted = np.empty(len(blocks), BLOCK_DTYPE)
-        noted["frame"] = number[blocks]
-        noted["update"], noted["offset"] = np.divmod(window.tag[blocks], TAG)
-        self.blocks.append(noted)
+        update, offset = np.divmod(window.tag[blocks], TAG)
+        self.blocks.append(Blocks(*(column.astype(np.uint32) for column in (number[blocks], update, offset))))
+        missed = ~captured
+        self.missed.append(Missed(window.time_ns[missed], window.transmitter[missed], window.frame_counter[missed]))
         self.frames += len(rows)
-        self.damaged += int((captured & ~window.intact).sum())
-        self.missed += int((~captured).sum())
 
     def _truth(self) -> Truth:
-        blocks = np.concatenate(self.blocks)
+        blocks = _joined(Blocks, self.blocks)
+        sent = set(np.unique(blocks.update).tolist())
         return Truth(
             scenario=self.scenario.name,
             seed=self.scenario.seed,
             han=self.scenario.han,
             frames=self.frames,
-            damaged=self.damaged,
-            missed=self.missed,
-            updates=tuple(_update_truth(update, blocks) for _, update in sorted(self.known.items())),
+            damaged=np.concatenate(self.damaged),
+            missed=_joined(Missed, self.missed),
+            updates=tuple(_update_truth(self.known[number], blocks) for number in sorted(sent)),
             blocks=blocks,
         )
 
 
 def _update_truth(update: Update, blocks: NDArray[Any]) -> UpdateTruth:
     size, block = update.firmware.size, update.habits.block
-    mine = blocks[blocks["update"] == update.number]
+    mine = blocks.update == update.number
     begins = np.arange(0, size, block)
-    sent = np.isin(begins, mine["offset"])
-    heard = np.isin(begins, mine["offset"][mine["frame"] > 0])
+    sent = np.isin(begins, blocks.offset[mine])
+    heard = np.isin(begins, blocks.offset[mine & (blocks.frame > 0)])
     edges = np.flatnonzero(np.diff(np.r_[False, ~heard, False].astype(np.int8)))
     bounds = np.minimum(edges * block, size).reshape(-1, 2).tolist()
-    if update.stage == "stuck":
-        outcome = "stuck"
-    else:
-        outcome = "complete" if sent.all() else "unfinished"
+    finished = "complete" if sent.all() else "unfinished"
     return UpdateTruth(
+        number=update.number,
         client=update.client,
         firmware=update.firmware,
-        outcome=outcome,
+        outcome="stuck" if update.stage == "stuck" else finished,
         received=min(int(sent.sum()) * block, size),
         missing=tuple((start, stop) for start, stop in bounds),
     )
+
+
+_Columns = TypeVar("_Columns", Blocks, Missed)
+
+
+def _joined(kind: type[_Columns], parts: list[_Columns]) -> _Columns:
+    return kind(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(kind)))

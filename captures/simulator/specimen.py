@@ -15,7 +15,7 @@ _STAGES = (Mac, Nwk, NwkCommand, Aps)
 
 
 def specimen(packet: Packet) -> Specimen:
-    """What is needed to make frames like `packet`: a `Mac` and all its layers, the payloads of security headers in plain."""
+    """What is needed to make frames like `packet`: a `Mac` and all its layers, what security headers hide in plain."""
     octets = bytes(packet)
     secured = [packet.getlayer(header) for header in (NwkSecurity, ApsSecurity)]
     mics = bytes(MIC * sum(header is not None for header in secured))

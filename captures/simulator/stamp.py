@@ -21,7 +21,7 @@ RADIUS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """Who sends frames to whom, and their counters; one row a frame. Nodes by index, -1: all (as a receiver or target)."""
+    """Who sends frames to whom, and their counters; one row a frame. Nodes by index; -1 as a receiver or target: all."""
 
     transmitter: Int64s
     receiver: Int64s
@@ -58,7 +58,13 @@ class Stamp:
                 if key is None:
                     raise ValueError(f"{kind.name}: {self.han.nodes[device].role} has no link key")
                 part = frames[rows]
-                seal(part, kind.specimen.aps, self._link(key), self.han.eui64[hop.origin[rows]], hop.aps_frame_counter[rows])
+                seal(
+                    part,
+                    kind.specimen.aps,
+                    self._link(key),
+                    self.han.eui64[hop.origin[rows]],
+                    hop.aps_frame_counter[rows],
+                )
                 frames[rows] = part
         if kind.specimen.nwk is not None:
             seal(frames, kind.specimen.nwk, self._network, self.han.eui64[hop.transmitter], hop.nwk_frame_counter)

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,19 +11,39 @@ from numpy.typing import NDArray
 from hanscope.captures.simulator.firmware import Firmware
 from hanscope.captures.simulator.han import Han
 
-BLOCK_DTYPE = np.dtype([("frame", "<u4"), ("update", "<u2"), ("offset", "<u4")])
-"""`frame`: 1-based number; 0: the sniffer did not hear it, or not intact."""
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Columns: one row for each block response that went over the air, each hop and each retry of it, in order of time."""
+
+    frame: NDArray[np.uint32]
+    """1-based number in the capture; 0: the sniffer did not hear it, or not intact."""
+    update: NDArray[np.uint32]
+    """`UpdateTruth.number`."""
+    offset: NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Columns: the frames that went over the air and are not in the capture, in order of time."""
+
+    time_ns: NDArray[np.int64]
+    transmitter: NDArray[np.int64]
+    """Index of the node."""
+    frame_counter: NDArray[np.int64]
+    """Of the NWK layer; -1: a frame without security."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateTruth:
     """One device's attempt to update itself."""
 
+    number: int
     client: int
     """Index of the node."""
     firmware: Firmware
-    outcome: str
-    """"complete", "stuck", or "unfinished" when the capture ended."""
+    outcome: Literal["complete", "stuck", "unfinished"]
+    """`unfinished`: the capture ended before."""
     received: int
     """Octets that were sent to the device."""
     missing: tuple[tuple[int, int], ...]
@@ -39,13 +59,11 @@ class Truth:
     han: Han
     frames: int
     """In the capture."""
-    damaged: int
-    """Of these, with a wrong FCS."""
-    missed: int
-    """That went over the air and are not in the capture."""
+    damaged: NDArray[np.int64]
+    """Numbers of those whose FCS is wrong."""
+    missed: Missed
     updates: tuple[UpdateTruth, ...]
-    blocks: NDArray[Any]
-    """`BLOCK_DTYPE`, one row for each block response on the air, in order of time."""
+    blocks: Blocks
 
     def as_json(self) -> dict[str, Any]:
         """Without the single blocks."""
@@ -54,8 +72,8 @@ class Truth:
             "scenario": self.scenario,
             "seed": self.seed,
             "frames": self.frames,
-            "damaged": self.damaged,
-            "missed": self.missed,
+            "damaged": len(self.damaged),
+            "missed": len(self.missed.time_ns),
             "pan_id": self.han.pan_id,
             "network_key": self.han.network_key.hex(),
             "devices": [

@@ -65,9 +65,14 @@ class Engine:
         return self.mac, self.nwk, self.command, self.aps
 
     @property
-    def learned(self) -> int:
-        """How many layouts had to be recorded because nobody knew them."""
-        return sum(stage.learned for stage in self.stages)
+    def learned(self) -> Layouts:
+        """The layouts that nobody knew before."""
+        return {stage.name: stage.learned for stage in self.stages if stage.learned}
+
+    def know(self, layouts: Layouts) -> None:
+        """Takes over what another engine learned."""
+        for stage in self.stages:
+            stage.know(layouts.get(stage.name, ()))
 
     def layouts(self) -> Layouts:
         """All layouts, to be kept for the next run."""

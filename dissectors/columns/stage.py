@@ -166,7 +166,7 @@ class Stage:
 
     def __init__(self, name: str, recorder: Recorder, known: Iterable[Layout] = ()) -> None:
         self.name = name
-        self.learned = 0
+        self.learned: list[Layout] = []
         """Layouts recorded by this object, as opposed to given as known."""
         self._recorder = recorder
         self._guards: list[_Guard] = []
@@ -179,6 +179,14 @@ class Stage:
     def layouts(self) -> list[Layout]:
         """Every known layout, the most used first."""
         return [guard.layout for guard in sorted(self._guards, key=lambda guard: -guard.hits)]
+
+    def know(self, layouts: Iterable[Layout]) -> None:
+        """Takes over layouts that another object of the same stage recorded."""
+        mine = {(guard.layout.mask, guard.layout.value, guard.layout.least) for guard in self._guards}
+        for layout in layouts:
+            if (layout.mask, layout.value, layout.least) not in mine and len(self._guards) < LAYOUT_CAP:
+                self.learned.append(layout)
+                self._add(_Guard(layout))
 
     def _add(self, guard: _Guard) -> None:
         self._guards.append(guard)
@@ -272,7 +280,7 @@ class Stage:
         here = np.array([row])
         if not guard.fits(buffer, at[here], length[here], head=True)[0]:
             raise AssertionError(f"{self.name}: a layout does not fit its own specimen {octets.hex()}")
-        self.learned += 1
+        self.learned.append(layout)
         self._add(guard)
         return guard
 

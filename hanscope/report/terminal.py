@@ -37,6 +37,7 @@ WIDEST: Final = 100
 MOST: Final = 50
 """Rows of one table; the JSON has them all."""
 MOST_RANGES: Final = 8
+MOST_REASONS: Final = 8
 MOST_EVENTS: Final = 24
 MOST_ELEMENTS: Final = 12
 
@@ -228,9 +229,9 @@ def show_list(title: str, lines: Sequence[str], console: Console) -> None:
 def _verdict(page: Page, analysis: Analysis) -> None:
     tone, sentences = words.verdict(analysis)
     mark = page.glyphs.tones[tone]
-    page.line([(mark, _TONES[tone]), " ", (sentences[0] if sentences else "", "bold")], hang=len(mark) + 1)
+    page.line([(mark, _TONES[tone]), " ", (sentences[0] if sentences else "", "bold")], hang=2)
     for sentence in sentences[1:]:
-        page.line(sentence, indent=len(mark) + 1)
+        page.line(sentence, indent=2)
 
 
 def _diagnoses(page: Page, analysis: Analysis) -> None:
@@ -278,9 +279,10 @@ def _devices(page: Page, devices: Sequence[Device]) -> None:
         ],
     )
     page.more(devices, MOST, "device")
-    because = {device.role: device.evidence for device in devices if device.role != "unknown" and device.evidence}
-    for role, evidence in because.items():
-        page.line(f"{role}: {evidence}", indent=2, hang=2)
+    because = list(dict.fromkeys(f"{device.role}: {device.evidence}" for device in devices if device.role != "unknown"))
+    for reason in because[:MOST_REASONS]:
+        page.line(reason, indent=2, hang=2)
+    page.more(because, MOST_REASONS, "reason")
 
 
 def _transfers(page: Page, transfers: Sequence[Transfer]) -> None:
@@ -310,7 +312,7 @@ def _transfer(page: Page, transfer: Transfer) -> None:
     )
     named = words.identity(transfer.manufacturer_code, transfer.image_type, transfer.file_version)
     page.line(f"image {named}", indent=5, hang=2)
-    page.line(["state ", (words.STATES[transfer.state], _TONES[tone])], indent=5, hang=2)
+    page.line(["state ", (words.state(transfer), _TONES[tone])], indent=5, hang=2)
     page.line(_strip(page, transfer.strip), indent=5)
     complete = "complete, " if transfer.complete else ""
     page.line(f"{complete}{words.coverage(transfer)}", indent=5, hang=2)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple
 
-from hanscope.analyzers.results import Analysis, Party, Transfer, TransferState
+from hanscope.analyzers.results import Analysis, Capture, Party, Transfer, TransferState
 
 LONGEST_TEXT: Final = 500
 """Characters of one text from a capture that a report shows; the JSON has all of them."""
@@ -118,6 +118,16 @@ def uncaptured(transfer: Transfer) -> int:
     return sum(gap.end - gap.start for gap in transfer.missing_ranges if gap.reason == "answered but not captured")
 
 
+def state(transfer: Transfer) -> str:
+    """What its state means, with what the Upgrade End commands told."""
+    told = [
+        f"status 0x{transfer.end_status:02x}" if transfer.end_status else "",
+        transfer.upgrade_at or "",
+    ]
+    details = ", ".join(filter(None, told))
+    return f"{STATES[transfer.state]} ({details})" if details else STATES[transfer.state]
+
+
 def coverage(transfer: Transfer) -> str:
     """How much of the image the capture holds: `190,608 of 223,127 octets (85.42%)`."""
     if transfer.image_size is None:
@@ -139,6 +149,15 @@ _TOLD: Final[dict[TransferState, str]] = {
 }
 """What became of a transfer whose client did not get to the end of the image."""
 
+_DONE: Final[dict[TransferState, str]] = {
+    "downloaded": "; no Upgrade End Request was captured",
+    "ended": " and reported success",
+    "waiting": " and was told to wait with the upgrade",
+    "upgrading": " and was told to upgrade",
+    "more-needed": " and needs more images",
+}
+"""What became of a transfer whose image is whole."""
+
 
 def outcome(transfer: Transfer) -> str:
     """What became of a transfer, as one sentence."""
@@ -157,7 +176,7 @@ def outcome(transfer: Transfer) -> str:
     if not transfer.complete:
         said = "asked for" if transfer.state == "downloaded" else "reported that it has"
         return f"Device {device} {said} the whole image; the capture holds {coverage(transfer)}."
-    return f"Device {device} loaded the whole image: {STATES[transfer.state]}."
+    return f"Device {device} loaded the whole image{_DONE.get(transfer.state, '')}."
 
 
 def opened_frames(analysis: Analysis) -> int:
@@ -168,6 +187,11 @@ def opened_frames(analysis: Analysis) -> int:
 def nothing_opened(analysis: Analysis) -> bool:
     """Whether there was encrypted traffic and no key opened any of it."""
     return bool(analysis.unopened) and opened_frames(analysis) == 0
+
+
+def of_another_kind(capture: Capture) -> bool:
+    """Whether a capture holds records, but not one of IEEE 802.15.4."""
+    return capture.frames == 0 and capture.other_frames > 0
 
 
 def verdict(analysis: Analysis) -> Verdict:
@@ -186,6 +210,7 @@ def verdict(analysis: Analysis) -> Verdict:
         tone = "bad"
     elif not analysis.transfers:
         sentences = [f"No firmware transfer was seen in {count(frames, 'frame')}."]
+    sentences += [_another_kind(capture) for capture in analysis.captures if of_another_kind(capture)][:3]
     if invalid := sum(check.outcome == "invalid" for image in analysis.images for check in image.checks):
         tone = "bad"
         sentences.append(f"{count(invalid, 'image check')} failed.")
@@ -218,6 +243,16 @@ def _about_transfers(transfers: tuple[Transfer, ...], most: int = 3) -> Iterable
     yield from (outcome(transfer) for transfer in told[:most])
     if len(told) > most:
         yield f"{len(told) - most:,} more are told below."
+
+
+def _another_kind(capture: Capture) -> str:
+    kinds = ", ".join(
+        dict.fromkeys(f"{interface.link_type} ({interface.link_type_name})" for interface in capture.interfaces[:3])
+    )
+    return (
+        f"{capture.path} is of link type {kinds}, {count(capture.other_frames, 'record')};"
+        " capture with one of IEEE 802.15.4 (195, 215, 230 or 283)."
+    )
 
 
 def _about_encryption(analysis: Analysis) -> Iterable[str]:

@@ -194,6 +194,12 @@ def test_legrand_container() -> None:
     assert image.elements[0].offset == 4 + 62
 
 
+def test_prefix_that_tells_another_length_is_unknown() -> None:
+    image = examine((5).to_bytes(4, "little") + SIMPLE)
+    assert outcomes(image)["container"] == "unknown"
+    assert "they say 5, the header 262" in detail(image, "container")
+
+
 def test_ngis_container_that_contradicts_the_file_is_invalid() -> None:
     front = b"NGIS" + bytes(12) + (30).to_bytes(4, "little") + len(SIMPLE).to_bytes(4, "little") + bytes(8)
     image = examine(front + SIMPLE + bytes(512))
@@ -260,6 +266,12 @@ def test_element_that_overruns_says_where() -> None:
     assert "element 1 at octet 65 (tag 0xf00c, 2,147,483,647 octets)" in detail(image, "elements")
 
 
+def test_file_that_ends_between_two_elements() -> None:
+    image = examine(build_ota_file(**IDENTITY, elements=[(0, b"abc"), (0xF000, b"de")])[:65])
+    assert detail(image, "elements") == "the file ends before element 1 at octet 65"
+    assert len(image.elements) == 1
+
+
 @pytest.mark.parametrize("left", range(1, 6))
 def test_octets_too_few_for_an_element_are_no_success(left: int) -> None:
     image = examine(build_ota_file(**IDENTITY, body=build_element(0, b"abc") + bytes(left)))
@@ -323,6 +335,11 @@ def test_integrity_code_variant_b() -> None:
 @pytest.mark.parametrize("at", [*range(10, 52), *range(62, 70), *range(76, 92)])
 def test_integrity_code_of_a_damaged_file_is_invalid(at: int) -> None:
     assert outcomes(examine(flip(WITH_CODE, at)))["integrity code"] == "invalid"
+
+
+def test_integrity_code_over_too_much_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hanscope.analyzers.images.LARGEST_HASHED", 69)
+    assert outcomes(examine(WITH_CODE))["integrity code"] == "unknown"
 
 
 @pytest.mark.parametrize(("octets", "words"), [(SIGNED_1, "suite 1"), (SIGNED_2, "suite 2")])

@@ -1,6 +1,6 @@
 import msgspec
-
 from hanscope.analyzers import results
+
 from hanscope.report import json
 from hanscope.report.redact import Redactor
 
@@ -9,10 +9,23 @@ def test_no_address_and_no_key_is_left_anywhere(made, rich_analysis):
     analysis = msgspec.structs.replace(
         rich_analysis,
         keys=(*rich_analysis.keys, made.key(key="00112233445566778899aabbccddeeff")),
-        diagnoses=(results.Diagnosis(transfer_id="T1", text=f"{made.METER.upper()} (0x3C4D), 00158d0000c0ffee, stopped", frames=()),),
+        diagnoses=(
+            results.Diagnosis(
+                transfer_id="T1", text=f"{made.METER.upper()} (0x3C4D), 00158d0000c0ffee, stopped", frames=()
+            ),
+        ),
     )
     text = json.document(Redactor()(analysis)).decode().lower()
-    for told in (made.METER, made.HUB, "00158d0000c0ffee", "0x3c4d", str(0x3C4D), str(0x77AA), "0badcafe", "00112233445566778899aabbccddeeff"):
+    for told in (
+        made.METER,
+        made.HUB,
+        "00158d0000c0ffee",
+        "0x3c4d",
+        str(0x3C4D),
+        str(0x77AA),
+        "0badcafe",
+        "00112233445566778899aabbccddeeff",
+    ):
         assert told not in text
     assert '"text": "02:00:00:00:00:00:00:01 (0x0001), 02:00:00:00:00:00:00:01, stopped"' in text
 

@@ -8,9 +8,10 @@ import os
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
-
 from hanscope.analyzers import results
+
 from hanscope.report import terminal
 
 HERE = Path(__file__).parent
@@ -107,12 +108,9 @@ def test_the_verdict_comes_first(made, rich_analysis):
 
 
 def test_text_from_a_capture_cannot_steer_the_terminal(made):
-    header = results.OtaHeader(
-        header_version=0x0100, header_length=56, field_control=0, manufacturer_code=1, image_type=2, file_version=3,
-        stack_version=2, header_string="\x1b[31m[bold]evil[/bold]\r\n\u202e", total_image_size=9,
-        security_credential_version=None, destination_eui64=None, minimum_hardware_version=None, maximum_hardware_version=None,
-    )  # fmt: skip
-    text = report(made.analysis(images=(made.image(header=header),), captures=(made.capture(path="a\x07[red]b"),)), Terminal())
+    header = msgspec.structs.replace(made.image().header, header_string="\x1b[31m[bold]evil[/bold]\r\n\u202e")
+    analysis = made.analysis(images=(made.image(header=header),), captures=(made.capture(path="a\x07[red]b"),))
+    text = report(analysis, Terminal())
     assert r"\x1b[31m[bold]evil[/bold]\r\n\u202e" in without_colours(text)
     assert r"a\x07[red]b" in without_colours(text)
     assert "\x07" not in text
@@ -142,8 +140,13 @@ def test_a_story_over_midnight_tells_the_dates(made):
 
 def test_findings_and_diagnoses_are_shown_with_their_frames(made):
     finding = results.Finding(
-        rule="OTA-001", severity="warning", clause="ZCL 11.13", explanation="Too fast.", frames=tuple(range(1, 9)), transfer_id="T1"
-    )  # fmt: skip
+        rule="OTA-001",
+        severity="warning",
+        clause="ZCL 11.13",
+        explanation="Too fast.",
+        frames=tuple(range(1, 9)),
+        transfer_id="T1",
+    )
     diagnosis = results.Diagnosis(transfer_id="T1", text="The battery was low.", frames=(7,))
     text = report(made.analysis(findings=(finding,), diagnoses=(diagnosis,)))
     assert "warning  OTA-001  Too fast. (ZCL 11.13) [frames 1, 2, 3, 4, 5 and 3 more]" in text

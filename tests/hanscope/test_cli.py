@@ -1,0 +1,476 @@
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+
+import jsonschema
+import pytest
+from hanscope.analyzers import results
+from hanscope.analyzers.analysis import AnalysisRun
+from hanscope.captures.files import CaptureError
+
+from hanscope.__main__ import main
+from hanscope.export import ExportError
+from hanscope.report.json import shipped_schema
+
+KEY = "00112233445566778899aabbccddeeff"
+EMPTY_PCAP = bytes.fromhex("d4c3b2a1 02000400 00000000 00000000 ffff0000 c3000000")
+"""A pcap header (little-endian, microseconds, link type 195) without a record."""
+
+
+@pytest.fixture
+def capture(tmp_path):
+    path = tmp_path / "house.pcap"
+    path.write_bytes(EMPTY_PCAP)
+    return path
+
+
+@pytest.fixture
+def analyzed(monkeypatch, made):
+    """Stands in for the analyzers: set `analysis` (or an exception), read `calls`."""
+
+    class Analyzed:
+        analysis = made.analysis()
+        records = ()
+        calls: list[dict] = []  # noqa: RUF012 - one object a test
+
+    state = Analyzed()
+    state.calls = []
+
+    def analyze(paths, **options):
+        state.calls.append({"paths": list(paths), **options})
+        if isinstance(state.analysis, BaseException):
+            raise state.analysis
+        return AnalysisRun(analysis=state.analysis, records=state.records)
+
+    module = ModuleType("hanscope.analyzers.analysis")
+    module.analyze = analyze
+    monkeypatch.setitem(sys.modules, "hanscope.analyzers.analysis", module)
+    return state
+
+
+@pytest.fixture
+def validator():
+    return jsonschema.Draft202012Validator(json.loads(shipped_schema()))
+
+
+def hanscope(*arguments, **options):
+    """The real thing, as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "hanscope", *map(str, arguments)], capture_output=True, text=True, check=False, **options
+    )
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def of_type(validator, name):
+    """The schema of one kind of result."""
+    definitions = validator.schema["$defs"]
+    return validator.evolve(schema=definitions[name] | {"$defs": definitions})
+
+
+# The report and its forms
+
+
+def test_analyze_prints_the_verdict_first(analyzed, capture, capsys):
+    assert run("analyze", capture) == 0
+    assert capsys.readouterr().out.startswith("OK: The firmware transfer is complete.\n")
+    assert analyzed.calls[0]["paths"] == [str(capture)]
+
+
+def test_transfers_prints_transfers_and_no_devices(analyzed, capture, capsys):
+    assert run("transfers", capture) == 0
+    out = capsys.readouterr().out
+    assert "\nTransfers  1\n" in out
+    assert "Devices" not in out
+
+
+@pytest.mark.parametrize("command", ["analyze", "transfers"])
+def test_json_is_the_analysis(analyzed, capture, capsys, *, validator, rich_analysis, command):
+    analyzed.analysis = rich_analysis
+    run(command, capture, "--format", "json")
+    document = json.loads(capsys.readouterr().out)
+    validator.validate(document)
+    assert [transfer["id"] for transfer in document["transfers"]] == ["T1", "T2"]
+
+
+def test_jsonl_of_transfers_is_one_transfer_a_line(analyzed, capture, capsys, validator, rich_analysis):
+    analyzed.analysis = rich_analysis
+    run("transfers", capture, "--format", "jsonl")
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["id"] for line in lines] == ["T1", "T2"]
+    for line in lines:
+        validator.evolve(schema=validator.schema["$defs"]["Transfer"] | {"$defs": validator.schema["$defs"]}).validate(
+            line
+        )
+
+
+def test_jsonl_of_analyze_names_the_sections(analyzed, capture, capsys):
+    run("analyze", capture, "--format", "jsonl")
+    sections = [json.loads(line)["section"] for line in capsys.readouterr().out.splitlines()]
+    assert sections == ["analysis", "captures", "layers", "devices", "devices", "keys", "transfers", "images"]
+
+
+@pytest.mark.parametrize("form", ["text", "json", "jsonl"])
+def test_output_goes_to_a_file_plain_and_whole(analyzed, capture, capsys, tmp_path, form):
+    run("analyze", capture, "--format", form)
+    printed = capsys.readouterr().out
+    assert run("analyze", capture, "--format", form, "--output", tmp_path / "report") == 0
+    assert capsys.readouterr().out == ""
+    assert (tmp_path / "report").read_text("utf-8") == printed
+
+
+@pytest.mark.parametrize("form", ["html", "junit", "sarif", "markdown"])
+def test_a_planned_format_is_refused_by_name(analyzed, capture, capsys, form):
+    assert run("analyze", capture, "--format", form) == 2
+    assert f"{form} reports are not there yet; there are text, json, jsonl" in capsys.readouterr().err
+    assert analyzed.calls == []
+
+
+def test_an_unknown_format_is_wrong_usage(analyzed, capture, capsys):
+    assert run("analyze", capture, "--format", "xml") == 2
+    assert "there is no format 'xml'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["text", "json", "jsonl"])
+def test_redacted_reports_tell_no_address(analyzed, capture, capsys, *, rich_analysis, made, form):
+    analyzed.analysis = rich_analysis
+    run("analyze", capture, "--format", form, "--redact")
+    out = capsys.readouterr().out
+    for told in (made.METER, made.HUB, "0x3c4d", str(0x3C4D), "0badcafe"):
+        assert told not in out
+    assert "02:00:00:00:00:00:00:01" in out
+
+
+# Options
+
+
+def test_keys_come_from_the_file_and_the_command_line(analyzed, capture, tmp_path):
+    (tmp_path / "keys.toml").write_text(f'[[network]]\nkey = "{KEY}"\npan_id = 0x1a2b\n')
+    run("analyze", capture, "--keys", tmp_path / "keys.toml", "--key", f"link:{KEY}", "--key", "ff" * 16)
+    ring = analyzed.calls[0]["keys"].keys
+    assert [(key.kind, key.octets.hex(), key.pan_id) for key in ring] == [
+        ("network", KEY, 0x1A2B),
+        ("link", KEY, None),
+        ("network", "ff" * 16, None),
+        ("link", "ff" * 16, None),
+    ]
+
+
+def test_options_reach_the_analysis(analyzed, capture):
+    run("analyze", capture, "--processes", "3", "--show-keys")
+    assert analyzed.calls[0]["processes"] == 3
+    assert analyzed.calls[0]["show_keys"] is True
+    assert analyzed.calls[0]["progress"] is None  # standard error is no terminal here
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--key", "abc"], "32 hexadecimal digits"),
+        (["--keys", "/no/such/keys.toml"], "/no/such/keys.toml: No such file"),
+        (["--redact", "--show-keys"], "contradict"),
+        (["--output", "/no/such/folder/report"], "its folder cannot be written or does not exist"),
+        (["--output", "/"], "this is a folder"),
+        (["--processes", "0"], "--processes"),
+        (["--fail-on", "fatal"], "--fail-on"),
+        (["--no-such-option"], "--no-such-option"),
+    ],
+)
+def test_wrong_usage_is_found_before_the_work(analyzed, capture, capsys, arguments, says):
+    assert run("analyze", capture, *arguments) == 2
+    assert says in capsys.readouterr().err
+    assert analyzed.calls == []
+
+
+def test_a_report_never_overwrites_an_input(analyzed, capture, capsys):
+    assert run("analyze", capture, "--output", capture) == 2
+    assert "this is an input" in capsys.readouterr().err
+    assert capture.read_bytes() == EMPTY_PCAP
+
+
+def test_version(capsys):
+    assert run("--version") == 0
+    assert capsys.readouterr().out.startswith("hanscope ")
+
+
+# Exit codes
+
+
+def finding(severity):
+    return results.Finding(
+        rule="R", severity=severity, clause="c", explanation="e", frames=(), transfer_id=None
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("severity", "fail_on", "code"),
+    [("error", None, 1), ("warning", None, 0), ("warning", "warning", 1), ("note", "note", 1), ("note", "warning", 0)],
+)
+def test_findings_at_or_above_the_gate_are_1(analyzed, capture, made, *, severity, fail_on, code):
+    analyzed.analysis = made.analysis(findings=(finding(severity),))
+    assert run("analyze", capture, *(["--fail-on", fail_on] if fail_on else [])) == code
+
+
+def test_the_input_comes_before_the_keys_and_the_keys_before_findings(analyzed, capture, made):
+    shut = results.Unopened(layer="NWK", pan_id=1, reason="no key for this PAN", frames=1, first_frame=1)
+    fault = results.Fault(where="frame 12", what="cut short")
+    broken = made.capture(faults=(fault,))
+    all_three = {"findings": (finding("error"),), "unopened": (shut,), "keys": ()}
+    for sections, code in (
+        ({**all_three, "captures": (broken,)}, 3),
+        (all_three, 4),
+        ({**all_three, "keys": (made.key(),)}, 1),
+        ({**all_three, "captures": (broken,), "interrupted": True}, 130),
+    ):
+        analyzed.analysis = made.analysis(**sections)
+        assert run("analyze", capture) == code
+
+
+def test_an_interrupted_analysis_is_still_reported(analyzed, capture, capsys, made):
+    analyzed.analysis = made.analysis(interrupted=True)
+    assert run("analyze", capture) == 130
+    out = capsys.readouterr().out
+    assert "Reading was interrupted" in out
+    assert "\nTransfers  1\n" in out
+
+
+def test_ctrl_c_before_there_is_anything_is_one_line(analyzed, capture, capsys):
+    analyzed.analysis = KeyboardInterrupt()
+    assert run("analyze", capture) == 130
+    assert capsys.readouterr() == ("", "hanscope: interrupted before there was anything to report\n")
+
+
+def test_a_defect_is_one_line_that_says_what_was_being_done(analyzed, capture, capsys):
+    analyzed.analysis = ZeroDivisionError("division by\nzero")
+    assert run("analyze", capture) == 70
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert f"while reading {capture}" in err
+    assert r"ZeroDivisionError: division by\nzero" in err
+    assert "Please report" in err
+
+
+def test_a_defect_shows_its_traceback_when_asked(analyzed, capture, capsys, monkeypatch):
+    monkeypatch.setenv("HANSCOPE_DEBUG", "1")
+    analyzed.analysis = ZeroDivisionError("division by zero")
+    assert run("analyze", capture) == 70
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+# Input that cannot be read
+
+
+def test_an_unreadable_input_is_one_line_and_3(analyzed, capsys, tmp_path):
+    for name, content in (("text.txt", b"hello, this is no capture"), ("empty.pcap", b"")):
+        (tmp_path / name).write_bytes(content)
+    for path in (tmp_path / "text.txt", tmp_path / "empty.pcap", tmp_path / "absent.pcap", tmp_path):
+        assert run("analyze", path) == 3
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith(f"hanscope: {path}: ")
+        assert err.count("\n") == 1
+    assert analyzed.calls == []
+
+
+def test_what_can_be_read_is_reported_beside_what_cannot(analyzed, capture, capsys, tmp_path):
+    assert run("analyze", tmp_path / "absent.pcap", capture) == 3
+    out, err = capsys.readouterr()
+    assert analyzed.calls[0]["paths"] == [str(capture)]
+    assert "Transfers  1" in out
+    assert "Fault in" in out
+    assert err.count("\n") == 1
+
+
+def test_a_capture_of_another_link_type_is_3(analyzed, capture, made):
+    analyzed.analysis = made.analysis(captures=(made.capture(frames=0, other_frames=7),), transfers=(), images=())
+    assert run("analyze", capture) == 3
+
+
+def test_a_capture_without_a_frame_is_no_fault(analyzed, capture, made):
+    analyzed.analysis = made.analysis(captures=(made.capture(frames=0),), transfers=(), images=())
+    assert run("analyze", capture) == 0
+
+
+def test_json_stays_json_when_nothing_can_be_read(analyzed, capsys, tmp_path, validator):
+    path = tmp_path / "absent.pcap"
+    assert run("analyze", path, "--format", "json") == 3
+    document = json.loads(capsys.readouterr().out)
+    validator.validate(document)
+    assert [entry["path"] for entry in document["captures"]] == [str(path)]
+    assert document["captures"][0]["faults"][0]["where"] == str(path)
+
+
+def test_a_pipe_without_a_capture_is_one_line_and_3(analyzed, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    analyzed.analysis = CaptureError("standard input: the file is empty")
+    assert run("analyze", "-") == 3
+    assert capsys.readouterr() == ("", "hanscope: standard input: the file is empty\n")
+
+
+def test_standard_input_is_read_once(analyzed, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert run("analyze", "-", "-") == 2
+    assert "standard input can be given once" in capsys.readouterr().err
+
+
+def test_a_named_pipe_is_not_touched_before_the_analysis(analyzed, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    assert run("analyze", tmp_path / "fifo") == 0  # looking into it would wait for ever
+    assert analyzed.calls[0]["paths"] == [str(tmp_path / "fifo")]
+
+
+# Export
+
+
+def test_export_says_what_was_not_written_and_why(analyzed, capture, capsys, made, tmp_path):
+    gap = results.MissingRange(start=0, end=2048, reason="never requested")
+    transfer = made.transfer(complete=False, state="stalled", received_bytes=0, missing_ranges=(gap,), sha256=None)
+    analyzed.analysis = made.analysis(transfers=(transfer,))
+    assert run("transfers", capture, "--export", tmp_path / "images") == 0
+    out = capsys.readouterr().out
+    assert f"Export to {tmp_path / 'images'}" in out.replace("\n", "")
+    assert "T1 not written: no octet of the image is in the capture" in out
+
+
+def test_a_refused_export_still_gives_the_report(analyzed, capture, capsys, tmp_path, monkeypatch):
+    def refuses(*args, **options):
+        raise ExportError("a.ota exists already; nothing was written. --force overwrites")
+
+    monkeypatch.setattr("hanscope.export.export", refuses)
+    assert run("transfers", capture, "--export", tmp_path) == 2
+    out, err = capsys.readouterr()
+    assert "Transfers  1" in out
+    assert err == f"hanscope: --export {tmp_path}: a.ota exists already; nothing was written. --force overwrites\n"
+
+
+def test_export_does_not_disturb_json(analyzed, capture, capsys, tmp_path):
+    assert run("transfers", capture, "--format", "json", "--export", tmp_path / "images") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["transfers"]
+    assert "T1 not written" in err
+
+
+def test_partial_without_export_is_wrong_usage(analyzed, capture, capsys):
+    assert run("transfers", capture, "--partial") == 2
+    assert "belong to --export DIR" in capsys.readouterr().err
+
+
+# Images
+
+
+def test_a_real_image_is_checked(data, capsys):
+    path = next((data / "ota-images").glob("ClimaxTechnology*"))
+    assert run("image", path, "--format", "json") == 0
+    (image,) = json.loads(capsys.readouterr().out)["images"]
+    assert image["file"] == str(path)
+    assert image["sha256"] == sha256(path.read_bytes()).hexdigest()
+
+
+def test_every_image_has_its_line_in_order_even_when_it_cannot_be_read(capsys, tmp_path, validator):
+    (tmp_path / "a.ota").write_bytes(b"no OTA file")
+    files = [tmp_path / "absent.ota", tmp_path / "a.ota", tmp_path]
+    assert run("image", *files, "--format", "jsonl") == 3
+    out, err = capsys.readouterr()
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["file"] for line in lines] == [str(file) for file in files]
+    assert lines[0]["error"] == "cannot be read: No such file or directory"
+    assert lines[2]["error"] == "cannot be read: Is a directory"
+    assert f"hanscope: {files[0]}: cannot be read: No such file or directory\n" in err
+    for line in lines:
+        validator.evolve(schema=validator.schema["$defs"]["Image"] | {"$defs": validator.schema["$defs"]}).validate(
+            line
+        )
+
+
+def test_an_image_beyond_the_limit_is_refused(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("hanscope.cli.LARGEST_IMAGE", 2**20)
+    (tmp_path / "large.ota").write_bytes(bytes(2**20 + 1))
+    assert run("image", tmp_path / "large.ota") == 3
+    assert "larger than 1 MiB" in capsys.readouterr().err
+
+
+# The process: what only shows from outside
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import scapy.all"], check=False, capture_output=True)
+    scapy_s = time.perf_counter() - began
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        done = hanscope("--help")
+        times.append(time.perf_counter() - began)
+        assert done.returncode == 0
+    assert min(times) < scapy_s / 4
+    code = "import sys; from hanscope.__main__ import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stderr.split()
+    assert not {"scapy", "numpy", "polars", "cryptography", "msgspec", "rich", "construct"} & set(loaded)
+
+
+@pytest.mark.parametrize("command", [[], ["analyze"], ["transfers"], ["image"]])
+def test_help_teaches_by_example(capsys, command):
+    assert run(*command, "--help") == 0
+    out = capsys.readouterr().out
+    assert f"  hanscope {command[0] if command else 'demo'} " in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_closed_pipe_ends_silently(capture):
+    for form in ("text", "json"):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hanscope", "analyze", capture, "--format", form],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        process.stdout.close()
+        with process.stderr:
+            assert process.stderr.read() == b""
+        assert process.wait() == 141
+
+
+def test_ctrl_c_while_waiting_for_a_pipe_ends_with_130():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hanscope", "analyze", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(1.5)  # it is waiting for standard input by now
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+
+
+def test_a_name_that_is_no_text_is_shown_escaped(tmp_path):
+    done = hanscope("analyze", os.fsdecode(bytes(tmp_path) + b"/bad\xff\x1b.pcap"), env=os.environ | {"LC_ALL": "C"})
+    assert done.returncode == 3
+    assert r"bad\udcff\x1b.pcap" in done.stderr
+
+
+def test_the_demo_needs_nothing():
+    from hanscope import captures, cli  # noqa: PLC0415 - where the sample lies
+
+    if not (Path(captures.__path__[0]) / cli.DEMO_CAPTURE).is_file():
+        pytest.skip("the sample is not there yet")
+    done = hanscope("demo")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "Try next" in done.stdout
+
+
+def test_doctor_is_content_to_tell(capsys):
+    assert run("doctor") == 0
+    assert "Python 3." in capsys.readouterr().out

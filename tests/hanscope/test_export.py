@@ -1,0 +1,140 @@
+import json
+import stat
+
+import jsonschema
+import msgspec
+import numpy as np
+import pytest
+from hanscope.analyzers import results
+from hanscope.analyzers.coverage import Intervals
+from hanscope.analyzers.imagestore import ImageStore, StoredImage
+from hanscope.analyzers.transfers import TransferRecord
+
+from hanscope.export import ExportError, PartialMap, export, file_stem, write_atomically
+
+WHOLE_NAME = "00158d0000c0ffee_1021-0013-00200000_T1.ota"
+PARTIAL_NAME = "00158d0000c0ffee_1021-0013-00200000_T2.partial.bin"
+MAP_NAME = "00158d0000c0ffee_1021-0013-00200000_T2.partial.map.json"
+
+
+def stored(octets: bytes, *covered: tuple[int, int, int]) -> StoredImage:
+    """An image of which the ranges (start, end, frame) are there."""
+    store = ImageStore()
+    kept = b"".join(octets[start:end] for start, end, _ in covered)
+    at = store.append(np.frombuffer(kept, np.uint8))
+    starts, ends, frames = np.array(covered, np.int64).T
+    runs_at = store.append(np.stack((starts, ends, frames)))
+    return StoredImage(store, len(octets), Intervals(starts, ends), at, runs_at, len(covered))
+
+
+@pytest.fixture
+def whole(made):
+    return TransferRecord(made.transfer(), stored(made.IMAGE, (0, len(made.IMAGE), 12)))
+
+
+@pytest.fixture
+def partial(made):
+    gap = results.MissingRange(start=64, end=2048, reason="never requested")
+    transfer = made.transfer(
+        id="T2", complete=False, state="stalled", received_bytes=64, missing_ranges=(gap,), sha256=None
+    )
+    return TransferRecord(transfer, stored(made.IMAGE, (0, 32, 12), (32, 64, 14)))
+
+
+def exported(records, folder, **options):
+    return export([record.transfer for record in records], records, folder, **options)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_whole_image_is_written_octet_for_octet(made, whole, tmp_path):
+    written, left_out = exported([whole], tmp_path / "new" / "folder")
+    assert [file.path.name for file in written] == [WHOLE_NAME]
+    assert made.transfer().sha256 in written[0].what
+    assert written[0].path.read_bytes() == made.IMAGE
+    assert left_out == ()
+
+
+def test_a_partial_image_is_left_out_and_the_reason_told(whole, partial, tmp_path):
+    written, (left,) = exported([whole, partial], tmp_path)
+    assert len(written) == 1
+    assert left.transfer_id == "T2"
+    assert left.why == "not complete (1,984 octets are missing); --partial writes what there is"
+    assert names(tmp_path) == [WHOLE_NAME]
+
+
+def test_a_partial_image_comes_with_a_map_of_its_holes_and_sources(made, partial, tmp_path):
+    exported([partial], tmp_path, partial=True)
+    assert names(tmp_path) == [PARTIAL_NAME, MAP_NAME]
+    assert (tmp_path / PARTIAL_NAME).read_bytes() == made.IMAGE[:64] + bytes(2048 - 64)
+    beside = json.loads((tmp_path / MAP_NAME).read_bytes())
+    assert beside["file"] == PARTIAL_NAME
+    assert beside["size"] == 2048
+    assert beside["sha256"] is None
+    assert beside["missing_ranges"] == [[64, 2048, "never requested"]]
+    assert beside["runs"] == [[0, 32, 12], [32, 64, 14]]
+    jsonschema.validate(beside, msgspec.json.schema(PartialMap))
+
+
+def test_a_transfer_without_an_octet_is_left_out(made, tmp_path):
+    record = TransferRecord(made.transfer(complete=False, received_bytes=0, sha256=None), None)
+    written, (left,) = exported([record], tmp_path, partial=True)
+    assert written == ()
+    assert left.why == "no octet of the image is in the capture"
+
+
+@pytest.mark.parametrize("taken", [WHOLE_NAME, PARTIAL_NAME, MAP_NAME])
+def test_nothing_at_all_is_written_when_one_name_is_taken(whole, partial, tmp_path, taken):
+    (tmp_path / taken).write_text("mine")
+    with pytest.raises(ExportError, match=r"exists already; nothing was written\. --force overwrites"):
+        exported([whole, partial], tmp_path, partial=True)
+    assert names(tmp_path) == [taken]
+    assert (tmp_path / taken).read_text() == "mine"
+
+
+def test_a_dangling_link_is_a_taken_name(whole, tmp_path):
+    (tmp_path / WHOLE_NAME).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ExportError):
+        exported([whole], tmp_path)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_force_overwrites(made, whole, tmp_path):
+    (tmp_path / WHOLE_NAME).write_text("mine")
+    exported([whole], tmp_path, force=True)
+    assert (tmp_path / WHOLE_NAME).read_bytes() == made.IMAGE
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_one_line(whole, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ExportError) as error:
+        exported([whole], tmp_path / "file" / "folder")
+    assert "cannot be written" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
+    target = tmp_path / "image.ota"
+    target.write_bytes(b"before")
+    monkeypatch.setattr("os.fsync", lambda _handle: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(target, b"after")
+    assert names(tmp_path) == ["image.ota"]
+    assert target.read_bytes() == b"before"
+
+
+def test_files_have_the_usual_mode(tmp_path):
+    write_atomically(tmp_path / "a", b"")
+    (tmp_path / "b").touch()
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == stat.S_IMODE((tmp_path / "b").stat().st_mode)
+
+
+def test_a_client_without_eui64_is_named_by_pan_and_address(made):
+    transfer = made.transfer(client=results.Party(short=0x3C4D, eui64=None))
+    assert file_stem(transfer) == "pan1a2b-3c4d_1021-0013-00200000_T1"
+
+
+def test_no_name_leads_out_of_the_folder(made):
+    assert "/" not in file_stem(made.transfer(id="../../T1", client=results.Party(short=1, eui64="../evil")))
