@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -19,6 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from hanscope.analyzers import layoutcache
@@ -44,8 +45,9 @@ from hanscope.analyzers.tables import OtaTable
 from hanscope.analyzers.transfers import TransferBuilder, TransferRecord
 from hanscope.captures.batch import RecordBatch, Secret
 from hanscope.captures.files import CaptureFile, open_capture
-from hanscope.captures.linklayer import Decisions, decide, frames, link_type_name
+from hanscope.captures.linklayer import Decision, Decisions, decide, frames, link_type_name
 from hanscope.dissectors.columns.engine import Engine
+from hanscope.dissectors.columns.layout import Layouts
 
 RECENT: Final = 4096
 """Sightings of addresses that a job brings along."""
@@ -139,7 +141,7 @@ class _Story:
 
     path: str
     capture: CaptureFile
-    decisions: Decisions = field(default_factory=dict[int, object])  # pyright: ignore[reportAssignmentType]
+    decisions: Decisions = field(default_factory=dict[int, Decision])
     records: int = 0
     per_interface: dict[int, int] = field(default_factory=dict[int, int])
     total: Dissected = field(default_factory=Dissected)
@@ -216,12 +218,12 @@ class _Reading:
             self.ring = self.ring.plus(_from_secrets(capture.secrets))
             yield records
 
-    def _alone(self, capture: CaptureFile, story: _Story, dissector: Dissector) -> Iterator[Dissected]:
+    def _alone(self, capture: CaptureFile, story: _Story, dissector: Dissector) -> Generator[Dissected, None, None]:
         for records in self._chunks(capture, story):
             dissector.ring = self.ring
             yield dissector.dissect(frames(records, story.decisions))
 
-    def _pooled(self, capture: CaptureFile, story: _Story, local: Dissector) -> Iterator[Dissected]:
+    def _pooled(self, capture: CaptureFile, story: _Story, local: Dissector) -> Generator[Dissected, None, None]:
         """Several processes dissect; results come back in the order of the chunks."""
         method = "fork" if sys.platform == "linux" else "spawn"
         waiting: deque[Future[Dissected]] = deque()
@@ -292,9 +294,9 @@ class _Worker:
     dissector: Dissector
 
 
-def _start_worker(known: dict[str, list[object]]) -> None:
+def _start_worker(known: Layouts) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _Worker.dissector = Dissector(Engine(known), KeyRing())  # pyright: ignore[reportArgumentType] -- pickled layouts
+    _Worker.dissector = Dissector(Engine(known), KeyRing())
 
 
 def _work(job: _Job) -> Dissected:
@@ -317,8 +319,7 @@ def _merged(tables: Sequence[OtaTable]) -> OtaTable:
     filled = [table for table in tables if len(table)]
     if len(filled) <= 1:
         return filled[0] if filled else tables[0]
-    whole = OtaTable.joined(filled)
-    return whole.take(np.argsort(whole.number, kind="stable"))
+    return OtaTable.joined(filled).sorted()
 
 
 def _add(total: Dissected, one: Dissected) -> None:
@@ -387,8 +388,6 @@ def _tried(layer: str, ring: KeyRing) -> int:
 
 
 def _renumbered(record: TransferRecord, number: int) -> TransferRecord:
-    import msgspec  # noqa: PLC0415
-
     return TransferRecord(msgspec.structs.replace(record.transfer, id=f"T{number}"), record.image)
 
 
@@ -467,5 +466,6 @@ def _role(
     if short == 0:
         return "coordinator", "short address 0x0000"
     if heard.data_requests:
-        return "end device", f"it polled its parent {heard.data_requests} times"
+        times = "once" if heard.data_requests == 1 else f"{heard.data_requests} times"
+        return "end device", f"it polled its parent {times}"
     return "unknown", "nothing that it sent tells"

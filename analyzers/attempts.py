@@ -1,4 +1,4 @@
-"""One attempt to load one image: what is noted while it runs, and what its whole comes to. The rules stand in `transfers.py`."""
+"""One attempt to load one image: what is noted while it runs, and what it comes to. The rules: `transfers.py`."""
 
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import numpy as np
 from hanscope.analyzers.coverage import Intervals, Positions, missing
-from hanscope.analyzers.imagestore import BLOCK, Assembly, ImageStore, StoredImage, assemble
+from hanscope.analyzers.imagestore import BLOCK, ImageStore, StoredImage, assemble
 from hanscope.analyzers.results import MissingRange, Party, TransferEvent, TransferState
 from hanscope.analyzers.tables import ABSENT
 from numpy.typing import NDArray
@@ -259,7 +259,7 @@ class Attempt:
         page = batch.kind[asked] == PAGE
         pages = int(page.sum())
         if pages and not self.page_requests:
-            first = asked[np.argmax(page)]
+            first = int(asked[int(np.argmax(page))])
             self.note(sign_of(batch, first), f"page requests begin at offset {batch.offset[first]}")
         self.page_requests += pages
         self.block_requests += len(asked) - pages
@@ -331,8 +331,9 @@ class Attempt:
         return min(cut, self._after_silence(batch, rows, silence_ns))
 
     def _steps(self, batch: Rows, rows: Positions) -> Positions:
-        """The requests among `rows`, and the blocks that prove a request which was not heard: blocks at another offset than the
-        last request's and with a sequence number of their own, while no page was asked for (its blocks come without requests).
+        """The requests among `rows`, and the blocks that prove a request which was not heard: blocks at another offset
+        than the last request's and with a sequence number of their own, while no page was asked for (its blocks come
+        without requests).
         """
         kind, fresh = batch.kind[rows], ~batch.copy[rows]
         asks = (kind <= PAGE) & fresh
@@ -351,7 +352,7 @@ class Attempt:
         return np.flatnonzero(asks)
 
     def _after_silence(self, batch: Rows, rows: Positions, silence_ns: int) -> int:
-        """The index of the first request or block after a long silence that lies outside of what was had; or their number."""
+        """The index of the first request or block outside of what was had after a long silence; or their number."""
         moving = np.flatnonzero((batch.kind[rows] <= BLOCK_HEARD) & ~batch.copy[rows])
         if not len(moving):
             return len(rows)
@@ -372,18 +373,16 @@ class Attempt:
 
     def conclude(self, store: ImageStore, limit: int) -> None:
         """Nothing more can come: put the image together and say what is missing."""
-        blocks, asked = self.blocks.load(store), self.asked.load(store)
+        self.conclusion = _conclude(self, store, limit)
         self.blocks.clear()
         self.asked.clear()
-        self.conclusion = _conclude(self, assemble(store, blocks, limit), blocks, asked, store, limit)
 
 
-def _conclude(
-    attempt: Attempt, image: Assembly, blocks: NDArray[np.void], asked: NDArray[np.void], store: ImageStore, limit: int
-) -> Conclusion:
+def _conclude(attempt: Attempt, store: ImageStore, limit: int) -> Conclusion:
+    blocks, asked = attempt.blocks.load(store), attempt.asked.load(store)
+    image = assemble(store, blocks, limit)
     notes: list[str] = []
     starts = asked["offset"].astype(np.int64)
-    ends = starts + asked["length"]
     size = attempt.size
     source: Literal["query response", "OTA header", "unknown"] = "query response"
     if size is None:
@@ -394,15 +393,15 @@ def _conclude(
             source = "unknown"
     end = size
     if end is None:
-        end = int(max(image.covered.ends.max(initial=0), np.minimum(starts, limit).max(initial=0)))
+        end = int(max(image.covered.ends.max(initial=0), starts[starts < limit].max(initial=0)))
     beyond = image.refused + image.covered.octets - image.covered.below(end).octets
     if beyond:
         notes.append(f"{beyond} octets beyond the end of the image were not used")
     covered = image.covered.below(end)
-    gone = _proofs(attempt, starts, ends, asked, blocks, end)
-    holes = missing(covered, end, *gone, attempt.floor) if attempt.begun else []
-    if attempt.begun is None and end:
-        holes = [(0, end, "never requested")]
+    if attempt.begun is None:
+        holes = missing(covered, end, np.zeros(0, np.int64), np.zeros(0, np.int64), end)
+    else:
+        holes = missing(covered, end, *_course(attempt, asked, blocks, end), attempt.floor)
     kept = image.keep(store, min(end, limit)) if covered.octets else None
     whole = size is not None and size > 0 and covered.octets == size
     kind = asked["page"].astype(np.int64) << 40
@@ -428,21 +427,28 @@ def _distinct(values: Positions) -> int:
     return min(len(ordered), 1) + int((ordered[1:] != ordered[:-1]).sum())
 
 
-def _proofs(
-    attempt: Attempt, starts: Positions, ends: Positions, asked: NDArray[np.void], blocks: NDArray[np.void], end: int
+def _course(
+    attempt: Attempt, asked: NDArray[np.void], blocks: NDArray[np.void], end: int
 ) -> tuple[Positions, Positions]:
-    """What was asked for, in order, and as empty ranges what else proves that the client had come to an offset."""
+    """The client's way through an image of `end` octets.
+
+    That is what it asked for, in order, and as empty ranges what else proves that it had come to an offset. Requests
+    beyond the image prove nothing.
+    """
+    asked = asked[asked["offset"] < max(end, 1)]
+    starts = asked["offset"].astype(np.int64)
+    ends = starts + asked["length"]
     rows, far_starts, far_ends = [asked["row"]], [starts], [ends]
     fresh = blocks[~blocks["copy"]]
     offset = fresh["offset"].astype(np.int64)
     same_sequence = (fresh["sequence"][1:] == fresh["sequence"][:-1]) & (offset[1:] != offset[:-1])
     if not attempt.page_requests and not same_sequence.any():
-        alone = ~np.isin(offset, starts)
+        alone = ~np.isin(offset, starts) & (offset < end)
         rows.append(fresh["row"][alone])
         far_starts.append(offset[alone])
         far_ends.append(offset[alone])
     if attempt.succeeded_row is not None:
-        at = np.array([_end_of_file(starts, ends, asked, end)])
+        at = np.array([_end_of_file(asked, ends, end)])
         rows.append(np.array([attempt.succeeded_row]))
         far_starts.append(at)
         far_ends.append(at)
@@ -450,8 +456,8 @@ def _proofs(
     return np.concatenate(far_starts)[order], np.concatenate(far_ends)[order]
 
 
-def _end_of_file(starts: Positions, ends: Positions, asked: NDArray[np.void], end: int) -> int:
-    """How far a client has come that reports success: to the image's end, or to where it shortened its last request to."""
+def _end_of_file(asked: NDArray[np.void], ends: Positions, end: int) -> int:
+    """How far a client has come that reports success: to the image's end, or to where it shortened its last request."""
     last = int(ends.max(initial=0))
     if not 0 < last < end:
         return end
@@ -464,7 +470,10 @@ def sign_of(batch: Rows, index: np.intp | int) -> Sign:
     return int(batch.row[index]), int(batch.time[index]), int(batch.number[index])
 
 
-def state_of(attempt: Attempt, found: Conclusion, ended: int, stalled_ns: int) -> TransferState:
+def state_of(  # noqa: PLR0911 -- the rules in their order, one line each
+    attempt: Attempt, found: Conclusion, ended: int, stalled_ns: int
+) -> TransferState:
+    """Where an attempt stands at the end of the capture."""
     if attempt.aborted:
         return "aborted"
     if attempt.upgrade:

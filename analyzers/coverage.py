@@ -1,9 +1,10 @@
 """Which octets of an image are there, and why the others are not.
 
-`Intervals` is a set of octet positions as disjoint half-open ranges in two arrays; everything here works on whole arrays.
+`Intervals` is a set of octet positions as disjoint half-open ranges in two arrays; everything here works on whole
+arrays.
 
-Why octets are missing (facts of ZCL 11.13.8: a client asks for the next block when it has the one before). For a missing octet x,
-with all requests of one attempt in the order in which they were heard:
+Why octets are missing (facts of ZCL 11.13.8: a client asks for the next block when it has the one before). For a
+missing octet x, with all requests of one attempt in the order in which they were heard:
 
 | the last request that covers x | after that request (or at all, if there is none) | reason |
 |---|---|---|
@@ -12,9 +13,10 @@ with all requests of one attempt in the order in which they were heard:
 | there is one | nothing that lies beyond x | requested and never answered |
 | none | nothing that lies beyond x | never requested |
 
-A request that covers x again takes back what went before: the client did not have x then. A page request covers its page; the client
-going on to a later page, or to a later hole of the same page, is the proof that it has what lies before. Asking for something beyond
-x without any request for x means that the sniffer missed request and answer, for the clients that exist go through a file in order.
+A request that covers x again takes back what went before: the client did not have x then. A page request covers its
+page; the client going on to a later page, or to a later hole of the same page, is the proof that it has what lies
+before. Asking for something beyond x without any request for x means that the sniffer missed request and answer, for
+the clients that exist go through a file in order.
 """
 
 from dataclasses import dataclass
@@ -76,9 +78,10 @@ class Intervals:
     def cut(self, edges: Positions) -> "Intervals":
         """The same octets, in pieces that no edge lies inside of."""
         edges = np.unique(edges)
+        if not len(self):
+            return self
         home = np.searchsorted(self.starts, edges, side="right") - 1
-        inside = (home >= 0) & (edges > self.starts[home]) & (edges < self.ends[home]) if len(self) else edges < edges
-        edges = edges[inside]
+        edges = edges[(home >= 0) & (edges > self.starts[home]) & (edges < self.ends[home])]
         return Intervals(np.sort(np.append(self.starts, edges)), np.sort(np.append(self.ends, edges)))
 
     def count_below(self, positions: Positions) -> Positions:
@@ -105,8 +108,9 @@ NOTHING: Final = Intervals(np.zeros(0, np.int64), np.zeros(0, np.int64))
 def latest_cover(pieces: Intervals, starts: Positions, ends: Positions) -> Positions:
     """For each piece the index of the last range [starts, ends) that covers it, or -1.
 
-    No range may begin or end inside a piece. A range over many pieces is noted as two overlapping spans of a power of two; these are
-    then halved down to single pieces, so that the work is (pieces + ranges) x log(pieces) whatever the ranges are.
+    No range may begin or end inside a piece. A range over many pieces is noted as two overlapping spans of a power of
+    two; these are then halved down to single pieces, so that the work is (pieces + ranges) x log(pieces) whatever the
+    ranges are.
     """
     latest = np.full(len(pieces), -1, np.int64)
     low = np.searchsorted(pieces.starts, starts, side="left")
@@ -129,8 +133,8 @@ def missing(
 ) -> list[tuple[int, int, Reason]]:
     """The octets of [0, size) that are not covered, each range with its reason.
 
-    `starts` and `ends` are what the client asked for, in order; a range that is empty only proves that the client had come
-    so far (an Upgrade End Request SUCCESS, or the answer to a request that was not heard).
+    `starts` and `ends` are what the client asked for, in order; a range that is empty only proves that the client had
+    come so far (an Upgrade End Request SUCCESS, or the answer to a request that was not heard).
     """
     pieces = covered.gaps(size).cut(np.concatenate((starts, ends, [first_offset])))
     if not len(pieces):

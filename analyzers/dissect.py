@@ -231,7 +231,7 @@ class Dissector:
         nwk_groups = [group for group in mac.groups if group.layout.next_stage == "Nwk"]
         result.traffic = traffic_of(batch, frame, mac)
         for group in mac.groups:
-            if group.layout.has("MacSecuredPayload"):
+            if any(layer.startswith("MacSecuredPayload") for layer in group.layout.layers):
                 pan = _column([group], "Mac.destination_pan_id")
                 self._shut(result, "MAC", pan, np.full(len(group), Reason.MAC_SECURITY), batch.number[frame[group.index]])
         index = _joined([group.index for group in nwk_groups])
@@ -586,11 +586,5 @@ def ota_table(parts: Sequence[Part], context: Context) -> OtaTable:
             data.append(table.reshape(-1))
             data_size += table.size
     row = _joined([part.rows for part in parts])
-    order = np.argsort(context.number[row], kind="stable")
-    sorted_columns = {name: values[order] for name, values in columns.items()}
-    return OtaTable.of(
-        total,
-        np.concatenate(data) if data else None,
-        **context.take(row[order]).columns(),
-        **sorted_columns,
-    )
+    image_data = np.concatenate(data) if data else None
+    return OtaTable.of(total, image_data, **context.take(row).columns(), **columns).sorted()

@@ -1,8 +1,8 @@
 """Where image octets wait: one anonymous temporary file for all transfers of an analysis, so that memory stays flat.
 
-Blocks come in as a log (`BLOCK` records in the order heard; their octets already lie in the file), and are put together once, when
-nothing more can come: `assemble`. The first value heard of an octet is kept, a later one that differs is a conflict.
-Only octets that are there take space, wherever a hostile file offset says that they belong.
+Blocks come in as a log (`BLOCK` records in the order heard; their octets already lie in the file), and are put together
+once, when nothing more can come: `assemble`. The first value heard of an octet is kept, a later one that differs is a
+conflict. Only octets that are there take space, wherever a hostile file offset says that they belong.
 """
 
 import tempfile

@@ -75,9 +75,9 @@ def traffic_of(batch: FrameBatch, frame: Index, mac: Sifted) -> Traffic:
         frames=np.bincount(member, minlength=count),
         first_frame=lowest,
         last_frame=highest,
-        lqi_sum=np.bincount(member[has_lqi], lqi[has_lqi], count),
+        lqi_sum=np.bincount(member[has_lqi], lqi[has_lqi], count).astype(np.float64),
         lqi_count=np.bincount(member[has_lqi], minlength=count),
-        rssi_sum=np.bincount(member[has_rssi], rssi[has_rssi], count),
+        rssi_sum=np.bincount(member[has_rssi], rssi[has_rssi], count).astype(np.float64),
         rssi_count=np.bincount(member[has_rssi], minlength=count),
         data_requests=np.bincount(member[poll], minlength=count),
     )

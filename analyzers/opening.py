@@ -6,7 +6,7 @@ A MIC of 32 bits that holds is the proof.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import Final, TypeVar
 
@@ -78,12 +78,8 @@ class Sealed:
 
     def take(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> "Sealed":
         """Some of the frames, in the same order."""
-        return Sealed(
-            **{
-                one.name: self.auxiliary if one.name == "auxiliary" else getattr(self, one.name)[which]
-                for one in fields(self)
-            }
-        )
+        chosen = {one.name: getattr(self, one.name)[which] for one in fields(self) if one.name != "auxiliary"}
+        return replace(self, **chosen)
 
     @property
     def key_identifier(self) -> Index:

@@ -16,7 +16,7 @@ Outcome = Literal["valid", "invalid", "unknown"]
 Severity = Literal["note", "warning", "error"]
 
 
-class Check(Result, kw_only=True):
+class Check(Result, frozen=True, kw_only=True):
     """One thing that was tried: `unknown` always says in `detail` what is missing."""
 
     name: str
@@ -24,7 +24,7 @@ class Check(Result, kw_only=True):
     detail: str
 
 
-class Fault(Result, kw_only=True):
+class Fault(Result, frozen=True, kw_only=True):
     """Something in the input that could not be read, and where."""
 
     where: str
@@ -32,7 +32,7 @@ class Fault(Result, kw_only=True):
     what: str
 
 
-class CaptureInterface(Result, kw_only=True):
+class CaptureInterface(Result, frozen=True, kw_only=True):
     """One interface of a capture file."""
 
     index: int
@@ -45,7 +45,7 @@ class CaptureInterface(Result, kw_only=True):
     """Why that was concluded, in a short sentence with counts."""
 
 
-class Capture(Result, kw_only=True):
+class Capture(Result, frozen=True, kw_only=True):
     """One capture file and how much of it could be read."""
 
     path: str
@@ -66,7 +66,7 @@ class Capture(Result, kw_only=True):
     faults: tuple[Fault, ...]
 
 
-class LayerCount(Result, kw_only=True):
+class LayerCount(Result, frozen=True, kw_only=True):
     """How many frames had a layer, and how many of them could not be taken apart."""
 
     layer: str
@@ -76,7 +76,7 @@ class LayerCount(Result, kw_only=True):
     """Frame number."""
 
 
-class Unopened(Result, kw_only=True):
+class Unopened(Result, frozen=True, kw_only=True):
     """Encrypted frames that stayed shut, by reason."""
 
     layer: Literal["MAC", "NWK", "APS"]
@@ -86,7 +86,7 @@ class Unopened(Result, kw_only=True):
     first_frame: int
 
 
-class Device(Result, kw_only=True):
+class Device(Result, frozen=True, kw_only=True):
     """A device that was heard."""
 
     pan_id: int
@@ -106,7 +106,7 @@ class Device(Result, kw_only=True):
     """What the role is concluded from."""
 
 
-class Key(Result, kw_only=True):
+class Key(Result, frozen=True, kw_only=True):
     """One entry of the key ledger."""
 
     kind: Literal["network", "link", "transport"]
@@ -126,14 +126,14 @@ class Key(Result, kw_only=True):
     """The first frame that it opened."""
 
 
-class Party(Result, kw_only=True):
+class Party(Result, frozen=True, kw_only=True):
     """One end of a transfer."""
 
     short: int
     eui64: str | None
 
 
-class MissingRange(Result, array_like=True, kw_only=True):
+class MissingRange(Result, array_like=True, frozen=True, kw_only=True):
     """Octets [start, end) of an image that the capture does not hold; in JSON `[start, end, reason]`."""
 
     start: int
@@ -141,7 +141,7 @@ class MissingRange(Result, array_like=True, kw_only=True):
     reason: Literal["never requested", "requested and never answered", "answered but not captured"]
 
 
-class TransferEvent(Result, kw_only=True):
+class TransferEvent(Result, frozen=True, kw_only=True):
     """A step of a transfer's story."""
 
     time: int
@@ -166,7 +166,7 @@ TransferState = Literal[
 ]
 
 
-class Transfer(Result, kw_only=True):
+class Transfer(Result, frozen=True, kw_only=True):
     """One attempt: one client, one server, one PAN, one image identity."""
 
     id: str
@@ -221,7 +221,7 @@ class Transfer(Result, kw_only=True):
     """Coverage in 64 characters: `#` all there, `+` part, `.` nothing."""
 
 
-class OtaHeader(Result, kw_only=True):
+class OtaHeader(Result, frozen=True, kw_only=True):
     """The header of an OTA file (ZCL 11.4.2)."""
 
     header_version: int
@@ -239,7 +239,7 @@ class OtaHeader(Result, kw_only=True):
     maximum_hardware_version: int | None
 
 
-class OtaElement(Result, kw_only=True):
+class OtaElement(Result, frozen=True, kw_only=True):
     """One element of an OTA file: where its value lies and how long it is."""
 
     tag: int
@@ -248,7 +248,7 @@ class OtaElement(Result, kw_only=True):
     length: int
 
 
-class Image(Result, kw_only=True):
+class Image(Result, frozen=True, kw_only=True):
     """A rebuilt or given image and what was found about it."""
 
     transfer_id: str | None
@@ -269,7 +269,7 @@ class Image(Result, kw_only=True):
     """Why the input could not be read at all."""
 
 
-class Finding(Result, kw_only=True):
+class Finding(Result, frozen=True, kw_only=True):
     """A deviation from a rule."""
 
     rule: str
@@ -280,7 +280,7 @@ class Finding(Result, kw_only=True):
     transfer_id: str | None
 
 
-class Diagnosis(Result, kw_only=True):
+class Diagnosis(Result, frozen=True, kw_only=True):
     """Why an update did not succeed, in at most three sentences."""
 
     transfer_id: str | None
@@ -288,19 +288,19 @@ class Diagnosis(Result, kw_only=True):
     frames: tuple[int, ...]
 
 
-class Message(Result, kw_only=True):
+class Message(Result, frozen=True, kw_only=True):
     """A GBCS message (none yet: the GBCS analyzers fill it)."""
 
     frames: tuple[int, ...]
 
 
-class Update(Result, kw_only=True):
+class Update(Result, frozen=True, kw_only=True):
     """The story of one device's update (none yet: the update analyzer fills it)."""
 
     device: Party
 
 
-class Analysis(Result, kw_only=True):
+class Analysis(Result, frozen=True, kw_only=True):
     """Everything that was concluded from one or more captures."""
 
     schema: Literal["hanscope.analysis/1"] = "hanscope.analysis/1"

@@ -5,7 +5,7 @@ numbers of the specification; EUI-64s are uint64 arrays in which 0 says *not kno
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -23,7 +23,7 @@ class OtaTable:
     """OTA Upgrade commands (ZCL 11.13) and default responses on cluster 0x0019, one row a *frame heard*.
 
     A frame that was sent again (MAC retry, relay by a router, APS retry) is a row each time. `image_data` is one buffer;
-    the data of row i are `image_data[data_at[i] : data_at[i] + data_length[i]]`.
+    the data of row i are `image_data[data_at[i] : data_at[i] + data_length[i]]`, and `data_at` ascends.
     """
 
     number: Column
@@ -116,6 +116,19 @@ class OtaTable:
             ]
         )
         return cls(**columns)  # pyright: ignore[reportArgumentType] -- the class's own fields
+
+    def sorted(self) -> "OtaTable":
+        """In capture order, and the image data too."""
+        table = self.take(np.argsort(self.number, kind="stable"))
+        carriers = np.flatnonzero(table.data_at >= 0)
+        at, length = table.data_at[carriers], table.data_length[carriers]
+        if (at[1:] >= at[:-1]).all():
+            return table
+        ends = np.cumsum(length)
+        data = table.image_data[np.repeat(at - (ends - length), length) + np.arange(int(ends[-1]))]
+        data_at = table.data_at.copy()
+        data_at[carriers] = ends - length
+        return replace(table, data_at=data_at, image_data=data)
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> "OtaTable":
         """The chosen rows; `image_data` is shared, not copied."""

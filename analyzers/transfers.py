@@ -1,30 +1,35 @@
 """Firmware transfers: what the OTA Upgrade commands of a capture (ZCL 11.13, cluster 0x0019) come to.
 
-One *attempt* is one client, one server, one PAN, one image identity (manufacturer code, image type, file version), from the first
-sign to the end, a restart or silence. The rules:
+One *attempt* is one client, one server, one PAN, one image identity (manufacturer code, image type, file version), from
+the first sign to the end, a restart or silence. The rules:
 
-* **Parties.** Who is client and who server follows from the command id (ZCL 11.13.1: 00, 02, 05, 07, 09 are the server's, the others
-  the client's; a default response is the opposite of what it answers), not from the ZCL direction bit, which real devices get wrong.
-  A device is its EUI-64; while that is not known, its short address in its PAN. A broadcast Image Notify belongs to nobody.
-* **One message heard several times** (MAC retry, relay by a router, APS retry: the same parties, APS counter, ZCL sequence number and
-  content within ten seconds and 4,096 messages) counts once. Its image octets are compared all the same.
-* **Answers without an identity** (Image Block Response WAIT_FOR_DATA and ABORT, default responses; ZCL 11.13.8) belong to the image
-  that this client last asked this server for.
-* **Restart.** A request at or below the lowest offset that the attempt asked for, after a request beyond what it asks for itself, and
-  not with the sequence number that began the attempt, begins a new attempt; so does any request at the lowest offset after an Upgrade
-  End Request or ABORT. Some clients begin at an offset other than 0 on purpose.
-* **Silence** longer than `silence_ns` and then a block or request that lies outside of what was had begins a new attempt.
-* **Resumption.** Everything else that follows a pause (`pause_ns`, and longer than the wait asked for) or a query in mid-transfer joins.
-* **Image size.** From the Query Next Image Response to this client (ZCL 11.13.5), else from octets 52 to 55 of the OTA header
-  (ZCL 11.4.2) if octets 0 to 3 are its magic number, else unknown: then the image reaches as far as blocks or requests were seen.
-  Octets beyond the image, or beyond `image_limit`, are counted in an event and not used.
-* **Blocks** (ZCL 11.13.8) that hold fewer octets than their data size says, or none, are counted in an event and not used.
-* **Missing octets**: the table in `coverage.py`. Upgrade End Request SUCCESS (ZCL 11.13.9) proves all that lies before the image's
-  end, unless the client shortened its last request so that it ends before: then it never asked for the rest (clients exist that leave
-  the last octet). A block response whose request was not heard proves that the client had come to its offset, as long as the
-  client uses no page requests.
-* **WAIT_FOR_DATA** (ZCL 11.13.8.2): with current time 0 the request time counts in seconds from now, else the difference counts; a
-  request time in the past counts as 0, and nothing counts for more than a day.
+* **Parties.** Who is client and who server follows from the command id (ZCL 11.13.1: 00, 02, 05, 07, 09 are the
+  server's, the others the client's; a default response is the opposite of what it answers), not from the ZCL direction
+  bit, which real devices get wrong. A device is its EUI-64; while that is not known, its short address in its PAN. A
+  broadcast Image Notify belongs to nobody.
+* **One message heard several times** (MAC retry, relay by a router, APS retry: the same parties, APS counter, ZCL
+  sequence number and content within ten seconds and 4,096 messages) counts once. Its image octets are compared all the
+  same.
+* **Answers without an identity** (Image Block Response WAIT_FOR_DATA and ABORT, default responses; ZCL 11.13.8) belong
+  to the image that this client last asked this server for.
+* **Restart.** A request at or below the lowest offset that the attempt asked for, after a request beyond what it asks
+  for itself, and not with the sequence number that began the attempt, begins a new attempt; so does any request at the
+  lowest offset after an Upgrade End Request or ABORT. Some clients begin at an offset other than 0 on purpose.
+* **Silence** longer than `silence_ns` and then a block or request that lies outside of what was had begins a new
+  attempt.
+* **Resumption.** Everything else that follows a pause (`pause_ns`, and longer than the wait asked for) or a query in
+  mid-transfer joins.
+* **Image size.** From the Query Next Image Response to this client (ZCL 11.13.5), else from octets 52 to 55 of the OTA
+  header (ZCL 11.4.2) if octets 0 to 3 are its magic number, else unknown: then the image reaches as far as blocks or
+  requests were seen. Octets beyond the image, or beyond `image_limit`, are counted in an event and not used.
+* **Blocks** (ZCL 11.13.8) that hold fewer octets than their data size says, or none, are counted in an event and not
+  used.
+* **Missing octets**: the table in `coverage.py`. Upgrade End Request SUCCESS (ZCL 11.13.9) proves all that lies before
+  the image's end, unless the client shortened its last request so that it ends before: then it never asked for the rest
+  (clients exist that leave the last octet). A block response whose request was not heard proves that the client had
+  come to its offset, as long as the client uses no page requests.
+* **WAIT_FOR_DATA** (ZCL 11.13.8.2): with current time 0 the request time counts in seconds from now, else the
+  difference counts; a request time in the past counts as 0, and nothing counts for more than a day.
 """
 
 from collections.abc import Iterator
@@ -180,9 +185,9 @@ class _Dialogue:
 class TransferBuilder:
     """Takes OTA tables in capture order and gives the transfers in them.
 
-    `silence_ns`: after so long an attempt only goes on where it had stopped. `pause_ns`: after so long its going on is listed as a
-    resumption. `stalled_ns`: an attempt that is silent for so long at the capture's end has stalled. `image_limit`: octets at or
-    beyond this offset are not taken in. `attempts_limit`: no more attempts are told apart.
+    `silence_ns`: after so long an attempt only goes on where it had stopped. `pause_ns`: after so long its going on is
+    listed as a resumption. `stalled_ns`: an attempt that is silent for so long at the capture's end has stalled.
+    `image_limit`: octets at or beyond this offset are not taken in. `attempts_limit`: no more attempts are told apart.
     """
 
     def __init__(
@@ -336,15 +341,22 @@ class TransferBuilder:
             elif lost.any():
                 self.refused.unattributed += int(lost.sum())
                 rows, identity = rows[~lost], identity[~lost]
+        while dialogue.prelude and len(rows):  # whoever begins first gets it, so go on in order
+            changes = np.flatnonzero(identity != identity[0])
+            many = int(changes[0]) if len(changes) else len(rows)
+            track = self._advance(dialogue, Identity.of(int(identity[0])), batch, rows[:many])
+            dialogue.current = track or dialogue.current
+            rows, identity = rows[many:], identity[many:]
         for group in groups(identity):
-            track = self._track(dialogue, Identity.of(int(identity[group[0]])))
-            if track is not None:
-                self._advance(dialogue, track, batch, rows[group])
-                if group[-1] == len(rows) - 1:
-                    dialogue.current = track
+            track = self._advance(dialogue, Identity.of(int(identity[group[0]])), batch, rows[group])
+            if group[-1] == len(rows) - 1:
+                dialogue.current = track or dialogue.current
 
-    def _advance(self, dialogue: _Dialogue, track: _Track, batch: Rows, rows: Positions) -> None:
+    def _advance(self, dialogue: _Dialogue, identity: Identity, batch: Rows, rows: Positions) -> _Track | None:
         """Rows of one image: share them out among attempts."""
+        track = self._track(dialogue, identity)
+        if track is None:
+            return None
         attempt = self._latest(dialogue, track, sign_of(batch, rows[0]))
         while len(rows):
             cut = attempt.begins_anew(batch, rows, self._silence_ns)
@@ -359,6 +371,7 @@ class TransferBuilder:
                 attempt.superseded = True
                 attempt.conclude(self._store, self._limit)
                 attempt = self._begin(dialogue, track, sign_of(batch, rows[0]))
+        return track
 
     def _track(self, dialogue: _Dialogue, identity: Identity) -> _Track | None:
         """Of that image; `None` if there are too many already."""
@@ -489,7 +502,7 @@ class TransferBuilder:
         attempt.tell(sign, f"server answered when to upgrade: {attempt.upgrade_at}")
 
     def _meant(self, dialogue: _Dialogue, sign: Sign, identity: Identity | None) -> Attempt | None:
-        """The attempt of an Upgrade End Request or Response; without an identity (or with wildcards) the current one."""
+        """The attempt of an Upgrade End Request or Response; without an identity (or with wildcards) the current."""
         current = dialogue.current
         if identity is None or (current and identity.covers(current.identity)):
             track = current
@@ -641,7 +654,7 @@ class TransferBuilder:
 
 
 def _mark_superseded(attempts: list[Attempt]) -> None:
-    """An attempt is superseded when the client later began to load a file of the same kind, of any version, from anywhere."""
+    """An attempt is superseded when the client later began to load such a file, of any version, from anywhere."""
     begun: dict[tuple[int, int, int], int] = {}
     for attempt in attempts:
         if attempt.begun:
@@ -665,8 +678,10 @@ def _status(status: int) -> str:
 
 
 def _told(table: OtaTable) -> NDArray[np.intp]:
-    """The command that tells who speaks: 0 to 9, or 10 for none known. A default response is told by what it answers:
-    its speaker is the other one, so the table of speakers is read for a command of the other side."""
+    """The command that tells who speaks: 0 to 9, or 10 for none known.
+
+    A default response is told by what it answers: its speaker is the other side, so it gets a command of that side.
+    """
     command = np.where((table.command >= 0) & (table.command <= 9), table.command, 10)
     default = table.command == DEFAULT_RESPONSE
     if default.any():

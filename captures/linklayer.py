@@ -270,21 +270,23 @@ def _after_tap_header(buffer: Octets, found: _Payloads) -> _Payloads:
     left = np.arange(count)
     shapes = 0
     while len(left):
-        specimen = int(left[0])
-        width = int(size[specimen])
-        header = buffer[found.at[specimen] :][:width].tobytes()
+        width = int(size[left[0]])
+        header = buffer[found.at[left[0]] :][:width].tobytes()
         fields = _tap_fields(header)
-        alike = left[:1]
-        if shapes < _TAP_SHAPES:
-            alike = left[size[left] == width]
-        headers = rows(buffer, found.at[alike], width)
-        fixed = [0, 1, 2, 3, *(at + i for _, at, _ in fields for i in range(-4, 0))]
-        same = (headers[:, fixed] == np.frombuffer(header, np.uint8)[fixed]).all(axis=1)
-        if not same.all():
-            alike, headers = alike[same], headers[same]
-        _read_tap(shifted, alike, headers, fields)
+        if shapes == _TAP_SHAPES:
+            _read_tap(shifted, left[:1], np.frombuffer(header, np.uint8)[None], fields)
+            left = left[1:]
+            continue
         shapes += 1
-        left = left[1:] if len(alike) == 1 else np.setdiff1d(left, alike, assume_unique=True)
+        alike = np.flatnonzero(size[left] == width)
+        words = rows(buffer, found.at[left[alike]], width + 3 & ~3).view("<u4")
+        same = words[:, 0] == words[0, 0]
+        for _, at, _ in fields:  # the word before a value is its type and length
+            same &= words[:, at // 4 - 1] == words[0, at // 4 - 1]
+        if not same.all():
+            alike, words = alike[same], words[same]
+        _read_tap(shifted, left[alike], words.view(np.uint8), fields)
+        left = np.delete(left, alike) if len(alike) < len(left) else left[:0]
     return shifted
 
 

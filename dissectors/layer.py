@@ -11,7 +11,7 @@ For this to be sound a layer decides its shape by reading *fields* (its own or i
 nothing else: no globals, no peeking at raw octets, no state kept in fields.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -81,7 +81,7 @@ _trace: ContextVar[Trace | None] = ContextVar("_trace", default=None)
 
 
 @contextmanager
-def tracing(trace: Trace | None) -> Iterator[None]:
+def tracing(trace: Trace | None) -> Generator[None]:
     """Layers that are dissected inside write into `trace` (`None`: they do not)."""
     token = _trace.set(trace)
     try:
@@ -117,7 +117,7 @@ class ToEnd(StrField):
         super().__init__(name, default)
         self.keep = keep
 
-    def getfield(self, pkt: Packet, s: bytes) -> tuple[bytes, bytes]:
+    def getfield(self, pkt: Packet, s: bytes) -> tuple[bytes, bytes]:  # noqa: ARG002 -- Scapy's signature
         cut = len(s) - self.keep
         return s[cut:], s[:cut]
 
@@ -154,7 +154,8 @@ def _missing(fld: Any, s: Any, pkt: Packet) -> bool:
     if isinstance(fld, ToEnd):
         return len(s) < fld.keep
     if isinstance(fld, StrLenField | StrFixedLenField):
-        return len(s) < fld.length_from(pkt)
+        length_from: Any = fld.length_from
+        return len(s) < length_from(pkt)
     if isinstance(fld, FieldListField) and fld.count_from is not None:
         return len(s) < fld.count_from(pkt) * fld.field.sz
     if isinstance(fld, FieldListField | PacketListField | StrField):
@@ -181,36 +182,39 @@ class Layer(Packet):
         rest: Any = s
         open_octets = 0
         for described in self.fields_desc:
-            fld = described
-            if isinstance(described, ConditionalField):
-                fld = described.fld
-                if not described.cond(self):
-                    continue
-                if isinstance(described, IfRoom) and _missing(fld, rest, self):
-                    if trace is not None:
-                        trace.exact = True
-                    continue
+            fld = self._wanted(described, rest)
+            if fld is None:
+                continue
             if _missing(fld, rest, self):
                 if trace is not None and mine is not None:
                     trace.exact = mine.failed = True
-                raise MalformedError(self.name, fld.name)
+                raise MalformedError(str(self.name), fld.name)
             # Elements of lists are looked at one by one, on demand; their reads are no business of this layout.
-            token = _trace.set(None)
-            try:
+            with tracing(None):
                 after, value = fld.getfield(self, rest)
-            finally:
-                _trace.reset(token)
             if isinstance(fld, ToEnd):
                 open_octets = len(value)
             if mine is not None and trace is not None:
                 mine.spans[fld.name] = self._span(fld, trace.total, rest, after)
             dict.__setitem__(self.fields, fld.name, value)
             rest = after
-        if isinstance(rest, tuple):
-            raise AssertionError(f"{self.name}: bit fields do not end on an octet")
+        if isinstance(rest, tuple):  # a fault of the declaration, not of the frame
+            raise AssertionError(f"{self.name}: bit fields do not end on an octet")  # noqa: TRY004
         if trace is not None:
             trace.least = max(trace.least, trace.total - len(rest) - open_octets)
         return rest
+
+    def _wanted(self, described: Any, rest: Any) -> Any:
+        """The field itself, or `None` if this frame has none here."""
+        if not isinstance(described, ConditionalField):
+            return described
+        if not described.cond(self):
+            return None
+        if isinstance(described, IfRoom) and _missing(described.fld, rest, self):
+            if (trace := _trace.get()) is not None:
+                trace.exact = True
+            return None
+        return described.fld
 
     @staticmethod
     def _span(fld: Any, total: int, before: Any, after: Any) -> Span:
@@ -285,7 +289,7 @@ class Malformed(Packet):
     """What stands in the place of a layer whose frame ends too early."""
 
     name = "Malformed"
-    fields_desc: ClassVar[list[Any]] = [StrField("octets", b""), StrField("layer", ""), StrField("field", "")]
+    fields_desc: ClassVar[list[Any]] = [StrField("octets", b""), StrField("layer", b""), StrField("field", b"")]
 
     def self_build(self) -> bytes:
         return self.fields.get("octets", b"")

@@ -47,6 +47,7 @@ def packet(
     ticks: int,
     octets: bytes = FRAME,
     index: int = 0,
+    *,
     options: bytes = b"",
     order: str = "<",
     original: int | None = None,

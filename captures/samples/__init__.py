@@ -1,7 +1,7 @@
 """Captures that are shipped, so that everybody has something to look at.
 
-`demo.pcapng` is the simulator's scenario `demo` with seed 0; `demo.keys.toml` has the keys that the capture does not give
-away. `python -m hanscope.captures.samples` writes both anew, octet for octet.
+`demo.pcapng` is the simulator's scenario `demo` with seed 0; `demo.keys.toml` has the keys that the capture does not
+give away. `python -m hanscope.captures.samples` writes both anew, octet for octet.
 """
 
 from pathlib import Path

@@ -129,6 +129,23 @@ class _Table:
         return {name: np.concatenate(parts) if parts else np.zeros(0, np.int64) for name, parts in self._parts.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What was sent in a window: messages, their attempts, and these attempts' turns to transmit, in order of time."""
+
+    groups: tuple[_Group, ...]
+    messages: dict[str, Int64s]
+    attempts: dict[str, Int64s]
+    turns: dict[str, Int64s]
+    message: Int64s
+    """Of each turn."""
+    reboots: list[tuple[int, int]]
+
+    def by_kind(self, of: Callable[[Kind], int]) -> Int64s:
+        """A property of the kinds, to be indexed with a group's number."""
+        return np.array([of(group.kind) for group in self.groups], np.int64)
+
+
 class Air:
     """The medium of one HAN, and every node's counters."""
 
@@ -174,11 +191,11 @@ class Air:
 
         `answers`: the messages whose ZCL sequence number (or, for an APS acknowledgement, APS counter) they repeat.
         `heard=False`: nobody receives them, so that they are sent four times and nobody acknowledges.
-        `columns`: values of fields that differ from the kind's specimen; all messages of a kind in a window give the same
-        fields. Returns the messages' numbers.
+        `columns`: values of fields that differ from the kind's specimen; all messages of a kind in a window give
+        the same fields. Returns the messages' numbers.
         """
         at = np.atleast_1d(np.asarray(at_ns, np.int64))
-        messages = self._message(kind, at, source, destination, answers, tag, columns)
+        messages = self._message(kind, len(at), source, destination, answers=answers, tag=tag, columns=columns)
         arrived = self._attempt(kind, messages, at, source, destination, heard=heard)
         if kind.aps_ack is None or not heard:
             return messages
@@ -193,7 +210,7 @@ class Air:
         """A sleepy node asks its parent for data; `pending`: the parent has some."""
         at = np.atleast_1d(np.asarray(at_ns, np.int64))
         parent = self.han.nodes[node].parent
-        attempts = self._attempts.add(len(at), message=self._message(POLL, at, node, parent, NONE, NONE, {}))
+        attempts = self._attempts.add(len(at), message=self._message(POLL, len(at), node, parent, columns={}))
         self._turn(at, attempts, node, parent, pending=pending)
 
     def reboot(self, at_ns: int, node: int) -> None:
@@ -201,12 +218,20 @@ class Air:
         self._reboots.append((at_ns, node))
 
     def _message(
-        self, kind: Kind, at: Int64s, source: int, target: int, answers: Int64s | int, tag: Any, columns: dict[str, Any]
+        self,
+        kind: Kind,
+        count: int,
+        source: int,
+        target: int,
+        *,
+        answers: Int64s | int = NONE,
+        tag: Any = NONE,
+        columns: dict[str, Any],
     ) -> Int64s:
         group = self._groups.setdefault(kind, _Group(kind, len(self._groups)))
-        rows = group.add(len(at), {kind.slot(name): value for name, value in columns.items()})
+        rows = group.add(count, {kind.slot(name): value for name, value in columns.items()})
         return self._messages.add(
-            len(at), group=group.number, row=rows, origin=source, target=target, answers=answers, tag=tag
+            count, group=group.number, row=rows, origin=source, target=target, answers=answers, tag=tag
         )
 
     def _turn(
@@ -257,20 +282,13 @@ class Air:
 
     def flush(self) -> Frames:
         """Everything that was sent since the last call, as frames."""
-        groups = tuple(self._groups.values())
-        messages, attempts, turns = self._messages.columns(), self._attempts.columns(), self._turns.columns()
-        reboots = self._reboots
-        self._begin()
-        order = np.argsort(turns["wanted"], kind="stable")
-        turns = {name: column[order] for name, column in turns.items()}
-        message = attempts["message"][turns["attempt"]]
-        group = messages["group"][message]
-
-        length = _by_kind(groups, len)[group]
-        confirmed = _by_kind(groups, Kind.mac_ack)[group].astype(np.bool_)
-        timing = self._timing(turns, length, confirmed)
-        counters = self._counters(groups, messages, attempts, turns, timing.start, reboots)
-        rows = self._octets(groups, messages, turns, message, counters)
+        window = self._close()
+        turns, message = window.turns, window.message
+        group = window.messages["group"][message]
+        length = window.by_kind(len)[group]
+        timing = self._timing(turns, length, window.by_kind(Kind.mac_ack)[group] > 0)
+        counters = self._counters(window, timing.start)
+        rows = self._octets(window, counters)
 
         count = timing.copies + timing.acked
         of = np.repeat(np.arange(len(count)), count)
@@ -303,9 +321,26 @@ class Air:
             captured=self._captured(time),
             intact=~damaged,
             transmitter=np.where(is_ack, turns["receiver"][of], turns["transmitter"][of]),
-            tag=np.where(is_ack, nothing, messages["tag"][message][of]),
+            tag=np.where(is_ack, nothing, window.messages["tag"][message][of]),
             frame_counter=np.where(is_ack, nothing, counters.nwk_frame_counter[of]),
         )
+
+    def _close(self) -> _Window:
+        """Ends the window."""
+        turns = self._turns.columns()
+        order = np.argsort(turns["wanted"], kind="stable")
+        turns = {name: column[order] for name, column in turns.items()}
+        attempts = self._attempts.columns()
+        window = _Window(
+            groups=tuple(self._groups.values()),
+            messages=self._messages.columns(),
+            attempts=attempts,
+            turns=turns,
+            message=attempts["message"][turns["attempt"]],
+            reboots=self._reboots,
+        )
+        self._begin()
+        return window
 
     def _chance(self, count: int, share: float) -> NDArray[np.bool_]:
         return self.rng.random(count) < share if share else np.zeros(count, np.bool_)
@@ -329,27 +364,20 @@ class Air:
             self.busy_until_ns = int(start[-1] + span[-1])
         return _Timing(start, duration, step, copies, acked.astype(np.int64), damaged)
 
-    def _counters(
-        self,
-        groups: tuple["_Group", ...],
-        messages: dict[str, Int64s],
-        attempts: dict[str, Int64s],
-        turns: dict[str, Int64s],
-        start: Int64s,
-        reboots: list[tuple[int, int]],
-    ) -> "_Counters":
+    def _counters(self, window: "_Window", start: Int64s) -> "_Counters":
         """Gives every counter its value, in the order in which things go on the air."""
+        messages, attempts, turns = window.messages, window.attempts, window.turns
         first = turns["attempt"][turns["hop"] == 0]
         whose = attempts["message"][first]
         origin, kind = messages["origin"], messages["group"]
 
         def only(numbers: Int64s, test: Callable[[Kind], bool]) -> Int64s:
-            return numbers[_by_kind(groups, test)[kind[numbers]] > 0]
+            return numbers[window.by_kind(test)[kind[numbers]] > 0]
 
         def of_attempts(state: Int64s, test: Callable[[Kind], bool], modulus: int) -> Int64s:
             """A counter of the originator that every attempt takes on."""
             values = np.full(len(attempts["message"]), NONE, np.int64)
-            mine = first[_by_kind(groups, test)[kind[whose]] > 0]
+            mine = first[window.by_kind(test)[kind[whose]] > 0]
             values[mine] = _next(state, origin[attempts["message"][mine]], modulus)
             return values[turns["attempt"]]
 
@@ -372,11 +400,11 @@ class Air:
         answers = only(answering, Kind.has_zcl)
         zcl[answers] = zcl[messages["answers"][answers]]
 
-        message = attempts["message"][turns["attempt"]]
-        secured = _by_kind(groups, Kind.secures_nwk)[kind[message]] > 0
+        message = window.message
+        secured = window.by_kind(Kind.secures_nwk)[kind[message]] > 0
         nwk_frame_counter = np.full(len(message), NONE, np.int64)
         nwk_frame_counter[secured] = _next(self._nwk_counter, turns["transmitter"][secured], 1 << 32)
-        for at_ns, node in reboots:
+        for at_ns, node in window.reboots:
             later = np.flatnonzero(secured & (turns["transmitter"] == node) & (start >= at_ns))
             jump = 0x1000 - int(nwk_frame_counter[later].min(initial=self._nwk_counter[node])) % 0x1000
             nwk_frame_counter[later] += jump
@@ -390,15 +418,9 @@ class Air:
             zcl_sequence=zcl[message],
         )
 
-    def _octets(
-        self,
-        groups: tuple["_Group", ...],
-        messages: dict[str, Int64s],
-        turns: dict[str, Int64s],
-        message: Int64s,
-        counters: "_Counters",
-    ) -> Octets:
+    def _octets(self, window: "_Window", counters: "_Counters") -> Octets:
         """Every turn's frame, (n, 128)."""
+        groups, messages, turns, message = window.groups, window.messages, window.turns, window.message
         out = np.zeros((len(message), WIDTH), np.uint8)
         which = messages["group"][message]
         order = np.argsort(which, kind="stable")
@@ -455,10 +477,6 @@ class _Counters:
     aps_counter: Int64s
     aps_frame_counter: Int64s
     zcl_sequence: Int64s
-
-
-def _by_kind(groups: tuple[_Group, ...], of: Callable[[Kind], int]) -> Int64s:
-    return np.array([of(group.kind) for group in groups], np.int64)
 
 
 def _next(state: Int64s, nodes: Int64s, modulus: int) -> Int64s:

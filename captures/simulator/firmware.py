@@ -7,7 +7,7 @@ trailer `00 40` and the Authorising Remote Party Signature. The transfer is that
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from cryptography.hazmat.primitives import hashes
@@ -87,15 +87,15 @@ class Habits:
     """The server says WAIT_FOR_DATA."""
     unanswered: float = 0.0
     """The server says nothing; the device asks again."""
-    repeated: float = 0.0
-    """The device asks again although it was answered."""
+    unheard: float = 0.0
+    """The answer does not reach the device, however often it is sent; the device asks again."""
     page: int = 0
     """Octets it asks for with one Image Page Request, a multiple of `block`; 0: it asks for each block."""
     notified: bool = True
     """The hub announces the image with an Image Notify."""
 
 
-_DATA, _WAIT, _NOTHING, _AGAIN = range(4)
+_DATA, _WAIT, _NOTHING, _UNHEARD = range(4)
 _RETRY_NS: Final = 3 * SECOND
 """After an answer did not come."""
 _WAIT_S: Final = 2
@@ -149,7 +149,7 @@ class Update:
             self.image = None
 
     @property
-    def _identity(self) -> dict[str, int]:
+    def _identity(self) -> dict[str, Any]:
         return {
             "manufacturer_code": self.firmware.manufacturer_code,
             "image_type": self.firmware.image_type,
@@ -167,10 +167,10 @@ class Update:
         if self.habits.notified:
             air.send(kinds.image_notify(secured), at, HUB, self.client, **self._identity)
             at += self._answer_ns(air) + 20 * HOP_NS
-        old = self._identity | {"file_version": self.firmware.file_version - 1}
+        old: dict[str, Any] = self._identity | {"file_version": self.firmware.file_version - 1}
         asked = air.send(kinds.query_next_image_request(secured), at, self.client, HUB, **old)
         at += self._answer_ns(air)
-        offer = self._identity | {"image_size": self.firmware.size}
+        offer: dict[str, Any] = self._identity | {"image_size": self.firmware.size}
         air.send(kinds.query_next_image_response(secured), at, HUB, self.client, answers=asked, **offer)
         self.next_ns = at + self._answer_ns(air) + SECOND
         self.stage = "blocks"
@@ -187,10 +187,10 @@ class Update:
             4,
             len(offsets),
             p=[
-                1 - habits.told_to_wait - habits.unanswered - habits.repeated,
+                1 - habits.told_to_wait - habits.unanswered - habits.unheard,
                 habits.told_to_wait,
                 habits.unanswered,
-                habits.repeated,
+                habits.unheard,
             ],
         )
         # An offset whose first request went wrong is asked for a second time.
@@ -263,10 +263,13 @@ class Update:
                 answers=asked[waits],
                 request_time=_WAIT_S,
             )
-        given = np.flatnonzero((outcome == _DATA) | (outcome == _AGAIN))
-        self._data(air, answered[given], offset[given], asked[given], acked=True)
+        for which, heard in ((_DATA, True), (_UNHEARD, False)):
+            those = np.flatnonzero(outcome == which)
+            self._data(air, answered[those], offset[those], asked[those], heard=heard)
 
-    def _data(self, air: Air, at: Int64s, offset: Int64s, answers: Int64s, *, acked: bool) -> None:
+    def _data(
+        self, air: Air, at: Int64s, offset: Int64s, answers: Int64s, *, acked: bool = True, heard: bool = True
+    ) -> None:
         """Image Block Responses."""
         if self.image is None:
             self.image = np.frombuffer(self.firmware.octets, np.uint8)
@@ -281,6 +284,7 @@ class Update:
                 self.client,
                 answers=answers[those],
                 tag=self.number * TAG + offset[those],
+                heard=heard,
                 **self._identity,
                 file_offset=offset[those],
                 image_data=rows(self.image, offset[those], size),
@@ -312,10 +316,14 @@ class Update:
         self.stage = "restart" if self.restarts else "complete"
 
     def _restart(self, air: Air) -> None:
-        """The new firmware runs: frame counters have jumped, and the device says that it is back."""
+        """The new firmware runs: frame counters have jumped, the device says that it is back and asks for more."""
+        secured = kinds.security_of(air.han.nodes[self.client])
         air.reboot(self.next_ns, self.client)
         announce(air, self.next_ns, self.client)
-        self.next_ns += 2 * SECOND
+        at = self.next_ns + SECOND
+        asked = air.send(kinds.query_next_image_request(secured), at, self.client, HUB, **self._identity)
+        air.send(kinds.no_image_available(secured), at + self._answer_ns(air), HUB, self.client, answers=asked)
+        self.next_ns = at + SECOND
         self.stage = "complete"
 
 

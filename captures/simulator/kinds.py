@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property, lru_cache
-from typing import Any, Final
+from functools import cached_property, lru_cache, reduce
+from typing import Final
 
 from scapy.packet import Packet
 
@@ -143,11 +143,11 @@ class Kind:
 ACK: Final = Kind("MAC acknowledgement", Mac(frame_type=MacFrameType.ACKNOWLEDGEMENT))
 
 
-def _unicast() -> Mac:
+def _unicast() -> Packet:
     return Mac(pan_id_compression=1, ack_request=1, destination_pan_id=0, destination_short=0, source_short=0)
 
 
-def _broadcast() -> Mac:
+def _broadcast() -> Packet:
     return Mac(pan_id_compression=1, destination_pan_id=0, destination_short=EVERYBODY, source_short=0)
 
 
@@ -188,7 +188,7 @@ ASSOCIATION_POLL: Final = Kind(
 # -- NWK ---------------------------------------------------------------------------------------------------------------
 
 
-def _nwk_security() -> NwkSecurity:
+def _nwk_security() -> Packet:
     return NwkSecurity(source_eui64=0, key_sequence_number=0)
 
 
@@ -226,11 +226,7 @@ def _aps_security(security: Security) -> Packet | None:
 
 
 def _stacked(*layers: Packet | None) -> Packet:
-    packet: Any = None
-    for layer in layers:
-        if layer is not None:
-            packet = layer if packet is None else packet / layer
-    return packet
+    return reduce(Packet.__truediv__, (layer for layer in layers if layer is not None))
 
 
 def _to_hub_or_device() -> Packet:
@@ -326,6 +322,11 @@ def query_next_image_request(security: Security) -> Kind:
 @lru_cache
 def query_next_image_response(security: Security) -> Kind:
     return _ota("query next image response", security, QueryNextImageResponse())
+
+
+@lru_cache
+def no_image_available(security: Security) -> Kind:
+    return _ota("query next image response: none", security, QueryNextImageResponse(status=Status.NO_IMAGE_AVAILABLE))
 
 
 @lru_cache

@@ -48,7 +48,7 @@ class Specimen:
 
 
 def render(specimen: Specimen, count: int, columns: Mapping[str, Any]) -> Octets:
-    """`count` frames like the specimen, not yet secured, with `columns` (scalar, (n,), or (n, size) octets) in its slots.
+    """`count` frames like the specimen, not yet secured; `columns` (scalar, (n,), or (n, size) octets) fill its slots.
 
     `KeyError` if the specimen has no such slot.
     """
@@ -97,7 +97,7 @@ def _pairs() -> NDArray[np.uint16]:
     """What the CRC of two octets, as a little-endian number, does to a CRC of 0."""
     single = np.array([crc16(bytes([octet])) for octet in range(256)], np.uint16)
     first = single[np.arange(65536) & 0xFF]
-    return (first >> 8) ^ single[(first & 0xFF) ^ (np.arange(65536) >> 8)]
+    return ((first >> 8) ^ single[(first & 0xFF) ^ (np.arange(65536) >> 8)]).astype(np.uint16)
 
 
 _PAIRS: Final = _pairs()

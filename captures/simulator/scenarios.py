@@ -1,6 +1,7 @@
 """Simulated HANs that are shipped, measured and tested with."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -39,20 +40,20 @@ def benchmark(path: Path | str, *, frames: int, seed: int = 0) -> Truth:
     rng = np.random.default_rng([seed, 1])
     han = _benchmark_han(rng)
     number = count()
+    usual = Habits(block=40, pace_ns=150 * MILLISECOND, told_to_wait=0.003, unanswered=0.002, unheard=0.004)
+    habits = {
+        2: usual,
+        3: replace(usual, block=48),
+        4: replace(usual, block=56, pace_ns=260 * MILLISECOND, notified=False),
+        5: replace(usual, block=64, pace_ns=420 * MILLISECOND),
+    }
     scenario = Scenario(
         name="benchmark",
         seed=seed,
         han=han,
         updates=[
-            _again_and_again(node, place, habits, size + extra, seed, number)
-            for place, (node, habits, extra) in enumerate(
-                [
-                    (2, Habits(40, 150 * MILLISECOND, **_HICCUPS), 0),
-                    (3, Habits(48, 150 * MILLISECOND, **_HICCUPS), 1111),
-                    (4, Habits(56, 260 * MILLISECOND, notified=False, **_HICCUPS), -777),
-                    (5, Habits(64, 420 * MILLISECOND, **_HICCUPS), 333),
-                ]
-            )
+            _again_and_again(han, node, one, size + 111 * node, number=number, seed=seed)
+            for node, one in habits.items()
         ],
         noise=Noise(damaged=0.003, resent=0.012, aps_retried=0.004),
         window_s=min(480, max(20, frames // 200)),
@@ -61,9 +62,6 @@ def benchmark(path: Path | str, *, frames: int, seed: int = 0) -> Truth:
         truth = run(scenario, writer, frames=frames)
     truth.write(Path(f"{path}.json"))
     return truth
-
-
-_HICCUPS: Final = {"told_to_wait": 0.003, "unanswered": 0.002, "repeated": 0.004}
 
 
 def _benchmark_han(rng: np.random.Generator) -> Han:
@@ -86,10 +84,10 @@ def _benchmark_han(rng: np.random.Generator) -> Han:
 
 
 def _again_and_again(
-    node: int, place: int, habits: Habits, size: int, seed: int, number: "count[int]"
+    han: Han, node: int, habits: Habits, size: int, *, number: "count[int]", seed: int
 ) -> Iterator[Update]:
     """A device that gets a new version whenever it runs the last one."""
-    role = [Role.ESME, Role.PPMID, Role.GSME, Role.HCALCS][place]
+    role = han.nodes[node].role
     for version in count(0x0200):
         firmware = Firmware(
             manufacturer_code=MANUFACTURER,
@@ -100,8 +98,7 @@ def _again_and_again(
             signed=role is not Role.PPMID,
             seed=seed,
         )
-        start = (2 + 3 * place) * SECOND
-        yield Update(node, firmware, habits, next(number), start, upgrade_time=0, restarts=True)
+        yield Update(node, firmware, habits, next(number), 3 * node * SECOND, upgrade_time=0, restarts=True)
 
 
 DEMO_SECONDS: Final = 240
@@ -118,9 +115,9 @@ def demo(path: Path | str, *, seed: int = 0) -> Truth:
     han = _demo_han(rng)
     pace = 300 * MILLISECOND
     updates = [
-        _demo_update(_ESME, 9_500, 20, Habits(48, pace, told_to_wait=0.01, repeated=0.01), seed),
-        _demo_update(_PPMID, 6_200, 45, Habits(40, pace, unanswered=0.01), seed, upgrade_time=0, restarts=True),
-        _demo_update(_GSME, 9_000, 110, Habits(56, 2 * pace, notified=False), seed, stops_at=5_600),
+        _demo_update(han, _ESME, 9_500, 20, Habits(48, pace, told_to_wait=0.01, unheard=0.01)),
+        _demo_update(han, _PPMID, 6_200, 45, Habits(40, pace, unanswered=0.01), upgrade_time=0, restarts=True),
+        _demo_update(han, _GSME, 9_000, 110, Habits(56, 2 * pace, notified=False), stops_at=5_600),
     ]
     scenario = Scenario(
         name="demo",
@@ -166,8 +163,8 @@ def _demo_han(rng: np.random.Generator) -> Han:
     )
 
 
-def _demo_update(node: int, size: int, start_s: int, habits: Habits, seed: int, **course: Any) -> Update:
-    role = (Role.HUB, Role.ESME, Role.PPMID, Role.GSME)[node]
+def _demo_update(han: Han, node: int, size: int, start_s: int, habits: Habits, **course: Any) -> Update:
+    role = han.nodes[node].role
     firmware = Firmware(
         manufacturer_code=MANUFACTURER,
         image_type=IMAGE_TYPES[role],
@@ -175,16 +172,18 @@ def _demo_update(node: int, size: int, start_s: int, habits: Habits, seed: int, 
         size=size,
         text=f"demo {role} firmware 1.2",
         signed=role is not Role.PPMID,
-        seed=seed,
     )
     return Update(node, firmware, habits, node, start_s * SECOND, **course)
 
 
 def _join(air: Air) -> None:
-    """The PPMID joins the HAN, which gives it the network key and then its own link key."""
+    """The PPMID joins the HAN and gets the network key, then a link key of its own."""
     at = (SECOND // 2 + np.arange(12) * 30 * MILLISECOND).tolist()
     node = air.han.nodes[_PPMID]
-    ends = {"destination_eui64": np.uint64(node.eui64), "source_eui64": np.uint64(air.han.nodes[HUB].eui64)}
+    ends: dict[str, Any] = {
+        "destination_eui64": np.uint64(node.eui64),
+        "source_eui64": np.uint64(air.han.nodes[HUB].eui64),
+    }
     air.send(kinds.BEACON_REQUEST, at[0], _PPMID)
     air.send(kinds.BEACON, at[1], HUB, association_permit=1)
     air.send(kinds.ASSOCIATION_REQUEST, at[2], _PPMID, HUB)

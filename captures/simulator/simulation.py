@@ -114,7 +114,7 @@ class _Run:
         )
 
 
-def _update_truth(update: Update, blocks: NDArray[Any]) -> UpdateTruth:
+def _update_truth(update: Update, blocks: Blocks) -> UpdateTruth:
     size, block = update.firmware.size, update.habits.block
     mine = blocks.update == update.number
     begins = np.arange(0, size, block)

@@ -21,7 +21,7 @@ RADIUS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """Who sends frames to whom, and their counters; one row a frame. Nodes by index; -1 as a receiver or target: all."""
+    """Who sends frames to whom, and their counters; one row a frame. Nodes by index; -1: all of them."""
 
     transmitter: Int64s
     receiver: Int64s

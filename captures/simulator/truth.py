@@ -14,7 +14,7 @@ from hanscope.captures.simulator.han import Han
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Columns: one row for each block response that went over the air, each hop and each retry of it, in order of time."""
+    """Columns: one row for each block response on the air, each hop and each retry of it, in order of time."""
 
     frame: NDArray[np.uint32]
     """1-based number in the capture; 0: the sniffer did not hear it, or not intact."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 STAGES: Final = ("Mac", "Nwk", "NwkCommand", "Aps")
 
-_SOURCES: Final = ("layer.py", "ieee802154.py", "columns/layout.py", "columns/record.py", "zigbee")
+_SOURCES: Final = ("layer.py", "fields.py", "ieee802154.py", "columns/layout.py", "columns/record.py", "zigbee")
 """Files and folders of `dissectors` that decide what a recorded layout says."""
 
 

@@ -105,5 +105,5 @@ def _is_little(fld: Field[Any, Any], size: int) -> bool:
     if size == 1:
         return True
     probe = bytes(range(1, size + 1))
-    _, value = fld.getfield(None, probe)
+    _, value = fld.getfield(Packet(), probe)
     return value == int.from_bytes(probe, "little")

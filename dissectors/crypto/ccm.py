@@ -69,7 +69,7 @@ class BulkCcm:
     def _encrypt(self, blocks: NDArray[np.uint64]) -> NDArray[np.uint64]:
         """AES of each 16-octet row."""
         out = np.empty(blocks.nbytes + BLOCK - 1, np.uint8)
-        self._aes.update_into(memoryview(blocks).cast("B"), memoryview(out))
+        self._aes.update_into(blocks.data.cast("B"), out.data)
         return out[: blocks.nbytes].view(np.uint64).reshape(-1, 2)
 
     def decrypt(

@@ -214,7 +214,7 @@ def _unpack_structure(octets: bytes, depth: int) -> tuple[Structure | None, byte
 
 
 def pack_value(data_type: int, value: Value) -> bytes:  # noqa: PLR0911 -- one for each family of types
-    """The octets of a value; `ValueError` or `UnknownDataTypeError` where it cannot be of this type."""
+    """The octets of a value; `ValueError`, `OverflowError` or `UnknownDataTypeError` if it cannot be of this type."""
     if isinstance(value, int | float) and (form := _FLOATS.get(data_type)):
         return form.pack(value)
     if isinstance(value, int) and (size := _INTEGER_SIZES.get(data_type)):

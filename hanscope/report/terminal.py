@@ -441,11 +441,11 @@ def _image(page: Page, image: Image) -> None:
             indent=5,
             hang=len(mark) + 1,
         )
-    if image.manufacturer_image_sha256:
-        page.line("Manufacturer Image Hash (GBCS)", indent=5)
-        page.line(f"sha256 {image.manufacturer_image_sha256}", indent=5)
     if image.sha256:
         page.line(f"sha256 {image.sha256}", indent=5)
+    if image.manufacturer_image_sha256:
+        page.line("Manufacturer Image Hash (GBCS)", indent=5)
+        page.line(image.manufacturer_image_sha256, indent=7)
 
 
 def _header(page: Page, header: OtaHeader, offset: int) -> None:

@@ -5,16 +5,17 @@ import subprocess
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
+from hanscope.analyzers import transfers
 from hanscope.analyzers.imagestore import ImageStore
 from hanscope.analyzers.tables import ABSENT, DEFAULT_RESPONSE, OtaTable
 from hanscope.analyzers.transfers import TransferBuilder, TransferRecord
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 SECOND = 1_000_000_000
 IMAGE = np.random.default_rng(7).integers(0, 256, 5000, dtype=np.uint8).tobytes()
@@ -130,13 +131,11 @@ def numbered(rows):
     return [{"number": index, **row} for index, row in enumerate(rows, 1)]
 
 
-def build(
-    *talks: Talk, ended: float | None = None, cuts: list[int] | None = None, **options: int
-) -> list[TransferRecord]:
+def build(*talks: Talk, ended: float | None = None, cuts: list[int] | None = None, **options) -> list[TransferRecord]:
     rows = numbered(sorted((row for talk in talks for row in talk.rows), key=lambda row: row["time_ns"]))
     builder = TransferBuilder(ImageStore(), **options)
     edges = [0, *sorted(cuts or []), len(rows)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         if begin < end:
             builder.feed(table(rows[begin:end]))
     last = max((row["time_ns"] for row in rows), default=0)
@@ -161,7 +160,7 @@ def header(total: int) -> bytes:
     return bytes.fromhex("1ef1ee0b") + bytes(48) + total.to_bytes(4, "little")
 
 
-# --- whole downloads ---------------------------------------------------------------------------------------------------
+# --- whole downloads ---
 
 
 def test_download_in_order_with_a_short_last_block_gives_the_image_and_where_each_octet_came_from():
@@ -213,7 +212,7 @@ def test_unknown_size_reaches_as_far_as_was_seen_and_is_never_complete():
     assert transfer.received_bytes == 150
 
 
-# --- one message heard several times -----------------------------------------------------------------------------------
+# --- one message heard several times ---
 
 
 def test_retries_and_relays_of_one_message_count_once():
@@ -248,7 +247,7 @@ def test_wrong_direction_bit_changes_nothing():
     assert only(talk) == right
 
 
-# --- conflicts ---------------------------------------------------------------------------------------------------------
+# --- conflicts ---
 
 
 def test_octets_with_different_values_keep_the_first_and_are_listed():
@@ -283,7 +282,7 @@ def test_overlapping_blocks_of_other_sizes_are_compared_octet_by_octet():
     assert [column.tolist() for column in record.image.provenance()] == [[0, 50, 90], [50, 90, 120], [3, 5, 7]]
 
 
-# --- attempts ----------------------------------------------------------------------------------------------------------
+# --- attempts ---
 
 
 def test_going_on_after_a_pause_is_a_resumption():
@@ -404,7 +403,7 @@ def test_an_update_to_another_version_supersedes_what_was_not_finished():
     assert (second.file_version, second.state, second.attempt) == (6, "ended", 1)
 
 
-# --- pages -------------------------------------------------------------------------------------------------------------
+# --- pages ---
 
 
 def paged(talk: Talk, offset: int, page_size: int, lost: tuple[int, ...] = (), end: int = len(IMAGE)) -> Talk:
@@ -451,7 +450,7 @@ def test_success_proves_the_last_blocks_that_the_sniffer_missed():
     assert missing(only(talk)) == [(150, 230, ANSWERED)]
 
 
-# --- waits, refusals, ends ---------------------------------------------------------------------------------------------
+# --- waits, refusals, ends ---
 
 
 @pytest.mark.parametrize(
@@ -482,7 +481,8 @@ def test_abort_by_the_server():
 
 
 @pytest.mark.parametrize(
-    ("status", "state"), [(0, "ended"), (0x95, "aborted"), (0x96, "rejected"), (0x99, "more-needed"), (0x94, "aborted")]
+    ("status", "state"),
+    [(0, "ended"), (0x95, "aborted"), (0x96, "rejected"), (0x99, "more-needed"), (0x94, "aborted")],
 )
 def test_how_the_client_ends(status, state):
     transfer = only(Talk().offer(50).exchange(0).end(status))
@@ -576,7 +576,7 @@ def test_silence_before_the_capture_ends_is_a_stall_unless_it_was_asked_for():
     assert only(talk, ended=700).state == "stalled"
 
 
-# --- bad input ---------------------------------------------------------------------------------------------------------
+# --- bad input ---
 
 
 def test_blocks_shorter_than_they_say_or_empty_are_not_used():
@@ -650,7 +650,16 @@ def test_progress_shows_what_is_loading():
     assert builder.progress() == []
 
 
-# --- properties --------------------------------------------------------------------------------------------------------
+def test_logs_that_outgrow_memory_lie_in_the_store(monkeypatch):
+    talk = Talk().offer(1000).exchange(*range(0, 1000, 50)).end()
+    expected = build(talk)[0]
+    monkeypatch.setattr(transfers, "JOURNAL_OCTETS", 100)
+    found = build(talk, cuts=list(range(1, 43)))[0]
+    assert found.transfer == expected.transfer
+    assert found.image.read() == IMAGE[:1000]
+
+
+# --- properties ---
 
 
 @dataclass
@@ -786,3 +795,103 @@ def test_any_messages_cut_anywhere_give_the_same_transfers(seed, count, data):
             assert one.image.covered.pairs() == two.image.covered.pairs()
             assert all((a == b).all() for a, b in zip(one.image.provenance(), two.image.provenance(), strict=True))
             assert all(one.image.read(*pair) == two.image.read(*pair) for pair in one.image.covered.pairs())
+
+
+# --- real captures, as tshark reads them ---
+
+OTA = "zbee_zcl_general.ota."
+FIELDS = {
+    "number": "frame.number",
+    "time": "frame.time_epoch",
+    "pan_id": "wpan.dst_pan",
+    "nwk_source": "zbee_nwk.src",
+    "nwk_destination": "zbee_nwk.dst",
+    "nwk_sequence": "zbee_nwk.seqno",
+    "aps_counter": "zbee_aps.counter",
+    "zcl_sequence": "zbee_zcl.cmd.tsn",
+    "by_server": OTA + "cmd.srv_tx.id",
+    "by_client": OTA + "cmd.srv_rx.id",
+    "general": "zbee_zcl.cmd.id",
+    "answered": "zbee_zcl.cmd.id.rsp",
+    "default_status": "zbee_zcl.attr.status",
+    "status": OTA + "status",
+    "manufacturer_code": OTA + "manufacturer_code",
+    "image_type": OTA + "image.type",
+    "file_version": OTA + "file.version",
+    "image_size": OTA + "image.size",
+    "file_offset": OTA + "file.offset",
+    "maximum_data_size": OTA + "max_data_size",
+    "page_size": OTA + "page.size",
+    "current_time": OTA + "current_time",
+    "request_time": OTA + "request_time",
+    "upgrade_time": OTA + "upgrade_time",
+    "data_size": OTA + "data_size",
+    "data": OTA + "image.data",
+}
+
+
+def rows_by_tshark(path: Path, key: str, *options: str) -> list[dict[str, int | bytes]]:
+    """The OTA commands of a capture, decrypted and taken apart by tshark."""
+    if not shutil.which("tshark"):
+        pytest.skip("tshark is not installed")
+    command = ["tshark", "-2", "-n", "-r", str(path), "-o", f'uat:zigbee_pc_keys:"{key}","Normal","key"', *options]
+    command += ["-Y", "zbee_aps.cluster == 0x19 && zbee_zcl", "-T", "fields", "-E", "separator=|"]
+    command += [part for name in FIELDS.values() for part in ("-e", name)]
+    lines = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    rows = []
+    for line in lines:
+        cells = dict(zip(FIELDS, line.split("|"), strict=True))
+        row = {
+            name: int(cell.split(",")[0], 0) for name, cell in cells.items() if cell and name not in ("time", "data")
+        }
+        row["command"] = row.get("by_server", row.get("by_client", ABSENT))
+        if row["command"] == ABSENT:
+            if row.get("general") != 0x0B:
+                continue
+            row |= {"command": DEFAULT_RESPONSE, "status": row["default_status"]}
+        row["data"] = bytes.fromhex(cells["data"].replace(":", ""))
+        row["data_size"] = row.get("data_size", row.get("maximum_data_size", ABSENT))
+        row["request_time"] = row.get("request_time", row.get("upgrade_time", ABSENT))
+        seconds, fraction = cells["time"].split(".")
+        row["time_ns"] = int(seconds) * SECOND + int(fraction[:9].ljust(9, "0"))
+        for name in ("by_server", "by_client", "general", "default_status", "maximum_data_size", "upgrade_time"):
+            row.pop(name, None)
+        rows.append(row)
+    return rows
+
+
+def test_catsniffer_capture_gives_the_known_share_and_every_gap_is_the_sniffers(data):
+    path = data / "captures" / "catsniffer-ota.tap.pcap"
+    transfer = only(Talk(rows=rows_by_tshark(path, "f0ff6193c6880d107f540a4179ca7ea5")))
+    assert (transfer.manufacturer_code, transfer.image_type, transfer.file_version) == (0x1001, 0x1011, 0x01010110)
+    assert (transfer.image_size, transfer.block_requests, transfer.block_responses) == (618536, 2638, 2474)
+    assert round(transfer.received_bytes / transfer.image_size * 100, 2) == 89.19
+    assert Counter(why for *_, why in missing(transfer)) == {ANSWERED: 269}
+    assert (transfer.state, transfer.upgrade_at, transfer.conflicting_bytes) == ("upgrading", "in 5 s", 0)
+
+
+def test_legrand_capture_of_pages_from_62_to_one_octet_short(data):
+    path = data / "captures" / "legrand-page-requests.pcap"
+    rows = rows_by_tshark(path, "bd4bee1a2f9d58e90ba1300ad59bfad6")
+    assert Counter(row["command"] for row in rows)[4] == 708
+    first, second = (record.transfer for record in build(Talk(rows=rows)))
+    assert (first.image_size, first.requested_from, first.state) == (223127, 62, "upgrading")
+    assert round(first.received_bytes / first.image_size * 100, 1) == 85.4
+    holes = missing(first)
+    assert holes[0] == (0, 62, NEVER)
+    assert holes[-1] == (223126, 223127, NEVER)
+    assert {why for *_, why in holes[1:-1]} == {ANSWERED}
+    assert second.state == "refused"
+
+
+def test_hue_capture_equals_the_vendors_file_as_far_as_it_goes(data):
+    path = data / "captures" / "hue-ota-ti-metadata.pcapng"
+    options = ("-o", "wpan.fcs_format:TI CC24xx metadata")
+    (record,) = build(Talk(rows=rows_by_tshark(path, "3c3465cf5c9eb97dbdb187050842224e", *options)))
+    reference = (data / "captures" / "hue-ota-ti-metadata.reference.zigbee").read_bytes()
+    transfer, image = record.transfer, record.image
+    assert all(image.read(*pair) == reference[slice(*pair)] for pair in image.covered.pairs())
+    assert (transfer.image_size, transfer.wait_responses, transfer.conflicting_bytes) == (267452, 1, 0)
+    assert round(transfer.received_bytes / transfer.image_size * 100, 2) == 18.66
+    assert missing(transfer) == [(9790, 9854, ANSWERED), (49982, 267452, NEVER)]
+    assert transfer.state == "downloading"

@@ -84,7 +84,9 @@ def test_damaged_gzip_gives_everything_before_the_damage(tmp_path: Path) -> None
 
 
 def test_standard_input(tmp_path: Path) -> None:
-    words = "import sys; from hanscope.captures.files import open_capture; c = open_capture('-'); print(sum(map(len, c)))"
+    words = (
+        "import sys; from hanscope.captures.files import open_capture; c = open_capture('-'); print(sum(map(len, c)))"
+    )
     for content in (SMALL, gzip.compress(SMALL)):
         done = subprocess.run([sys.executable, "-c", words], input=content, capture_output=True, check=True)
         assert done.stdout == b"3\n"

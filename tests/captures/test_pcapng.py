@@ -16,7 +16,7 @@ START = section() + interface()
 S = 10**9
 
 
-def reading(path: Path, content: bytes):  # noqa: ANN201 -- as `read`
+def reading(path: Path, content: bytes):
     path.write_bytes(content)
     return read(path)
 
@@ -214,7 +214,7 @@ def test_cut_at_every_octet_gives_the_records_that_tshark_gives(path: Path) -> N
             assert not capture.faults
         else:
             assert capture.faults == [Fault(f"octet {[0, *ends][complete]}", capture.faults[0].what)]
-        if size % 9 == 0:
+        if size % 9 == 0 and complete:  # of half a section header, tshark thinks that it is no capture
             assert [time for time, _, _ in found] == tshark_times(path), size
 
 
@@ -222,11 +222,12 @@ def test_chunks_join_whatever_lies_between_them(path: Path) -> None:
     parts = [START]
     expected: list[int] = []
     for n in range(120_000):
-        if n % 997 == 0:
-            parts.append(block(5, bytes(20)))
+        order = ">" if n >= 99_999 else "<"
         if n % 50_000 == 49_999:
-            parts.append(section(">" if n > 60_000 else "<") + interface(order=">" if n > 60_000 else "<"))
-        parts.append(packet(n, FRAME + bytes(n % 60), order=">" if n >= 99_999 else "<"))
+            parts.append(section(order) + interface(order=order))
+        if n % 997 == 0:
+            parts.append(block(5, bytes(20), order))
+        parts.append(packet(n, FRAME + bytes(n % 60), order=order))
         expected.append(n * 1000)
     path.write_bytes(b"".join(parts))
     with open_capture(path) as capture:

@@ -68,7 +68,7 @@ def chain_of(form: str, order: str, octets: bytes) -> walk.Chain:
     cut=st.floats(0, 1),
 )
 def test_the_records_of_a_damaged_chunk_are_those_of_the_plain_loop(
-    form: str, order: str, seed: int, count: int, start: int, damage: list[tuple[float, int]], cut: float
+    *, form: str, order: str, seed: int, count: int, start: int, damage: list[tuple[float, int]], cut: float
 ) -> None:
     random = np.random.default_rng(seed)
     seconds = [0, 65_500, 1_700_000_000][seed % 3]

@@ -4,12 +4,10 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from scapy.packet import Packet
-
 from hanscope.dissectors.layer import layers_of
+from scapy.packet import Packet
 
 
 def octets(text: str) -> bytes:
@@ -32,11 +30,11 @@ def dissect() -> Callable[[type[Packet], str], list[Packet]]:
 
 @pytest.fixture(scope="session")
 def tshark(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[bytes], list[str]], list[list[str]]]:
-    """Has tshark read MAC frames (without FCS, PAN 1234 is ZigBee) and returns the texts of these fields, a row a frame."""
+    """Has tshark read MAC frames (no FCS, PAN 1234 is ZigBee) and returns the texts of these fields, a row a frame."""
     program = shutil.which("tshark")
     if program is None:
         pytest.skip("tshark is not installed")
-    folder: Path = tmp_path_factory.mktemp("tshark")
+    folder = tmp_path_factory.mktemp("tshark")
 
     def run(frames: list[bytes], fields: list[str]) -> list[list[str]]:
         file = folder / "frames.pcap"

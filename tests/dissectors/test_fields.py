@@ -3,11 +3,10 @@
 from typing import Any, ClassVar
 
 import pytest
-from scapy.fields import BitField, ByteField
-
 from hanscope.dissectors.fields import DerivedBits, EUI64Field, LECodeField, eui64, eui64_text, given
 from hanscope.dissectors.layer import Layer, When
 from hanscope.dissectors.zigbee.codes import Cluster
+from scapy.fields import BitField, ByteField
 
 
 class Example(Layer):
@@ -38,7 +37,7 @@ def test_an_eui64_can_be_given_as_text_or_number(value: str | int) -> None:
 
 @pytest.mark.parametrize("text", ["", "00:0d", "00:0d:6f:00:0a:90:69:e0:00", "not an address"])
 def test_text_that_is_no_eui64_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"EUI-64|hexadecimal"):
         eui64(text)
 
 

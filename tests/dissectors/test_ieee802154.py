@@ -3,8 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from scapy.packet import Packet
-
 from hanscope.dissectors.ieee802154 import (
     MOST_ELEMENTS,
     AddressingMode,
@@ -21,6 +19,7 @@ from hanscope.dissectors.ieee802154 import (
 )
 from hanscope.dissectors.layer import Malformed, MalformedError, Undissected, layers_of
 from hanscope.dissectors.zigbee import Aps, Nwk, ZigbeeBeacon
+from scapy.packet import Packet
 
 Dissect = Callable[[type[Packet], str], list[Packet]]
 
@@ -117,7 +116,7 @@ def test_payload_information_elements_are_passed_over(dissect: Dissect) -> None:
 
 
 def test_payload_information_elements_that_are_promised_and_missing_are_malformed(dissect: Dissect) -> None:
-    mac, end, last = dissect(Mac, "032a013412ffff 003f 07")
+    _, end, last = dissect(Mac, "032a013412ffff 003f 07")
     assert end.element_id == 0x7E
     assert (last.layer, last.octets) == (b"PayloadInformationElement", b"\x07")
 

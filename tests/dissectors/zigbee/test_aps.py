@@ -1,10 +1,8 @@
-"""The APS layer. Ids like A1 are cases that Scapy's own layers read wrong; vectors with an EUI-64 of 50:32:5f are real."""
+"""The APS layer. Ids like A1 are cases that Scapy's own layers read wrong; EUI-64s of 50:32:5f are from real frames."""
 
 from collections.abc import Callable
 
 import pytest
-from scapy.packet import Packet
-
 from hanscope.dissectors.ieee802154 import Mac
 from hanscope.dissectors.layer import Malformed, Undissected
 from hanscope.dissectors.zigbee import (
@@ -19,6 +17,7 @@ from hanscope.dissectors.zigbee import (
     Zcl,
 )
 from hanscope.dissectors.zigbee.aps import ApsFrameType, DeliveryMode, Fragmentation, KeyType, RequestedKeyType
+from scapy.packet import Packet
 
 Dissect = Callable[[type[Packet], str], list[Packet]]
 
@@ -85,8 +84,10 @@ def test_a6_an_inter_pan_frame_has_no_endpoints_and_no_counter(dissect: Dissect)
 
 def test_a7_a_built_frame_is_not_marked_secured() -> None:
     aps = Aps(cluster=0x19, counter=0x55, destination_endpoint=0x40, source_endpoint=0x0B)
-    packet = aps / Zcl(transaction_sequence_number=1, disable_default_response=1) / DefaultResponse(
-        command_identifier=5, status=0x80
+    packet = (
+        aps
+        / Zcl(transaction_sequence_number=1, disable_default_response=1)
+        / DefaultResponse(command_identifier=5, status=0x80)
     )
     assert bytes(packet) == bytes.fromhex("00 40 1900 0401 0b 55 10 01 0b 05 80")
 

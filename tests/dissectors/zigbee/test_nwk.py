@@ -3,8 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from scapy.packet import Packet
-
 from hanscope.dissectors.ieee802154 import Mac
 from hanscope.dissectors.layer import Malformed
 from hanscope.dissectors.zigbee import Aps, Nwk, NwkCommand, NwkSecurity, SecuredPayload
@@ -19,6 +17,7 @@ from hanscope.dissectors.zigbee.nwk import (
     RouteRecord,
     RouteRequest,
 )
+from scapy.packet import Packet
 
 Dissect = Callable[[type[Packet], str], list[Packet]]
 MAC = "618801341201000200 "
@@ -82,7 +81,9 @@ def test_n8_frame_type_and_presence_bits_follow_from_what_is_given() -> None:
     assert bytes(secured)[:2] == bytes.fromhex("0802")
 
 
-@pytest.mark.parametrize("command", ["05 02 0300", "08 63 0300 35 04", "0d 00 02 0300 fe", "09 02 8877665544332211 3412"])
+@pytest.mark.parametrize(
+    "command", ["05 02 0300", "08 63 0300 35 04", "0d 00 02 0300 fe", "09 02 8877665544332211 3412"]
+)
 def test_n9_lists_that_are_cut_short_are_malformed(dissect: Dissect, command: str) -> None:
     *_, last = dissect(NwkCommand, command)
     assert isinstance(last, Malformed)

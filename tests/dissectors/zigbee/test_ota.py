@@ -3,13 +3,12 @@
 from collections.abc import Callable
 
 import pytest
-from scapy.packet import Packet
-
 from hanscope.dissectors.layer import Malformed, Undissected
 from hanscope.dissectors.zigbee import Aps, Zcl, ota
 from hanscope.dissectors.zigbee.codes import Status
 from hanscope.dissectors.zigbee.ota import OtaCommand, PayloadType
 from hanscope.dissectors.zigbee.zcl import ZclFrameType
+from scapy.packet import Packet
 
 Dissect = Callable[[type[Packet], str], list[Packet]]
 APS = "00 40 1900 0901 0b 55 "
@@ -110,7 +109,7 @@ OPTIONAL = ("hardware_version", "request_node_address", "minimum_block_period", 
 
 @pytest.mark.parametrize(("text", "cls", "values"), FORMS)
 def test_reading(dissect: Dissect, text: str, cls: type[Packet], values: dict[str, object]) -> None:
-    aps, zcl, command = dissect(Aps, APS + text)
+    *_, command = dissect(Aps, APS + text)
     assert type(command) is cls
     assert {name: getattr(command, name) for name in values} == values
     absent = [name for name in OPTIONAL if name in command.fieldtype and name not in values]

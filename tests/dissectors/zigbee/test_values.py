@@ -3,9 +3,6 @@
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from hanscope.dissectors.layer import MalformedError
 from hanscope.dissectors.zigbee.values import (
     Array,
@@ -16,6 +13,8 @@ from hanscope.dissectors.zigbee.values import (
     pack_value,
     unpack_value,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 EXAMPLES: list[tuple[int, str, Value]] = [
     (0x00, "", None),

@@ -167,7 +167,8 @@ def test_a_capture_of_another_link_type_is_told_with_what_to_do(made):
     other = made.capture(frames=0, other_frames=7, interfaces=(interface,))
     tone, sentences = words.verdict(made.analysis(captures=(other,), transfers=(), images=()))
     assert tone == "open"
+    advice = "capture with one of IEEE 802.15.4 (195, 215, 230 or 283)."
     assert sentences == (
         "The input holds no IEEE 802.15.4 frame.",
-        "house.pcapng is of link type 113 (LINUX_SLL), 7 records; capture with one of IEEE 802.15.4 (195, 215, 230 or 283).",
+        f"house.pcapng is of link type 113 (LINUX_SLL), 7 records; {advice}",
     )
