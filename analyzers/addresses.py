@@ -42,7 +42,9 @@ class AddressBook:
 
     def learn(self, pan_id: Index, short: Index, eui64: NDArray[np.uint64], number: Index) -> None:
         """Notes which short address belongs to which EUI-64; rows without one of them (or with a broadcast) teach nothing."""
-        useful = (eui64 != 0) & (eui64 != np.uint64(0xFFFFFFFFFFFFFFFF)) & (short >= 0) & (short < 0xFFF8) & (pan_id >= 0)
+        useful = (
+            (eui64 != 0) & (eui64 != np.uint64(0xFFFFFFFFFFFFFFFF)) & (short >= 0) & (short < 0xFFF8) & (pan_id >= 0)
+        )
         for pan, mine in _by_pan(pan_id, useful):
             table = self._table(pan)
             if table is None:

@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -119,7 +119,9 @@ class _Readable:
         self._spool: str | None = None
 
     def __enter__(self) -> "_Readable":
-        if self.path == "-" or (Path(self.path).exists() and not Path(self.path).is_file() and not Path(self.path).is_dir()):
+        if self.path == "-" or (
+            Path(self.path).exists() and not Path(self.path).is_file() and not Path(self.path).is_dir()
+        ):
             descriptor, self._spool = tempfile.mkstemp(prefix="hanscope-")
             with os.fdopen(descriptor, "wb") as spool:
                 if self.path == "-":
@@ -266,7 +268,8 @@ class _Reading:
             if messages is not None:
                 sifted = self._engine.aps.sift(messages.buffer, messages.at, messages.length)
                 parts = [
-                    Part(group, group.index, secured=messages.aps_secured[int(group.index[0])]) for group in sifted.groups
+                    Part(group, group.index, secured=messages.aps_secured[int(group.index[0])])
+                    for group in sifted.groups
                 ]
                 whole = Dissected()
                 local.read(whole, messages.context, parts)
@@ -361,7 +364,9 @@ def _concluded(stories: Sequence[_Story], ring: KeyRing, *, show_keys: bool) -> 
     analysis = Analysis(
         captures=tuple(_capture(story) for story in stories),
         layers=tuple(
-            LayerCount(layer=name, frames=tally.frames, malformed=tally.malformed, first_malformed=tally.first_malformed)
+            LayerCount(
+                layer=name, frames=tally.frames, malformed=tally.malformed, first_malformed=tally.first_malformed
+            )
             for name, tally in sorted(tallies.items())
         ),
         unopened=tuple(

@@ -5,11 +5,12 @@ from hashlib import sha256
 from typing import Final, Literal
 
 import numpy as np
-from hanscope.analyzers.coverage import Intervals, Positions, missing
+from numpy.typing import NDArray
+
+from hanscope.analyzers.coverage import Intervals, Positions, among, distinct, missing
 from hanscope.analyzers.imagestore import BLOCK, ImageStore, StoredImage, assemble
 from hanscope.analyzers.results import MissingRange, Party, TransferEvent, TransferState
 from hanscope.analyzers.tables import ABSENT
-from numpy.typing import NDArray
 
 SECOND: Final = 1_000_000_000
 SAME_MESSAGE_NS: Final = 10 * SECOND
@@ -304,7 +305,7 @@ class Attempt:
             if self.queried:
                 explained[0] &= long[0] != 0
             for index in long[~explained][: max(EVENTS_KEPT // 2 - len(self.resumptions), 0)].tolist():
-                sign = sign_of(batch, moving[index])
+                sign = sign_of(batch, int(moving[index]))
                 silent = (sign[1] - int(before[index])) / SECOND
                 why = "a query and " if self.queried and index == 0 else ""
                 what = f"went on at offset {batch.offset[moving[index]]} after {why}{silent:.1f} s"
@@ -413,18 +414,13 @@ def _conclude(attempt: Attempt, store: ImageStore, limit: int) -> Conclusion:
         conflicting=image.conflicting,
         conflicts=tuple(image.conflicts),
         sha256=sha256(image.packed[:size].data).hexdigest() if whole else None,
-        repeated_requests=_distinct((kind | starts << 8) + asked["sequence"]) - _distinct(kind | starts << 8),
+        repeated_requests=len(distinct((kind | starts << 8) + asked["sequence"])) - len(distinct(kind | starts << 8)),
         duplicate_blocks=image.repeated,
         all_there=bool(size) and all(why == "answered but not captured" for _, _, why in holes),
         notes=tuple(notes),
         strip=covered.strip(end),
         image=kept,
     )
-
-
-def _distinct(values: Positions) -> int:
-    ordered = np.sort(values)
-    return min(len(ordered), 1) + int((ordered[1:] != ordered[:-1]).sum())
 
 
 def _course(
@@ -443,7 +439,7 @@ def _course(
     offset = fresh["offset"].astype(np.int64)
     same_sequence = (fresh["sequence"][1:] == fresh["sequence"][:-1]) & (offset[1:] != offset[:-1])
     if not attempt.page_requests and not same_sequence.any():
-        alone = ~np.isin(offset, starts) & (offset < end)
+        alone = ~among(offset, starts) & (offset < end)
         rows.append(fresh["row"][alone])
         far_starts.append(offset[alone])
         far_ends.append(offset[alone])

@@ -77,7 +77,7 @@ class Intervals:
 
     def cut(self, edges: Positions) -> "Intervals":
         """The same octets, in pieces that no edge lies inside of."""
-        edges = np.unique(edges)
+        edges = distinct(edges)
         if not len(self):
             return self
         home = np.searchsorted(self.starts, edges, side="right") - 1
@@ -103,6 +103,18 @@ class Intervals:
 
 
 NOTHING: Final = Intervals(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+def distinct(values: Positions) -> Positions:
+    """The different values, ascending. (`np.unique` hashes, which takes several times as long.)"""
+    ordered = np.sort(values)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
+
+
+def among(values: Positions, others: Positions) -> NDArray[np.bool_]:
+    """Which of the values are also among the others."""
+    ordered = np.append(np.sort(others), np.iinfo(np.int64).max)
+    return ordered[np.searchsorted(ordered, values)] == values
 
 
 def latest_cover(pieces: Intervals, starts: Positions, ends: Positions) -> Positions:

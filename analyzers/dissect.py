@@ -233,7 +233,9 @@ class Dissector:
         for group in mac.groups:
             if any(layer.startswith("MacSecuredPayload") for layer in group.layout.layers):
                 pan = _column([group], "Mac.destination_pan_id")
-                self._shut(result, "MAC", pan, np.full(len(group), Reason.MAC_SECURITY), batch.number[frame[group.index]])
+                self._shut(
+                    result, "MAC", pan, np.full(len(group), Reason.MAC_SECURITY), batch.number[frame[group.index]]
+                )
         index = _joined([group.index for group in nwk_groups])
         at = _joined([group.at + group.layout.payload_at for group in nwk_groups])
         length = _joined([group.length - group.layout.payload_at for group in nwk_groups])
@@ -293,7 +295,11 @@ class Dissector:
             if group.layout.next_stage in ("Aps", "NwkCommand"):
                 at = group.at + group.layout.payload_at
                 payloads.plain(
-                    group.layout.next_stage == "Aps", group.index, group.buffer, at, group.length - group.layout.payload_at
+                    group.layout.next_stage == "Aps",
+                    group.index,
+                    group.buffer,
+                    at,
+                    group.length - group.layout.payload_at,
                 )
         for sealed in sealed_frames(nwk.with_slot("SecuredPayload.ciphertext", "rest"), "NwkSecurity"):
             sealed = self._with_source(sealed, hop_eui64, mac_eui64, full)
@@ -420,7 +426,9 @@ class Dissector:
             for code in np.unique(reason[which]):
                 mine = which[(pan_id[which] == pan) & (reason[which] == code)]
                 if len(mine):
-                    entry = result.shut.setdefault(Shut(layer, int(pan), Reason(int(code))), [0, int(number[mine].min())])
+                    entry = result.shut.setdefault(
+                        Shut(layer, int(pan), Reason(int(code))), [0, int(number[mine].min())]
+                    )
                     entry[0] += len(mine)
                     entry[1] = min(entry[1], int(number[mine].min()))
 
@@ -529,12 +537,18 @@ def _transported(part: Part, context: Context) -> Iterable[KnownKey]:
     kinds = group.uint("TransportKey.key_type")
     keys = group.octets("TransportKey.key")
     number, pan_id = context.number[part.rows], context.pan_id[part.rows]
-    sequence = group.uint("TransportKey.key_sequence_number") if "TransportKey.key_sequence_number" in group.layout.slots else None
+    sequence = (
+        group.uint("TransportKey.key_sequence_number")
+        if "TransportKey.key_sequence_number" in group.layout.slots
+        else None
+    )
     for at in range(min(len(group), 1000)):
         source = f"frame {int(number[at])} (Transport-Key)"
         kind = int(kinds[at])
         if kind in (1, 5) and sequence is not None:
-            yield KnownKey("network", keys[at].tobytes(), source, pan_id=int(pan_id[at]), sequence_number=int(sequence[at]))
+            yield KnownKey(
+                "network", keys[at].tobytes(), source, pan_id=int(pan_id[at]), sequence_number=int(sequence[at])
+            )
         elif kind in (0, 2, 3, 4):
             yield KnownKey("link", keys[at].tobytes(), source)
 

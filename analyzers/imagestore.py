@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import IO, Final
 
 import numpy as np
-from hanscope.analyzers.coverage import NOTHING, Intervals, Positions
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
+from hanscope.analyzers.coverage import NOTHING, Intervals, Positions, distinct
 
 Octets = NDArray[np.uint8]
 BLOCK: Final = np.dtype(
@@ -195,14 +196,14 @@ class _Log:
         for window, octets, at in self.windows():
             index = np.arange(window.start, window.stop)
             new = owner[window] == index
-            for size in np.unique(self.length[window]).tolist():
+            for size in distinct(self.length[window]).tolist():
                 source = sliding_window_view(octets, size)
                 target = sliding_window_view(self.packed, size, writeable=True)
                 alike = self.length[window] == size
                 these = index[alike & new]
                 target[self.place[these]] = source[at[these - window.start]]
             # All new blocks of the window stand now; a repetition is never in an earlier window than its owner.
-            for size in np.unique(self.length[window][~new]).tolist():
+            for size in distinct(self.length[window][~new]).tolist():
                 these = index[~new & (self.length[window] == size)]
                 came = sliding_window_view(octets, size)[at[these - window.start]]
                 differ = sliding_window_view(self.packed, size)[self.place[these]] != came

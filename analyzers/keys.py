@@ -151,7 +151,9 @@ def ledger(ring: KeyRing, uses: Uses, *, show_keys: bool) -> tuple[Key, ...]:
         use = uses.get(key)
         if use is None and key.octets in used:
             continue
-        unused_twin = (key.octets, key.source) if use is None else (key.octets, key.source, key.kind, key.pan_id, key.devices)
+        unused_twin = (
+            (key.octets, key.source) if use is None else (key.octets, key.source, key.kind, key.pan_id, key.devices)
+        )
         if unused_twin in listed:
             continue
         listed.add(unused_twin)
@@ -188,7 +190,9 @@ def _key_octets(text: str, where: str) -> bytes:
 def _eui64(text: str, where: str) -> int:
     plain = re.sub(r"[\s:-]", "", text)
     if not re.fullmatch(r"[0-9a-fA-F]{16}", plain):
-        raise KeyFileError(f"{where}: a device is named by its EUI-64, such as 00:0d:6f:00:0a:90:69:e0, not by {text!r}")
+        raise KeyFileError(
+            f"{where}: a device is named by its EUI-64, such as 00:0d:6f:00:0a:90:69:e0, not by {text!r}"
+        )
     return int(plain, 16)
 
 

@@ -155,7 +155,7 @@ TransferState = Literal[
     "refused",  # the server had nothing, or the client did not want it
     "downloading",  # still running when the capture ends
     "stalled",  # silence long before the capture ends
-    "downloaded",  # every octet requested or received, no Upgrade End Request seen
+    "downloaded",  # every octet heard, or proven to have reached the client; no Upgrade End Request seen
     "ended",  # Upgrade End Request SUCCESS
     "waiting",  # Upgrade End Response: wait (0xFFFFFFFF)
     "upgrading",  # Upgrade End Response: upgrade now or at a time

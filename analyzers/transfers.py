@@ -14,7 +14,9 @@ the first sign to the end, a restart or silence. The rules:
   to the image that this client last asked this server for.
 * **Restart.** A request at or below the lowest offset that the attempt asked for, after a request beyond what it asks
   for itself, and not with the sequence number that began the attempt, begins a new attempt; so does any request at the
-  lowest offset after an Upgrade End Request or ABORT. Some clients begin at an offset other than 0 on purpose.
+  lowest offset after an Upgrade End Request or ABORT, and any request at all after SUCCESS, an Upgrade End Response or
+  a new offer. Some clients begin at an offset other than 0 on purpose. A block response whose request was not heard
+  stands for it.
 * **Silence** longer than `silence_ns` and then a block or request that lies outside of what was had begins a new
   attempt.
 * **Resumption.** Everything else that follows a pause (`pause_ns`, and longer than the wait asked for) or a query in
@@ -30,6 +32,11 @@ the first sign to the end, a restart or silence. The rules:
   come to its offset, as long as the client uses no page requests.
 * **WAIT_FOR_DATA** (ZCL 11.13.8.2): with current time 0 the request time counts in seconds from now, else the
   difference counts; a request time in the past counts as 0, and nothing counts for more than a day.
+* **Offers** that no block follows make a transfer `offered`, or `refused` when the client declined it; after an end
+  they only belong to the ended attempt. A query that the server declines makes one transfer `refused` with the version
+  that the client has, unless it loads such an image later.
+* **State.** The last word of the Upgrade End exchange or an ABORT; statuses of an Upgrade End Request that the cluster
+  does not know count as aborted. `downloaded`: every octet was received, or is proven to have reached the client.
 """
 
 from collections.abc import Iterator
@@ -37,6 +44,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
+
 from hanscope.analyzers.attempts import (
     ABORT,
     BAD_BLOCK,
@@ -64,7 +73,6 @@ from hanscope.analyzers.coverage import Positions
 from hanscope.analyzers.imagestore import ImageStore, StoredImage
 from hanscope.analyzers.results import Party, Transfer, TransferEvent
 from hanscope.analyzers.tables import DEFAULT_RESPONSE, OtaTable
-from numpy.typing import NDArray
 
 ROWS_AT_ONCE: Final = 1 << 16
 SAME_MESSAGE_ROWS: Final = 4096

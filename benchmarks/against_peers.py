@@ -92,7 +92,9 @@ def measure(frames: int, runs: int, sample: int, folder: Path, console: Console)
     capture = folder / f"{frames}.pcap"
     start = time.perf_counter()
     benchmark(capture, frames=frames, seed=1)
-    console.print(f"{frames:,} frames simulated in {time.perf_counter() - start:.1f} s, {capture.stat().st_size >> 20} MiB")
+    console.print(
+        f"{frames:,} frames simulated in {time.perf_counter() - start:.1f} s, {capture.stat().st_size >> 20} MiB"
+    )
     truth = json.loads(Path(f"{capture}.json").read_text())
     expected = {
         (one["client"], one["manufacturer_code"], one["image_type"], one["file_version"]): one["sha256"]

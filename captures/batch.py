@@ -13,14 +13,13 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-SLACK: Final = 256
-"""Zero octets that follow a chunk's last record, at least."""
+from hanscope.dissectors.columns.rows import SLACK, Octets, padded
 
 NO_INTERFACE: Final = 0xFFFF
+"""`RecordBatch.interface` of records that belong to none, such as custom blocks."""
 COMMENTS: Final = 1_000
 """Comments that are kept; all are counted."""
 
-Octets = NDArray[np.uint8]
 Int64s = NDArray[np.int64]
 
 
@@ -194,26 +193,9 @@ class FrameBatch:
     @property
     def octets(self) -> Octets:
         """The frames as rows, padded with zeros: n × (length of the longest)."""
-        width = int(self.length.max(initial=0))
-        found = rows(self.buffer, self.at, width)
-        found[np.arange(width) >= self.length[:, None]] = 0
-        return found
+        return padded(self.buffer, self.at, self.length, int(self.length.max(initial=0)))
 
     def frame(self, index: int) -> bytes:
         """The octets of one frame of this batch."""
         at = int(self.at[index])
         return self.buffer[at : at + int(self.length[index])].tobytes()
-
-
-def rows(buffer: Octets, at: NDArray[np.integer], width: int) -> Octets:
-    """The `width` octets from each position of `buffer` on, as a new n × width matrix.
-
-    Indexing a view whose elements overlap makes NumPy copy each row in one piece, several times faster than a
-    matrix of indices. Octets beyond the end of `buffer` are zero.
-    """
-    if not len(at) or not width:
-        return np.zeros((len(at), width), np.uint8)
-    if int(at.max()) + width > len(buffer):
-        buffer = np.concatenate([buffer, np.zeros(width, np.uint8)])
-    overlapping = np.ndarray((len(buffer) - width + 1,), f"V{width}", buffer, 0, (1,))
-    return overlapping[at].view(np.uint8).reshape(len(at), width)

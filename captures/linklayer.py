@@ -14,8 +14,9 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hanscope.captures.batch import NO_INTERFACE, Fcs, FrameBatch, Int64s, Interface, Octets, RecordBatch, rows
+from hanscope.captures.batch import NO_INTERFACE, Fcs, FrameBatch, Int64s, Interface, RecordBatch
 from hanscope.dissectors import fcs
+from hanscope.dissectors.columns.rows import Octets, rows
 
 WITH_FCS: Final = 195
 NONASK_PHY: Final = 215
@@ -218,9 +219,10 @@ PACKET_INFO: Final = 20
 
 def _is_packet_info(buffer: Octets, at: Int64s, captured: Int64s) -> NDArray[np.bool_]:
     """Whether records of the private link type 147 begin with a header of TI's Packet Sniffer 2."""
-    head = rows(buffer, at, 3)
+    head = rows(buffer, at, PACKET_INFO)
     length = head[:, 1].astype(np.int64) | head[:, 2].astype(np.int64) << 8
-    return (captured > PACKET_INFO) & (head[:, 0] == 0) & (length == captured - 11)
+    # Real files have records with more behind the frame than either length says; the two lengths agree even there.
+    return (captured > PACKET_INFO) & (head[:, 0] == 0) & (length == (head[:, 19] & 0x7F) + 9)
 
 
 def _after_packet_info(buffer: Octets, found: _Payloads) -> _Payloads:
@@ -229,10 +231,11 @@ def _after_packet_info(buffer: Octets, found: _Payloads) -> _Payloads:
     """
     good = _is_packet_info(buffer, found.at, found.captured)
     head = rows(buffer, found.at, PACKET_INFO)
+    psdu = (head[:, 19] & 0x7F).astype(np.int64)
     shifted = found._replace(
         at=found.at + PACKET_INFO,
-        captured=found.captured - PACKET_INFO,
-        original=found.original - PACKET_INFO,
+        captured=np.minimum(found.captured - PACKET_INFO, psdu),
+        original=psdu,
         rssi_dbm=head[:, 14].view(np.int8).astype(np.float32),
         channel=head[:, 12].astype(np.int16) | head[:, 13].astype(np.int16) << 8,
     )

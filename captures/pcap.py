@@ -11,9 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hanscope.captures.batch import Fault, Interface, Notes, Octets, RecordBatch, rows
+from hanscope.captures.batch import Fault, Interface, Notes, RecordBatch
 from hanscope.captures.source import Source
 from hanscope.captures.walk import WINDOW, Chain, walk
+from hanscope.dissectors.columns.rows import Octets, rows
 
 MAGICS: Final = {
     b"\xd4\xc3\xb2\xa1": ("<", 1000),

@@ -22,14 +22,13 @@ from hanscope.captures.batch import (
     Int64s,
     Interface,
     Notes,
-    Octets,
     RecordBatch,
     Secret,
-    rows,
 )
 from hanscope.captures.pcap import LARGEST, LARGEST_CHUNK, RECORDS, SMALLEST_CHUNK
 from hanscope.captures.source import Source
 from hanscope.captures.walk import WINDOW, Chain, walk
+from hanscope.dissectors.columns.rows import Octets, rows
 
 MAGIC: Final = b"\x0a\x0d\x0d\x0a"
 """Block type of a section header: the same in both byte orders."""

@@ -11,7 +11,8 @@ from typing import Final, Self
 
 import numpy as np
 
-from hanscope.captures.batch import SLACK, CaptureError, Octets
+from hanscope.captures.batch import CaptureError
+from hanscope.dissectors.columns.rows import SLACK, Octets
 
 _PIECE: Final = 1 << 16
 """Octets of compressed input that are taken at once."""

@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hanscope.captures.batch import Int64s, Octets, rows
+from hanscope.captures.batch import Int64s
+from hanscope.dissectors.columns.rows import Octets, rows
 
 LANE: Final = 4096
 """Octets of a lane."""
@@ -50,7 +51,7 @@ def walk(buffer: Octets, start: int, stop: int, chain: Chain) -> tuple[Int64s, i
     """Positions of the whole records in `buffer[start:stop]`, and where the first octet after them is.
 
     What begins there is a record that is cut off by `stop` or whose length is impossible. `buffer` goes on for
-    `batch.SLACK` octets after `stop`.
+    `rows.SLACK` octets after `stop`.
     """
     if stop - start < chain.header:
         return np.zeros(0, np.int64), start

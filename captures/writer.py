@@ -14,10 +14,11 @@ from typing import BinaryIO, Final, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hanscope.captures.batch import Int64s, Octets, Secret, rows
+from hanscope.captures.batch import Int64s, Secret
 from hanscope.captures.linklayer import CHANNEL, FCS_TYPE, LQI, RSS, WITH_FCS
 from hanscope.captures.pcap import LARGEST
 from hanscope.captures.pcapng import ENHANCED_PACKET, INTERFACE, SECRETS, SECTION, ZIGBEE_APS_KEY, ZIGBEE_NWK_KEY
+from hanscope.dissectors.columns.rows import Octets, rows
 
 _AT_ONCE: Final = 1 << 16
 """Records that are put together before they are written."""

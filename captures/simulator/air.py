@@ -26,6 +26,8 @@ from hanscope.captures.simulator.stamp import Hop, Stamp
 
 Int64s = NDArray[np.int64]
 
+SECOND: Final = 1_000_000_000
+"""In nanoseconds."""
 OCTET_NS: Final = 32_000
 SYNCHRONISATION: Final = 6
 """Octets before the PSDU: preamble, start of frame delimiter, length."""
@@ -39,6 +41,8 @@ APS_RETRY_NS: Final = 1_600_000_000
 """apscAckWaitDuration."""
 MAXIMUM_COPIES: Final = 4
 """One and macMaxFrameRetries."""
+CHECKPOINT: Final = 0x1000
+"""A node keeps its frame counter in flash so often, and goes on from there after it booted."""
 BROADCAST: Final = -1
 """As a destination: all nodes."""
 NONE: Final = -1
@@ -145,6 +149,10 @@ class _Window:
         """A property of the kinds, to be indexed with a group's number."""
         return np.array([of(group.kind) for group in self.groups], np.int64)
 
+    def which(self, test: Callable[[Kind], bool]) -> NDArray[np.bool_]:
+        """Which messages are of such a kind."""
+        return self.by_kind(test)[self.messages["group"]] > 0
+
 
 class Air:
     """The medium of one HAN, and every node's counters."""
@@ -214,7 +222,7 @@ class Air:
         self._turn(at, attempts, node, parent, pending=pending)
 
     def reboot(self, at_ns: int, node: int) -> None:
-        """From then on the node's frame counters go on from the next multiple of 0x1000."""
+        """From then on the node's frame counter goes on from the next multiple of `CHECKPOINT`."""
         self._reboots.append((at_ns, node))
 
     def _message(
@@ -286,7 +294,7 @@ class Air:
         turns, message = window.turns, window.message
         group = window.messages["group"][message]
         length = window.by_kind(len)[group]
-        timing = self._timing(turns, length, window.by_kind(Kind.mac_ack)[group] > 0)
+        timing = self._timing(turns, length, window.which(Kind.mac_ack)[message])
         counters = self._counters(window, timing.start)
         rows = self._octets(window, counters)
 
@@ -295,16 +303,7 @@ class Air:
         position = np.arange(len(of)) - np.repeat(np.cumsum(count) - count, count)
         is_ack = position == timing.copies[of]
         frames = rows[of]
-        acks = render(
-            ACK.specimen,
-            int(is_ack.sum()),
-            {
-                "Mac.sequence_number": counters.mac_sequence[of][is_ack],
-                "Mac.frame_pending": turns["pending"][of][is_ack],
-            },
-        )
-        append_fcs(acks)
-        frames[is_ack, : len(ACK)] = acks
+        frames[is_ack, : len(ACK)] = _acks(counters.mac_sequence[of][is_ack], turns["pending"][of][is_ack])
         length = np.where(is_ack, len(ACK), length[of])
         for_good = np.where(is_ack, timing.copies[of] - 1, position)
         time = timing.start[of] + for_good * timing.step[of]
@@ -364,61 +363,52 @@ class Air:
             self.busy_until_ns = int(start[-1] + span[-1])
         return _Timing(start, duration, step, copies, acked.astype(np.int64), damaged)
 
-    def _counters(self, window: "_Window", start: Int64s) -> "_Counters":
+    def _counters(self, window: _Window, start: Int64s) -> "_Counters":
         """Gives every counter its value, in the order in which things go on the air."""
-        messages, attempts, turns = window.messages, window.attempts, window.turns
+        turns, origin, answers = window.turns, window.messages["origin"], window.messages["answers"]
         first = turns["attempt"][turns["hop"] == 0]
-        whose = attempts["message"][first]
-        origin, kind = messages["origin"], messages["group"]
+        whose = window.attempts["message"][first]
+        by_time = whose[np.sort(np.unique(whose, return_index=True)[1])]
 
-        def only(numbers: Int64s, test: Callable[[Kind], bool]) -> Int64s:
-            return numbers[window.by_kind(test)[kind[numbers]] > 0]
-
-        def of_attempts(state: Int64s, test: Callable[[Kind], bool], modulus: int) -> Int64s:
-            """A counter of the originator that every attempt takes on."""
-            values = np.full(len(attempts["message"]), NONE, np.int64)
-            mine = first[window.by_kind(test)[kind[whose]] > 0]
-            values[mine] = _next(state, origin[attempts["message"][mine]], modulus)
+        def of_attempts(state: Int64s, which: NDArray[np.bool_], modulus: int) -> Int64s:
+            """A counter of the originator that every attempt takes on; of each turn."""
+            values = np.full(len(window.attempts["message"]), NONE, np.int64)
+            mine = which[whose]
+            values[first[mine]] = _next(state, origin[whose[mine]], modulus)
             return values[turns["attempt"]]
 
-        _, at = np.unique(whose, return_index=True)
-        by_time = whose[np.sort(at)]
-
-        def of_messages(state: Int64s, test: Callable[[Kind], bool]) -> Int64s:
-            """A counter of the originator that every message takes on, unless it answers another: then that one's."""
+        def of_messages(state: Int64s, which: NDArray[np.bool_], repeats: NDArray[np.bool_]) -> Int64s:
+            """A counter that messages take on, unless they repeat that of the message they answer; of each turn."""
             values = np.full(len(origin), NONE, np.int64)
-            own = only(by_time, test)
-            own = own[messages["answers"][own] == NONE] if test is Kind.has_zcl else own
-            values[own] = _next(state, origin[own], 256)
-            return values
+            mine = by_time[which[by_time]]
+            values[mine] = _next(state, origin[mine], 256)
+            values[repeats] = values[answers[repeats]]
+            return values[window.message]
 
-        aps = of_messages(self._aps, Kind.counts_aps)
-        zcl = of_messages(self._zcl, Kind.has_zcl)
-        answering = np.flatnonzero(messages["answers"] != NONE)
-        acks = only(answering, Kind.acknowledges)
-        aps[acks] = aps[messages["answers"][acks]]
-        answers = only(answering, Kind.has_zcl)
-        zcl[answers] = zcl[messages["answers"][answers]]
-
-        message = window.message
-        secured = window.by_kind(Kind.secures_nwk)[kind[message]] > 0
-        nwk_frame_counter = np.full(len(message), NONE, np.int64)
-        nwk_frame_counter[secured] = _next(self._nwk_counter, turns["transmitter"][secured], 1 << 32)
-        for at_ns, node in window.reboots:
-            later = np.flatnonzero(secured & (turns["transmitter"] == node) & (start >= at_ns))
-            jump = 0x1000 - int(nwk_frame_counter[later].min(initial=self._nwk_counter[node])) % 0x1000
-            nwk_frame_counter[later] += jump
-            self._nwk_counter[node] += jump
+        has_zcl = window.which(Kind.has_zcl)
         return _Counters(
             mac_sequence=_next(self._mac, turns["transmitter"], 256),
-            nwk_sequence=of_attempts(self._nwk, Kind.has_nwk, 256),
-            nwk_frame_counter=nwk_frame_counter,
-            aps_counter=aps[message],
-            aps_frame_counter=of_attempts(self._aps_counter, Kind.secures_aps, 1 << 32),
-            zcl_sequence=zcl[message],
+            nwk_sequence=of_attempts(self._nwk, window.which(Kind.has_nwk), 256),
+            nwk_frame_counter=self._nwk_frame_counters(window, start),
+            aps_counter=of_messages(self._aps, window.which(Kind.counts_aps), window.which(Kind.acknowledges)),
+            aps_frame_counter=of_attempts(self._aps_counter, window.which(Kind.secures_aps), 1 << 32),
+            zcl_sequence=of_messages(self._zcl, has_zcl & (answers == NONE), has_zcl & (answers != NONE)),
         )
 
-    def _octets(self, window: "_Window", counters: "_Counters") -> Octets:
+    def _nwk_frame_counters(self, window: _Window, start: Int64s) -> Int64s:
+        """Of each turn; every transmitter has its own, which jumps when it boots."""
+        transmitter = window.turns["transmitter"]
+        secured = window.which(Kind.secures_nwk)[window.message]
+        values = np.full(len(transmitter), NONE, np.int64)
+        values[secured] = _next(self._nwk_counter, transmitter[secured], 1 << 32)
+        for at_ns, node in window.reboots:
+            later = np.flatnonzero(secured & (transmitter == node) & (start >= at_ns))
+            jump = CHECKPOINT - int(values[later].min(initial=self._nwk_counter[node])) % CHECKPOINT
+            values[later] += jump
+            self._nwk_counter[node] += jump
+        return values
+
+    def _octets(self, window: _Window, counters: "_Counters") -> Octets:
         """Every turn's frame, (n, 128)."""
         groups, messages, turns, message = window.groups, window.messages, window.turns, window.message
         out = np.zeros((len(message), WIDTH), np.uint8)
@@ -453,7 +443,7 @@ class Air:
     def _captured(self, time: Int64s) -> NDArray[np.bool_]:
         captured = ~self._chance(len(time), self.noise.missed)
         for begin, end in self.noise.deaf:
-            captured &= (time < begin * 1e9) | (time >= end * 1e9)
+            captured &= (time < begin * SECOND) | (time >= end * SECOND)
         return captured
 
 
@@ -477,6 +467,13 @@ class _Counters:
     aps_counter: Int64s
     aps_frame_counter: Int64s
     zcl_sequence: Int64s
+
+
+def _acks(sequence: Int64s, pending: Int64s) -> Octets:
+    """MAC acknowledgements."""
+    acks = render(ACK.specimen, len(sequence), {"Mac.sequence_number": sequence, "Mac.frame_pending": pending})
+    append_fcs(acks)
+    return acks
 
 
 def _next(state: Int64s, nodes: Int64s, modulus: int) -> Int64s:

@@ -1,15 +1,15 @@
 """What goes on in a HAN beside firmware updates."""
 
+from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hanscope.captures.simulator import kinds
-from hanscope.captures.simulator.air import HOP_NS, Air
+from hanscope.captures.simulator.air import HOP_NS, SECOND, Air
 from hanscope.captures.simulator.han import HUB, Role
 
-SECOND: Final = 1_000_000_000
 LINK_STATUS_S: Final = 15
 BEACON_S: Final = 97
 REPORT_S: Final = 10
@@ -30,7 +30,7 @@ class Background:
         """Everything that begins in [begin, until)."""
         air = self._air
         for number, node in enumerate(air.han.nodes):
-            times = lambda period, number=number: self._times(period, number, begin_ns, until_ns)  # noqa: E731
+            times = partial(self._times, number, begin_ns, until_ns)
             if node.router:
                 neighbours = tuple(
                     one.short for other, one in enumerate(air.han.nodes) if one.router and other != number
@@ -52,7 +52,8 @@ class Background:
                 relay = air.han.nodes[node.parent].short
                 air.send(kinds.route_record((relay,)), times(ROUTE_RECORD_S), number, HUB)
 
-    def _times(self, period_s: int, number: int, begin_ns: int, until_ns: int) -> NDArray[np.int64]:
+    def _times(self, number: int, begin_ns: int, until_ns: int, period_s: int) -> NDArray[np.int64]:
+        """When something of this period happens at a node."""
         period = period_s * SECOND
         phase = number * 1_370_000_000 % period
         first = -(-(begin_ns - phase) // period) * period + phase

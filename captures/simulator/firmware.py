@@ -15,13 +15,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from numpy.typing import NDArray
 
 from hanscope.captures.simulator import kinds
-from hanscope.captures.simulator.air import HOP_NS, Air, Int64s
+from hanscope.captures.simulator.air import HOP_NS, SECOND, Air, Int64s
 from hanscope.captures.simulator.han import HUB
 from hanscope.dissectors.columns.rows import rows
 from hanscope.dissectors.images.gbcs import HEADER_FIELD_CONTROL, TRAILER_LENGTH, build_gb_image
 from hanscope.dissectors.images.ota_file import length_by_field_control
 
-SECOND: Final = 1_000_000_000
 MILLISECOND: Final = SECOND // 1000
 HEADER_LENGTH: Final = length_by_field_control(HEADER_FIELD_CONTROL)
 WAIT_FOR_ACTIVATION: Final = 0xFFFFFFFF

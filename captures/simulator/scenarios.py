@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hanscope.captures.simulator import kinds
-from hanscope.captures.simulator.air import Air, Noise
-from hanscope.captures.simulator.firmware import MILLISECOND, SECOND, Firmware, Habits, Update, announce
+from hanscope.captures.simulator.air import SECOND, Air, Noise
+from hanscope.captures.simulator.firmware import MILLISECOND, Firmware, Habits, Update, announce
 from hanscope.captures.simulator.han import HUB, Han, Node, Role
 from hanscope.captures.simulator.simulation import Scenario, run
 from hanscope.captures.simulator.truth import Truth

@@ -7,13 +7,12 @@ from typing import Final, Protocol, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hanscope.captures.simulator.air import WIDTH, Air, Frames, Noise
+from hanscope.captures.simulator.air import SECOND, WIDTH, Air, Frames, Noise
 from hanscope.captures.simulator.background import Background
 from hanscope.captures.simulator.firmware import TAG, Update
 from hanscope.captures.simulator.han import Han
 from hanscope.captures.simulator.truth import Blocks, Missed, Truth, UpdateTruth
 
-SECOND: Final = 1_000_000_000
 QUIET_NS: Final = 3 * SECOND
 """At the end of a window nothing new begins, so that nothing reaches into the next one."""
 START_NS: Final = 1_767_225_600 * SECOND
@@ -42,7 +41,9 @@ class Scenario:
 
 
 def run(scenario: Scenario, writer: Writer, *, frames: int | None = None, seconds: int | None = None) -> Truth:
-    """Simulates so many frames in the capture, or so many seconds."""
+    """Simulates so many frames in the capture, or so many seconds. `ValueError` if that is nothing or without end."""
+    if (frames is None) == (seconds is None) or (frames or seconds or 0) < 1:
+        raise ValueError("say how many frames, or how many seconds, are wanted: 1 or more")
     return _Run(scenario, writer).until(frames, seconds)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hanscope.captures.simulator.firmware import Firmware
 from hanscope.captures.simulator.han import Han
+from hanscope.dissectors.fields import eui64_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Truth:
             "devices": [
                 {
                     "role": node.role,
-                    "eui64": node.eui64.to_bytes(8, "big").hex(":"),
+                    "eui64": eui64_text(node.eui64),
                     "short": node.short,
                     "link_key": node.link_key.hex() if node.link_key else None,
                 }

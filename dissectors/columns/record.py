@@ -3,7 +3,7 @@
 This module imports Scapy; nothing else in `columns` does.
 """
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from scapy.fields import Field
@@ -99,7 +99,7 @@ def _slot(span: Span, start: int, value: Any, octets: bytes) -> Slot:
     return Slot("opaque", start, size)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _is_little(fld: Field[Any, Any], size: int) -> bool:
     """The octet order of a field, found by having it read 01 02 03 …"""
     if size == 1:

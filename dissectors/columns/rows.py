@@ -17,11 +17,15 @@ Index = NDArray[np.int64]
 
 
 def rows(buffer: Octets, at: Index, width: int) -> Octets:
-    """`width` octets from each position: uint8 (n, width), contiguous.
+    """`width` octets from each position: uint8 (n, width), contiguous. Octets beyond the end of `buffer` are zero.
 
     An overlapping view of opaque items is indexed, so that each row is one copy of memory and not `width` of them.
     """
-    items = np.ndarray((max(len(buffer) - width + 1, 0),), f"V{width}", buffer, strides=(1,))
+    if not len(at) or not width:
+        return np.zeros((len(at), width), np.uint8)
+    if int(at.max()) + width > len(buffer):
+        buffer = np.concatenate([buffer, np.zeros(width, np.uint8)])
+    items = np.ndarray((len(buffer) - width + 1,), f"V{width}", buffer, strides=(1,))
     return items[at].view(np.uint8).reshape(len(at), width)
 
 

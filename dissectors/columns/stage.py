@@ -88,7 +88,9 @@ class Group:
     def rows(self, width: int) -> Octets:
         """The first `width` octets of each frame, (n, width); octets behind a frame's end are arbitrary."""
         if self._rows is None or self._rows.shape[1] < width:
-            reach = max((slot.start + slot.size for slot in self.layout.slots.values() if slot.kind == "uint"), default=8)
+            reach = max(
+                (slot.start + slot.size for slot in self.layout.slots.values() if slot.kind == "uint"), default=8
+            )
             self._rows = rows(self.buffer, self.at, -(-max(width, reach) // 8) * 8)
         return self._rows
 

@@ -41,7 +41,9 @@ class Nonces:
         """Counter blocks with counter 0: flags, nonce, two zero octets; (n, 2) little-endian words."""
         out = np.empty((len(self.eui64), 2), np.uint64)
         out[:, 0] = (self.eui64 << np.uint64(8)) | np.uint64(1)
-        out[:, 1] = (self.eui64 >> np.uint64(56)) | (self.frame_counter << np.uint64(8)) | (self.control << np.uint64(40))
+        out[:, 1] = (
+            (self.eui64 >> np.uint64(56)) | (self.frame_counter << np.uint64(8)) | (self.control << np.uint64(40))
+        )
         return out
 
 
@@ -84,7 +86,9 @@ class BulkCcm:
         out, tag = self._in_slices(nonces, header, body, length, seal=False)
         return out, (tag == mic).all(axis=1)
 
-    def encrypt(self, nonces: Nonces, header: Octets, plain: Octets, length: NDArray[np.int64]) -> tuple[Octets, Octets]:
+    def encrypt(
+        self, nonces: Nonces, header: Octets, plain: Octets, length: NDArray[np.int64]
+    ) -> tuple[Octets, Octets]:
         """Seals frames; arguments as in `decrypt`. Returns ciphertext (n, w) and MIC (n, 4)."""
         return self._in_slices(nonces, header, plain, length, seal=True)
 

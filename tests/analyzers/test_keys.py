@@ -35,9 +35,7 @@ def test_a_bare_key_is_tried_as_network_and_as_link_key() -> None:
         (f"link:{HEX.upper()}", KnownKey("link", OCTETS, "command line")),
         (
             f"link:{HEX}@00:0d:6f:00:0a:90:69:e0,00158D0000123456",
-            KnownKey(
-                "link", OCTETS, "command line", devices=frozenset({0x000D6F000A9069E0, 0x00158D0000123456})
-            ),
+            KnownKey("link", OCTETS, "command line", devices=frozenset({0x000D6F000A9069E0, 0x00158D0000123456})),
         ),
         ("network:00:01:02:03:04:05:06:07:08:09:0a:0b:0c:0d:0e:0f", KnownKey("network", OCTETS, "command line")),
     ],

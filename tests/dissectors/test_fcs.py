@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from hanscope.dissectors.fcs import crc16, remainders, valid
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hanscope.dissectors.fcs import crc16, remainders, valid
 
 
 @pytest.mark.parametrize(

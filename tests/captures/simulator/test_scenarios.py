@@ -170,3 +170,5 @@ def test_an_unknown_scenario_is_refused_with_the_known_ones(tmp_path: Path) -> N
         simulate("nonsense", tmp_path / "x.pcap")
     with pytest.raises(ValueError, match="of a length of your choice"):
         simulate("demo", tmp_path / "x.pcapng", frames=7)
+    with pytest.raises(ValueError, match="1 or more"):
+        simulate("benchmark", tmp_path / "x.pcap", frames=0)

@@ -37,7 +37,8 @@ CAPTURES = (
 )
 
 SEEDS = {
-    "Mac": [octets(frame)[:-2] for frame in HUE + SMART_ENERGY] + [octets("030801ffffffff07"), octets("63886f5b4a0000341204")],
+    "Mac": [octets(frame)[:-2] for frame in HUE + SMART_ENERGY]
+    + [octets("030801ffffffff07"), octets("63886f5b4a0000341204")],
     "Nwk": [octets(frame)[9:-2] for frame in HUE + SMART_ENERGY if len(frame) > 20],
     "NwkCommand": [octets(frame) for frame in PLAIN_NWK_COMMANDS],
     "Aps": [octets(frame) for frame in PLAIN_APS],
@@ -78,9 +79,7 @@ def assert_group_equals_scapy(stage: str, group: Group, inputs: Sequence[bytes])
     compared = 0
     for name, slot in group.layout.slots.items():
         layer, field = name.split(".")
-        values = [
-            next(one for one in layers if type(one).__name__ == layer).fields[field] for layers, _ in expected
-        ]
+        values = [next(one for one in layers if type(one).__name__ == layer).fields[field] for layers, _ in expected]
         if slot.kind == "uint":
             column = [int(value) for value in group.uint(name)]
         elif slot.kind == "opaque":
