@@ -440,11 +440,20 @@ def _capture(story: _Story) -> Capture:
 
 
 def _devices(story: _Story, transfers: Sequence[Transfer]) -> Iterator[Device]:
-    """The transmitters of one capture, with a guess at their roles and what it rests on."""
+    """The devices of one capture, with a guess at their roles and what it rests on.
+
+    What a device sent under its EUI-64 alone (while it joined) counts with what it sent under its short address.
+    """
     eui64_of = {(one.pan_id, one.short): one.eui64 for one in story.sightings}
+    short_of = {eui64: place for place, eui64 in eui64_of.items()}
     servers = {(one.pan_id, one.server.short) for one in transfers}
     clients = {(one.pan_id, one.client.short) for one in transfers}
-    for (pan_id, short, eui64), heard in sorted(story.transmitters.heard.items()):
+    merged: dict[tuple[int, int, int], Heard] = {}
+    for (pan_id, short, eui64), heard in story.transmitters.heard.items():
+        if short < 0 and (known := short_of.get(eui64)) is not None and (*known, 0) in story.transmitters.heard:
+            pan_id, short, eui64 = *known, 0  # noqa: PLW2901 -- the same device
+        merged.setdefault((pan_id, short, eui64), Heard(first_frame=heard.first_frame)).add(heard)
+    for (pan_id, short, eui64), heard in sorted(merged.items()):
         known = eui64 or eui64_of.get((pan_id, short), 0)
         role, evidence = _role(pan_id, short, heard, servers, clients)
         yield Device(

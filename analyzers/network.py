@@ -1,6 +1,7 @@
 """Who transmits in a capture, how often and how well it was heard."""
 
 from dataclasses import dataclass, fields
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +114,16 @@ class Heard:
     rssi_count: int = 0
     data_requests: int = 0
 
+    def add(self, other: "Heard") -> None:
+        """Adds what was heard of it elsewhere."""
+        for name in _SUMS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.first_frame = min(self.first_frame, other.first_frame)
+        self.last_frame = max(self.last_frame, other.last_frame)
+
+
+_SUMS: Final = tuple(one.name for one in fields(Heard) if one.name not in {"first_frame", "last_frame"})
+
 
 class Transmitters:
     """Adds up the traffic of all batches, for up to `LIMIT` transmitters."""
@@ -126,15 +137,17 @@ class Transmitters:
         """Frames of transmitters beyond the limit."""
 
     def add(self, traffic: Traffic) -> None:
-        names = [one.name for one in fields(Heard) if one.name not in ("first_frame", "last_frame")]
         for at in range(len(traffic)):
             who = int(traffic.pan_id[at]), int(traffic.short[at]), int(traffic.eui64[at])
-            entry = self.heard.get(who)
-            if entry is None:
-                if len(self.heard) >= self.LIMIT:
-                    self.ignored += int(traffic.frames[at])
-                    continue
-                entry = self.heard[who] = Heard(first_frame=int(traffic.first_frame[at]))
-            for name in names:
-                setattr(entry, name, getattr(entry, name) + getattr(traffic, name)[at].item())
-            entry.last_frame = max(entry.last_frame, int(traffic.last_frame[at]))
+            if who not in self.heard and len(self.heard) >= self.LIMIT:
+                self.ignored += int(traffic.frames[at])
+                continue
+            here = Heard(
+                **{name: getattr(traffic, name)[at].item() for name in _SUMS},
+                first_frame=int(traffic.first_frame[at]),
+                last_frame=int(traffic.last_frame[at]),
+            )
+            if who in self.heard:
+                self.heard[who].add(here)
+            else:
+                self.heard[who] = here

@@ -34,7 +34,8 @@ the first sign to the end, a restart or silence. The rules:
   difference counts; a request time in the past counts as 0, and nothing counts for more than a day.
 * **Offers** that no block follows make a transfer `offered`, or `refused` when the client declined it; after an end
   they only belong to the ended attempt. A query that the server declines makes one transfer `refused` with the version
-  that the client has, unless it loads such an image later.
+  that the client has, unless it loads such an image later, or has just loaded that very version: then the query shows
+  that the upgrade worked, and ends the attempt's story.
 * **State.** The last word of the Upgrade End exchange or an ABORT; statuses of an Upgrade End Request that the cluster
   does not know count as aborted. `downloaded`: every octet was received, or is proven to have reached the client.
 """
@@ -482,7 +483,7 @@ class TransferBuilder:
                 return
             self._attempts += 1
             refusal = Attempt(dialogue.client, dialogue.server, identity, asked, sign, declined=True)
-            refusal.tell(asked, "client asked for a newer image")
+            refusal.tell(asked, f"client asked for a newer image, has {identity}")
             dialogue.refusals[identity] = refusal
         refusal.tell(sign, what)
 
@@ -581,7 +582,7 @@ class TransferBuilder:
         _mark_superseded(attempts)
         for dialogue in self._dialogues.values():
             for refusal in dialogue.refusals.values():
-                if not any(_follows(attempt, refusal) for attempt in attempts):
+                if not any(_follows(attempt, refusal) or _upgraded(attempt, refusal) for attempt in attempts):
                     attempts.append(refusal)
         attempts.sort(key=lambda attempt: (attempt.first[2], attempt.first[0]))
         counts: dict[tuple[int, Identity], int] = {}
@@ -677,6 +678,17 @@ def _follows(attempt: Attempt, refusal: Attempt) -> bool:
     """Whether the client loads an image of that kind after all."""
     same = attempt.kind_of_image() == refusal.kind_of_image()
     return same and attempt.begun is not None and attempt.begun[0] > refusal.first[0]
+
+
+def _upgraded(attempt: Attempt, query: Attempt) -> bool:
+    """Whether the client has just loaded what it now says it runs: its query then tells that the upgrade worked.
+
+    The query becomes part of the attempt's story.
+    """
+    if not attempt.finished or attempt.identity != query.identity or attempt.client is not query.client:
+        return False
+    attempt.events += query.events[: max(EVENTS_KEPT - len(attempt.events), 0)]
+    return True
 
 
 def _status(status: int) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, Final
 
-from hanscope.dissectors.layer import Layer, Malformed, MalformedError, ToEnd
+from hanscope.dissectors.layer import IfRoom, Layer, Malformed, MalformedError, ToEnd, When
 from scapy.fields import (
     BitEnumField,
     BitField,
@@ -18,7 +18,9 @@ from scapy.fields import (
     Field,
     FieldListField,
     LEShortEnumField,
+    LEShortField,
     StrFixedLenField,
+    StrLenField,
 )
 from scapy.packet import Packet
 
@@ -32,8 +34,9 @@ class EUI64Field(Field[Any, Any]):
     Scapy's own shows an address below 2^16 as if it were a short one (fault M20).
     """
 
-    def __init__(self, name: str, default: int | str | None = None) -> None:
-        super().__init__(name, default, "<Q")
+    def __init__(self, name: str, default: int | str | None = None, order: str = "<") -> None:
+        """`order` is `>` in the few places that have the most significant octet first."""
+        super().__init__(name, default, f"{order}Q")
 
     def h2i(self, pkt: Packet | None, x: int | str | None) -> int | None:
         return eui64(x) if isinstance(x, str) else x
@@ -127,6 +130,16 @@ class DerivedOctet(_Derived, ByteField):
         self.derive = derive
 
 
+class DerivedShort(_Derived, LEShortField):
+    """16 bits that are derived if left `None`."""
+
+    __slots__ = ["derive"]
+
+    def __init__(self, name: str, derive: Callable[[Any], int]) -> None:
+        super().__init__(name, None)
+        self.derive = derive
+
+
 class DerivedOctetEnum(_Derived, ByteEnumField):
     """A named octet that is derived if left `None`."""
 
@@ -145,6 +158,11 @@ def given(*names: str) -> Callable[[Any], bool]:
 def count_of(name: str) -> Callable[[Any], int]:
     """How many elements, or octets, a field has: what a count is derived from."""
     return lambda layer: len(layer.getfieldval(name) or ())
+
+
+def records_in(name: str) -> Callable[[Any], int]:
+    """How many records a `RecordsToEnd` has: what a count is derived from."""
+    return lambda layer: len(getattr(layer, name))
 
 
 def identifier_in(table: Mapping[int, type[Packet]], otherwise: int = 0) -> Callable[[Any], int]:
@@ -171,6 +189,50 @@ def capability_information() -> list[Any]:
         BitField("full_function_device", 0, 1),
         BitField("alternate_coordinator", 0, 1),
     ]
+
+
+def string(name: str) -> list[Any]:
+    """A string and, before it, the octet that tells its length; FF there means that there is none."""
+    length = f"{name}_length"
+    return [DerivedOctet(length, count_of(name)), StrLenField(name, b"", length_from=_string_size(length))]
+
+
+def _string_size(length: str) -> Callable[[Any], int]:
+    return lambda layer: _size_of_string(getattr(layer, length))
+
+
+def _size_of_string(length: int) -> int:
+    return 0 if length == 0xFF else length
+
+
+def trailing(*fields: Any) -> list[Any]:
+    """Fields that later revisions put behind a command: each is there only if the one before it is."""
+    return [
+        IfRoom(fld) if before is None else IfRoom(fld, _present(before.name))
+        for before, fld in zip((None, *fields), fields, strict=False)
+    ]
+
+
+def trailing_string(name: str, behind: str | None = None) -> list[Any]:
+    """As `trailing`, a string; `behind` names the field without which it is not there either."""
+    length, value = string(name)
+    present = (lambda _: True) if behind is None else _present(behind)
+    return [_LengthIfGiven(length, name, present), When(value, _present(length.name))]
+
+
+def _present(name: str) -> Callable[[Any], bool]:
+    return lambda layer: name in layer.fields
+
+
+class _LengthIfGiven(IfRoom):
+    """The length of a string that may be left out; built if the string has a value."""
+
+    def __init__(self, fld: DerivedOctet, of: str, cond: Callable[[Any], bool]) -> None:
+        super().__init__(fld, cond)
+        self.of = of
+
+    def addfield(self, pkt: Packet, s: bytes, val: Any) -> bytes:
+        return self.fld.addfield(pkt, s, val) if val is not None or pkt.getfieldval(self.of) else s
 
 
 class ListOf(FieldListField):
@@ -235,6 +297,19 @@ class RecordsToEnd(ToEnd):
 
     def i2repr(self, pkt: Packet | None, x: bytes | None) -> str:
         return repr(self.i2h(pkt, x))
+
+
+class LayersToEnd(RecordsToEnd):
+    """Records up to the end of the frame that are layers: of fixed size or with counts and lengths in them."""
+
+    def __init__(self, name: str, layer: type[Layer]) -> None:
+        super().__init__(name, lambda octets: _front(layer, octets), bytes)
+
+
+def _front(cls: type[Layer], octets: bytes) -> tuple[Layer, bytes]:
+    """A layer off the front of `octets`, and what is left."""
+    layer = cls()
+    return layer, layer.do_dissect(octets)
 
 
 def cluster_of(layer: Packet) -> int:

@@ -234,7 +234,9 @@ class Layer(Packet):
             return
         cls = self.guess_payload_class(s)
         if not s:
-            if _needs_octets(cls):
+            if not cls.fields_desc:
+                self._add_empty(cls)
+            elif _needs_octets(cls):
                 self._add_malformed(cls)
             return
         if trace is not None:
@@ -247,6 +249,12 @@ class Layer(Packet):
             payload = cls(s, _internal=1, _underlayer=self)
         except MalformedError as error:
             payload = _malformed(s, error)
+        self.add_payload(payload)
+
+    def _add_empty(self, cls: type[Packet]) -> None:
+        """Puts a payload class on record that has no fields: a command whose identifier says all."""
+        payload = cls(_internal=1, _underlayer=self)
+        payload.dissect(b"")
         self.add_payload(payload)
 
     def _add_malformed(self, cls: type[Packet]) -> None:

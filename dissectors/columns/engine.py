@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 
 STAGES: Final = ("Mac", "Nwk", "NwkCommand", "Aps")
 
-_SOURCES: Final = ("layer.py", "fields.py", "ieee802154.py", "columns/layout.py", "columns/record.py", "zigbee")
+_SOURCES: Final = (
+    "layer.py",
+    "fields.py",
+    "ieee802154.py",
+    "columns/layout.py",
+    "columns/record.py",
+    "zigbee",
+    "zigbee/clusters",
+)
 """Files and folders of `dissectors` that decide what a recorded layout says."""
 
 
@@ -46,7 +54,7 @@ def fingerprint() -> str:
     digest = hashlib.sha256(metadata.version("scapy").encode())
     for name in _SOURCES:
         place = here / name
-        for file in sorted(place.glob("*.py")) if place.is_dir() else [place]:
+        for file in [place] if place.suffix else sorted(place.glob("*.py")):
             digest.update(file.read_bytes())
     return digest.hexdigest()
 

@@ -92,7 +92,7 @@ def _slot(span: Span, start: int, value: Any, octets: bytes) -> Slot:
     elif isinstance(value, bytes):
         if raw == value:
             return Slot("octets", start, size)
-    elif isinstance(value, int) and not span.field.islist and 0 < size <= 8:
+    elif isinstance(value, int) and not span.field.islist and 0 < size <= 8 and not _is_signed(span.field, size):
         little = _is_little(span.field, size)
         if int.from_bytes(raw, "little" if little else "big") == value:
             return Slot("uint", start, size, little=little)
@@ -107,3 +107,10 @@ def _is_little(fld: Field[Any, Any], size: int) -> bool:
     probe = bytes(range(1, size + 1))
     _, value = fld.getfield(Packet(), probe)
     return value == int.from_bytes(probe, "little")
+
+
+@cache
+def _is_signed(fld: Field[Any, Any], size: int) -> bool:
+    """Whether a field can be negative, which columns of unsigned numbers cannot say: only Scapy reads it."""
+    _, value = fld.getfield(Packet(), b"\xff" * size)
+    return value < 0
