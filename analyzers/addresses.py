@@ -41,7 +41,9 @@ class AddressBook:
         return self._tables.get(pan_id)
 
     def learn(self, pan_id: Index, short: Index, eui64: NDArray[np.uint64], number: Index) -> None:
-        """Notes which short address belongs to which EUI-64; rows without one of them (or with a broadcast) teach nothing."""
+        """Notes which short address belongs to which EUI-64; rows without one of them (or with a broadcast) teach
+        nothing.
+        """
         useful = (
             (eui64 != 0) & (eui64 != np.uint64(0xFFFFFFFFFFFFFFFF)) & (short >= 0) & (short < 0xFFF8) & (pan_id >= 0)
         )
@@ -52,7 +54,7 @@ class AddressBook:
             new = mine[table[short[mine]] != eui64[mine]]
             if not len(new):
                 continue
-            heard, first = np.unique(np.stack((short[new].astype(np.uint64), eui64[new])), axis=1, return_index=True)
+            _, first = np.unique(np.stack((short[new].astype(np.uint64), eui64[new])), axis=1, return_index=True)
             for at in np.sort(first):
                 row = int(new[at])
                 sighting = Sighting(pan, int(short[row]), int(eui64[row]), int(number[row]))
@@ -60,7 +62,6 @@ class AddressBook:
                 if self._count < NEWS:
                     self._count += 1
                     self._news.append(sighting)
-            del heard
 
     def tell(self, sightings: tuple[Sighting, ...]) -> None:
         """Takes over what another book learned."""

@@ -1,8 +1,8 @@
 """From capture files to an `Analysis`: the one path that everything runs through.
 
-Chunks are read in order; each is dissected here or, when the file is large, by one of several processes; what depends on order
-(reassembly, transfers) is done here, in order, so that the number of processes changes nothing in the result. A file is
-read a second time when keys or addresses that were learned late may open what stayed shut before.
+Chunks are read in order; each is dissected here or, when the file is large, by one of several processes; what depends
+on order (reassembly, transfers) is done here, in order, so that the number of processes changes nothing in the result.
+A file is read a second time when keys or addresses that were learned late may open what stayed shut before.
 """
 
 import os
@@ -84,9 +84,9 @@ def analyze(
 ) -> AnalysisRun:
     """Analyzes captures one after the other; keys learned from one are used on those after it.
 
-    `processes`: dissecting processes at most (default: one a core; 1: none besides this). Ctrl-C ends the reading; what was
-    read until then is concluded from, and `Analysis.interrupted` says so. Raises `CaptureError` if a capture can not be read
-    at all.
+    `processes`: dissecting processes at most (default: one a core; 1: none besides this). Ctrl-C ends the reading; what
+    was read until then is concluded from, and `Analysis.interrupted` says so. Raises `CaptureError` if a capture can
+    not be read at all.
     """
     known = layoutcache.load()
     engine = Engine(known)
@@ -111,7 +111,9 @@ def _cores() -> int:
 
 
 class _Readable:
-    """A capture that can be read twice: standard input and pipes are copied to a temporary file while they are waited for."""
+    """A capture that can be read twice: standard input and pipes are copied to a temporary file while they are waited
+    for.
+    """
 
     def __init__(self, path: str) -> None:
         self.shown = "standard input" if path == "-" else path

@@ -5,9 +5,9 @@ several processes at once. What follows from one batch to the next (fragments, t
 `hanscope.analyzers.analysis`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from hanscope.analyzers.context import Context
 from hanscope.analyzers.keys import KeyRing, KnownKey, Uses
 from hanscope.analyzers.network import Traffic, traffic_of
 from hanscope.analyzers.opening import Opener, Reason, Sealed, sealed_frames
-from hanscope.analyzers.tables import DEFAULT_RESPONSE, OtaTable
+from hanscope.analyzers.tables import ABSENT, DEFAULT_RESPONSE, OtaTable
 from hanscope.captures.batch import Fcs, FrameBatch
 from hanscope.dissectors.columns.engine import Engine
 from hanscope.dissectors.columns.layout import Layout, Layouts
@@ -27,6 +27,9 @@ from hanscope.dissectors.columns.stage import Group, Sifted
 OTA_CLUSTER: Final = 0x0019
 ROUNDS: Final = 6
 """How often a batch is read again because it taught a key: a network key opens the way to a link key, and so on."""
+
+TRANSPORTED: Final = 1000
+"""Transport-Key commands of one kind and batch that are looked at."""
 
 OTA_COMMANDS: Final = {
     "ImageNotify": 0x00,
@@ -60,7 +63,7 @@ _COLUMNS: Final = {
     "query_jitter": "query_jitter",
 }
 """Which column of `OtaTable` each field of the OTA layers goes to."""
-_FIELD_CONTROL: Final = {0x01, 0x03, 0x04}
+_FIELD_CONTROL: Final = frozenset({0x01, 0x03, 0x04})
 """Commands whose payload begins with a field control octet."""
 
 
@@ -295,14 +298,14 @@ class Dissector:
             if group.layout.next_stage in ("Aps", "NwkCommand"):
                 at = group.at + group.layout.payload_at
                 payloads.plain(
-                    group.layout.next_stage == "Aps",
                     group.index,
                     group.buffer,
                     at,
                     group.length - group.layout.payload_at,
+                    data=group.layout.next_stage == "Aps",
                 )
         for sealed in sealed_frames(nwk.with_slot("SecuredPayload.ciphertext", "rest"), "NwkSecurity"):
-            sealed = self._with_source(sealed, hop_eui64, mac_eui64, full)
+            self._fill_source(sealed, hop_eui64, mac_eui64, full)
             pan_id, number = full.pan_id[sealed.row], full.number[sealed.row]
             plain, reason = self._opener.nwk(sealed, pan_id, number, self.ring)
             self._shut(result, "NWK", pan_id, reason, number)
@@ -318,16 +321,15 @@ class Dissector:
             self.read(result, full, self._aps(result, full, row, buffer, at, length))
         result.sightings = book.news()
 
-    def _with_source(
+    def _fill_source(
         self, sealed: Sealed, hop_eui64: NDArray[np.uint64], mac_eui64: NDArray[np.uint64], context: Context
-    ) -> Sealed:
+    ) -> None:
         """NWK frames without extended nonce: the transmitter's EUI-64 from the MAC header or the address book."""
         if sealed.eui64.all():
-            return sealed
+            return
         fallback = np.where(mac_eui64 != 0, mac_eui64, hop_eui64)[sealed.row]
         fallback = self.addresses.fill(context.pan_id[sealed.row], context.mac_source[sealed.row], fallback)
         sealed.eui64[:] = np.where(sealed.eui64 == 0, fallback, sealed.eui64)
-        return sealed
 
     def _sight(
         self,
@@ -439,7 +441,7 @@ class _Payloads:
     def __init__(self) -> None:
         self._kept: dict[bool, list[tuple[Index, Octets, Index]]] = {True: [], False: []}
 
-    def plain(self, data: bool, row: Index, buffer: Octets, at: Index, length: Index) -> None:  # noqa: FBT001 -- a kind, not a switch
+    def plain(self, row: Index, buffer: Octets, at: Index, length: Index, *, data: bool) -> None:
         width = -(-int(length.max(initial=1)) // 16) * 16
         self._kept[data].append((row, padded(buffer, at, length, width), length))
 
@@ -456,7 +458,9 @@ class _Payloads:
 
 
 def _flat(parts: Sequence[tuple[Index, Octets, Index]]) -> tuple[Octets, tuple[Index, Index, Index]]:
-    """Tables of rows one after the other in one flat buffer: the buffer; and for each row its number, place and length."""
+    """Tables of rows one after the other in one flat buffer: the buffer; and for each row its number, place and
+    length.
+    """
     size = sum(table.size for _, table, _ in parts)
     buffer = np.empty(size + SLACK, np.uint8)
     buffer[size:] = 0
@@ -531,25 +535,24 @@ def _fragments(parts: Sequence[Part], context: Context) -> Fragments:
     )
 
 
-def _transported(part: Part, context: Context) -> Iterable[KnownKey]:
+def _transported(part: Part, context: Context) -> Iterator[KnownKey]:
     """The keys of Transport-Key commands (ZigBee 05-3474 4.4.10.1)."""
     group = part.group
+    slots = group.layout.slots
+    if "TransportKey.key" not in slots:
+        return
     kinds = group.uint("TransportKey.key_type")
     keys = group.octets("TransportKey.key")
     number, pan_id = context.number[part.rows], context.pan_id[part.rows]
-    sequence = (
-        group.uint("TransportKey.key_sequence_number")
-        if "TransportKey.key_sequence_number" in group.layout.slots
-        else None
-    )
-    for at in range(min(len(group), 1000)):
+    network = "TransportKey.key_sequence_number" in slots
+    sequence = group.uint("TransportKey.key_sequence_number") if network else kinds
+    for at in range(min(len(group), TRANSPORTED)):
         source = f"frame {int(number[at])} (Transport-Key)"
-        kind = int(kinds[at])
-        if kind in (1, 5) and sequence is not None:
+        if network:
             yield KnownKey(
                 "network", keys[at].tobytes(), source, pan_id=int(pan_id[at]), sequence_number=int(sequence[at])
             )
-        elif kind in (0, 2, 3, 4):
+        else:
             yield KnownKey("link", keys[at].tobytes(), source)
 
 
@@ -559,46 +562,50 @@ def ota_table(parts: Sequence[Part], context: Context) -> OtaTable:
     if not total:
         return OtaTable.of(0)
     columns: dict[str, Index] = {}
-
-    def column(name: str) -> Index:
-        if name not in columns:
-            columns[name] = np.full(total, -1, np.int64)
-        return columns[name]
-
     data: list[Octets] = []
     data_size = 0
     start = 0
-    for group, _, secured in parts:
-        here = slice(start, start + len(group))
+    for part in parts:
+        here = slice(start, start + len(part.group))
         start = here.stop
-        layout, slots = group.layout, group.layout.slots
-        layer = next((one for one in layout.layers if one in OTA_COMMANDS), "DefaultResponse")
-        column("command")[here] = OTA_COMMANDS.get(layer, DEFAULT_RESPONSE)
-        column("aps_secured")[here] = secured
-        column("from_server")[here] = group.uint("Zcl.server_to_client")
-        column("zcl_sequence")[here] = group.uint("Zcl.transaction_sequence_number")
-        column("aps_counter")[here] = group.uint("Aps.counter")
-        column("profile")[here] = group.uint("Aps.profile")
-        column("source_endpoint")[here] = group.uint("Aps.source_endpoint")
-        if "Aps.destination_endpoint" in slots:
-            column("destination_endpoint")[here] = group.uint("Aps.destination_endpoint")
-        if layer == "DefaultResponse":
-            column("answered")[here] = group.uint("DefaultResponse.command_identifier")
-        if OTA_COMMANDS.get(layer) in _FIELD_CONTROL and f"{layer}.manufacturer_code" in slots:
-            at = slots[f"{layer}.manufacturer_code"].start - 1
-            column("field_control")[here] = group.rows(at + 1)[:, at]
-        for name, target in _COLUMNS.items():
-            slot = f"{layer}.{name}"
-            if slot in slots:
-                column(target)[here] = group.uint(slot)
-        if "ImageBlockResponse.image_data" in slots:
-            at, length = group.extent("ImageBlockResponse.image_data")
-            width = int(length.max(initial=0))
-            table = rows(group.buffer, at, width) if width else np.zeros((0, 0), np.uint8)
-            column("data_at")[here] = data_size + np.arange(len(group)) * width
-            column("data_length")[here] = length
+        for name, values in _ota_columns(part):
+            if name not in columns:
+                columns[name] = np.full(total, ABSENT, np.int64)
+            columns[name][here] = values
+        if "ImageBlockResponse.image_data" in part.group.layout.slots:
+            at, length = part.group.extent("ImageBlockResponse.image_data")
+            table = rows(part.group.buffer, at, int(length.max(initial=0)))
+            for name in ("data_at", "data_length"):
+                columns.setdefault(name, np.full(total, ABSENT, np.int64))
+            columns["data_at"][here] = data_size + np.arange(len(table)) * table.shape[1]
+            columns["data_length"][here] = length
             data.append(table.reshape(-1))
             data_size += table.size
     row = _joined([part.rows for part in parts])
     image_data = np.concatenate(data) if data else None
     return OtaTable.of(total, image_data, **context.take(row).columns(), **columns).sorted()
+
+
+def _ota_columns(part: Part) -> Iterator[tuple[str, NDArray[Any] | int]]:
+    """What the ZCL and APS layers of one group tell, as columns of an `OtaTable`."""
+    group = part.group
+    layout, slots = group.layout, group.layout.slots
+    layer = next((one for one in layout.layers if one in OTA_COMMANDS), "DefaultResponse")
+    command = OTA_COMMANDS.get(layer, DEFAULT_RESPONSE)
+    yield "command", command
+    yield "aps_secured", int(part.secured)
+    yield "from_server", group.uint("Zcl.server_to_client")
+    yield "zcl_sequence", group.uint("Zcl.transaction_sequence_number")
+    yield "aps_counter", group.uint("Aps.counter")
+    yield "profile", group.uint("Aps.profile")
+    yield "source_endpoint", group.uint("Aps.source_endpoint")
+    if "Aps.destination_endpoint" in slots:
+        yield "destination_endpoint", group.uint("Aps.destination_endpoint")
+    if layer == "DefaultResponse":
+        yield "answered", group.uint("DefaultResponse.command_identifier")
+    if command in _FIELD_CONTROL:
+        at = slots[f"{layer}.manufacturer_code"].start - 1
+        yield "field_control", group.rows(at + 1)[:, at]
+    for name, target in _COLUMNS.items():
+        if f"{layer}.{name}" in slots:
+            yield target, group.uint(f"{layer}.{name}")

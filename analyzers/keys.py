@@ -1,6 +1,7 @@
 """Keys: where they come from, which frames they may open, and the ledger of what they did open.
 
-A key comes from a TOML file, the command line, a capture's decryption secrets or a Transport-Key command that was heard.
+A key comes from a TOML file, the command line, a capture's decryption secrets or a Transport-Key command that was
+heard.
 
 ```toml
 [[network]]
@@ -40,7 +41,9 @@ KeyKind = Literal["network", "link"]
 
 
 class KeyFileError(ValueError):
-    """A key, or a file of keys, that cannot be understood; the message is one line that says where and how to mend it."""
+    """A key, or a file of keys, that cannot be understood; the message is one line that says where and how to mend
+    it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,8 @@ Uses = dict[KnownKey, Use]
 def ledger(ring: KeyRing, uses: Uses, *, show_keys: bool) -> tuple[Key, ...]:
     """The key ledger: every given or learned key, and the well-known ones that opened something.
 
-    A key that was given without its kind stands in the ring as both; the kind that opened nothing is left out if the other did.
+    A key that was given without its kind stands in the ring as both; the kind that opened nothing is left out if the
+    other did.
     """
     entries = [*ring.keys, *(key for key in uses if key not in ring.keys)]
     used = {key.octets for key in uses}
@@ -237,7 +241,7 @@ def load_key_file(path: str | Path) -> KeyRing:
         raise KeyFileError(f"{path}: not a TOML file: {error}") from None
     unknown = content.keys() - {"network", "link"}
     if unknown:
-        raise KeyFileError(f"{path}: unknown table {sorted(unknown)[0]!r}; there are [[network]] and [[link]]")
+        raise KeyFileError(f"{path}: unknown table {min(unknown)!r}; there are [[network]] and [[link]]")
     keys: list[KnownKey] = []
     for kind in ("network", "link"):
         entries = content.get(kind, [])
@@ -251,7 +255,7 @@ def load_key_file(path: str | Path) -> KeyRing:
 def _entry(kind: KeyKind, entry: dict[str, Any], where: str, file: str) -> KnownKey:
     allowed = {"network": {"key", "pan_id", "sequence_number"}, "link": {"key", "devices"}}[kind] | {"comment"}
     if unknown := entry.keys() - allowed:
-        raise KeyFileError(f"{where}: unknown entry {sorted(unknown)[0]!r}; known are {', '.join(sorted(allowed))}")
+        raise KeyFileError(f"{where}: unknown entry {min(unknown)!r}; known are {', '.join(sorted(allowed))}")
     if not isinstance(entry.get("key"), str):
         raise KeyFileError(f"{where}: the entry 'key' with 32 hexadecimal digits is missing")
     made = KnownKey(kind, _key_octets(entry["key"], where), f"key file {file}")

@@ -1,4 +1,6 @@
-"""Where known layouts are kept between runs, so that Scapy need not be imported for kinds of frames that were met before."""
+"""Where known layouts are kept between runs, so that Scapy need not be imported for kinds of frames that were met
+before.
+"""
 
 import os
 from contextlib import suppress

@@ -1,8 +1,8 @@
 """Opening encrypted frames in bulk: which keys are tried on which frames, in what order, and why a frame stayed shut.
 
-NWK frames (ZigBee 05-3474 4.3.1) are tried with the network keys of their PAN and key sequence number. APS frames (4.4.1) are
-tried with the keys that their key identifier names; the link key that opened a pair of devices is tried first on that pair.
-A MIC of 32 bits that holds is the proof.
+NWK frames (ZigBee 05-3474 4.3.1) are tried with the network keys of their PAN and key sequence number. APS frames
+(4.4.1) are tried with the keys that their key identifier names; the link key that opened a pair of devices is tried
+first on that pair. A MIC of 32 bits that holds is the proof.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,8 @@ LEVEL: Final = 5
 PROBES: Final = 16
 """Frames that a key is tried on before it is tried on all of a kind, where there are many keys."""
 TRIALS: Final = 20_000
-"""Single trials for unknown pairs of devices in one batch; what a hostile capture asks beyond stays shut and says so."""
+"""Single trials for unknown pairs of devices in one batch; what a hostile capture asks beyond stays shut and says
+so."""
 
 
 class Reason(IntEnum):
@@ -170,7 +171,9 @@ class Opener:
             self.uses.setdefault(key, Use()).add(use)
 
     def nwk(self, frames: Sealed, pan_id: Index, number: Index, ring: KeyRing) -> tuple[Octets, NDArray[np.uint8]]:
-        """Opens NWK frames. `pan_id`, `number` (frame numbers): one for each. Returns plaintext (n, w) and `Reason`s (n,)."""
+        """Opens NWK frames. `pan_id`, `number` (frame numbers): one for each. Returns plaintext (n, w) and `Reason`s
+        (n,).
+        """
         plain = np.zeros_like(frames.body)
         reason = np.full(len(frames), Reason.NO_KEY, np.uint8)
         reason[frames.eui64 == 0] = Reason.SOURCE_UNKNOWN

@@ -1,8 +1,8 @@
 """APS fragments to whole messages (ZigBee 05-3474 2.2.8.4.5), across batches.
 
-All fragments of a message share addresses, endpoints, cluster, profile and APS counter. The first tells how many there are. The
-counter wraps after 256 messages, so a set that stays incomplete is given up after `PATIENCE_NS`, or when a first
-fragment with other octets begins a new message under the same counter.
+All fragments of a message share addresses, endpoints, cluster, profile and APS counter. The first tells how many there
+are. The counter wraps after 256 messages, so a set that stays incomplete is given up after `PATIENCE_NS`, or when a
+first fragment with other octets begins a new message under the same counter.
 """
 
 from dataclasses import dataclass, field

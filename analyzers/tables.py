@@ -1,7 +1,7 @@
 """The tables that analyzers work on: columns of one kind of message, all of one length, in capture order.
 
-A column is an int64 array in which `ABSENT` (-1) says that the message has no such field. Addresses, codes and versions are the
-numbers of the specification; EUI-64s are uint64 arrays in which 0 says *not known*.
+A column is an int64 array in which `ABSENT` (-1) says that the message has no such field. Addresses, codes and versions
+are the numbers of the specification; EUI-64s are uint64 arrays in which 0 says *not known*.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ Column = NDArray[np.int64]
 class OtaTable:
     """OTA Upgrade commands (ZCL 11.13) and default responses on cluster 0x0019, one row a *frame heard*.
 
-    A frame that was sent again (MAC retry, relay by a router, APS retry) is a row each time. `image_data` is one buffer;
-    the data of row i are `image_data[data_at[i] : data_at[i] + data_length[i]]`, and `data_at` ascends.
+    A frame that was sent again (MAC retry, relay by a router, APS retry) is a row each time. `image_data` is one
+    buffer; the data of row i are `image_data[data_at[i] : data_at[i] + data_length[i]]`, and `data_at` ascends.
     """
 
     number: Column

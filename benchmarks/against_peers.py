@@ -2,9 +2,10 @@
 
     python benchmarks/against_peers.py --frames 100000 1000000 10000000
 
-For each size a capture is simulated; hanscope, tshark (its fastest way and its usual one) and, on a small sample, a program
-on stock Scapy take every firmware block out of it, in turn. The images are put together from what each found and compared
-with the simulation's truth. Printed: frames a second (whole process, wall clock, best of the runs), ratios, peak memory of a process.
+For each size a capture is simulated; hanscope, tshark (its fastest way and its usual one) and, on a small sample, a
+program on stock Scapy take every firmware block out of it, in turn. The images are put together from what each found
+and compared with the simulation's truth. Printed: frames a second (whole process, wall clock, best of the runs),
+ratios, peak memory of a process.
 """
 
 import argparse

@@ -7,7 +7,7 @@ significant bit of each octet down, so that a layout depends on exactly the bits
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from hanscope.dissectors.layer import IfRoom, Layer, Malformed, MalformedError, ToEnd, When
 from scapy.fields import (
@@ -59,6 +59,22 @@ def eui64(text: str) -> int:
 def eui64_text(number: int) -> str:
     """An EUI-64 as people write it, most significant octet first."""
     return number.to_bytes(8, "big").hex(":")
+
+
+class IntegerField(Field[Any, Any]):
+    """An unsigned integer of a size that Scapy has no field for; `order` is `<` or `>`."""
+
+    __slots__ = ["order"]
+
+    def __init__(self, name: str, default: int | None, size: int, order: Literal["<", ">"] = "<") -> None:
+        super().__init__(name, default, f"{size}s")
+        self.order: Literal["little", "big"] = "little" if order == "<" else "big"
+
+    def m2i(self, pkt: Packet | None, x: bytes) -> int:
+        return int.from_bytes(x, self.order)
+
+    def i2m(self, pkt: Packet | None, x: int | None) -> bytes:
+        return (x or 0).to_bytes(self.sz, self.order)
 
 
 class LECodeField(LEShortEnumField):
@@ -217,7 +233,10 @@ def trailing_string(name: str, behind: str | None = None) -> list[Any]:
     """As `trailing`, a string; `behind` names the field without which it is not there either."""
     length, value = string(name)
     present = (lambda _: True) if behind is None else _present(behind)
-    return [_LengthIfGiven(length, name, present), When(value, _present(length.name))]
+    return [
+        _LengthIfGiven(length, name, present),
+        When(value, lambda layer: length.name in layer.fields or name in layer.fields),
+    ]
 
 
 def _present(name: str) -> Callable[[Any], bool]:

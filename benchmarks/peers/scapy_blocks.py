@@ -3,7 +3,8 @@
     python scapy_blocks.py CAPTURE NETWORK_KEY LINK_KEY…
 
 Output: one line a block, tab separated: destination, manufacturer code, image type, file version, offset, data.
-It does what a person would write with Scapy in an afternoon: no more checks than needed, one key search for each pair of devices.
+It does what a person would write with Scapy in an afternoon: no more checks than needed, one key search for each pair
+of devices.
 """
 
 import binascii
@@ -41,7 +42,7 @@ def opened(cipher: AESCCM, layer: bytes, header: int, security: ZigbeeSecurityHe
         return None
 
 
-def main(path: str, network_key: str, *link_keys: str) -> None:
+def main(path: str, network_key: str, *link_keys: str) -> None:  # noqa: C901, PLR0912 -- a peer as people write it
     network = AESCCM(bytes.fromhex(network_key), tag_length=4)
     links = [AESCCM(bytes.fromhex(key), tag_length=4) for key in link_keys]
     known: dict[tuple[int, int], AESCCM] = {}

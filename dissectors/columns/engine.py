@@ -1,4 +1,5 @@
-"""The engine: the four stages over our layers, whose Scapy side is imported only when an unknown kind of frame turns up.
+"""The engine: the four stages over our layers, whose Scapy side is imported only when an unknown kind of frame turns
+up.
 
 | stage | begins at | sees |
 |---|---|---|

@@ -1,7 +1,7 @@
 """Gathering: fixed-width pieces of a flat buffer, wherever they begin.
 
-A buffer that frames are gathered from has `SLACK` readable octets behind its last frame, so that a row may reach past the
-end of a short frame; what lies there is for the caller to ignore.
+A buffer that frames are gathered from has `SLACK` readable octets behind its last frame, so that a row may reach past
+the end of a short frame; what lies there is for the caller to ignore.
 """
 
 from typing import Any, Final
@@ -30,7 +30,9 @@ def rows(buffer: Octets, at: Index, width: int) -> Octets:
 
 
 def numbers(table: Octets, start: int, size: int, *, little: bool) -> NDArray[Any]:
-    """Column of unsigned integers of 1, 2, 4 or 8 octets at `start` of each row, without copying where that is possible."""
+    """Column of unsigned integers of 1, 2, 4 or 8 octets at `start` of each row, without copying where that is
+    possible.
+    """
     count, width = table.shape
     if size in (1, 2, 4, 8):
         return np.ndarray((count,), f"{'<' if little else '>'}u{size}", table, start, (width,))

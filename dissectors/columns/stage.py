@@ -1,9 +1,9 @@
 """Stages: sorting frames into layouts, and reading the fields of all frames of a layout at once.
 
 A frame is sorted by its first 16 bits through a table, which leaves a few candidate layouts; their further guards are
-compared as masked words, the most frequent candidate first. Dissection is deterministic, so at most one layout fits and the
-order is a matter of speed only. A frame that nothing fits is a specimen for a new layout, up to `LAYOUT_CAP` of them; beyond
-it stays *loose*: counted, and left to Scapy.
+compared as masked words, the most frequent candidate first. Dissection is deterministic, so at most one layout fits and
+the order is a matter of speed only. A frame that nothing fits is a specimen for a new layout, up to `LAYOUT_CAP` of
+them; beyond it stays *loose*: counted, and left to Scapy.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -66,7 +66,8 @@ class BulkCcm:
     """CCM* over many frames with one key."""
 
     def __init__(self, key: bytes) -> None:
-        self._aes = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305 -- CCM* is built from single blocks
+        # CCM* is built from single blocks, which is what ECB gives.
+        self._aes = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305
 
     def _encrypt(self, blocks: NDArray[np.uint64]) -> NDArray[np.uint64]:
         """AES of each 16-octet row."""
@@ -79,9 +80,9 @@ class BulkCcm:
     ) -> tuple[Octets, NDArray[np.bool_]]:
         """Opens frames that share a header length, **longest first**.
 
-        header (n, a): the authenticated octets; body (n, w): ciphertext without the MIC, arbitrary octets behind its end, w a
-        multiple of 16 that holds every `length` (n,); mic (n, 4). Returns the plaintext (n, w), zero behind its end, and
-        which MICs hold (n,) bool; the plaintext of a frame whose MIC does not hold is worthless.
+        header (n, a): the authenticated octets; body (n, w): ciphertext without the MIC, arbitrary octets behind its
+        end, w a multiple of 16 that holds every `length` (n,); mic (n, 4). Returns the plaintext (n, w), zero behind
+        its end, and which MICs hold (n,) bool; the plaintext of a frame whose MIC does not hold is worthless.
         """
         out, tag = self._in_slices(nonces, header, body, length, seal=False)
         return out, (tag == mic).all(axis=1)

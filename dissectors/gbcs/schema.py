@@ -57,7 +57,7 @@ class Type:
     kind: str
     """A key of `UNIVERSAL`, `CHOICE`, `ANY`, or `EXPLICIT` (a tag around `element`)."""
     name: str = ""
-    """Of its assignment; empty for a type that is written in place."""
+    """Of its assignment, the innermost one; empty for a type that is written in place."""
     tag: int | None = None
     """First octet of the encoding; `None` where several can be (CHOICE, ANY)."""
     components: tuple[Component, ...] = ()
@@ -88,7 +88,7 @@ class Schema:
         self._types: dict[str, Type] = {}
         self._identifiers: dict[str, str] = {}
         # `Name ::= type`, or `name OBJECT IDENTIFIER ::= { 1 2 3 }`; each ends where the next begins.
-        signs = [at for at, token in enumerate(tokens) if token == "::="]
+        signs = [at for at, word in enumerate(tokens) if word == "::="]
         starts = [at - (3 if tokens[at - 1] == "IDENTIFIER" else 1) for at in signs]
         for start, sign, end in zip(starts, signs, [*starts[1:], len(tokens)], strict=True):
             if sign - start == 1:
@@ -108,9 +108,10 @@ class Schema:
             if name not in self._assignments:
                 raise SchemaError(f"no type {name}")
             reader = _Reader(self, self._assignments[name])
-            self._types[name] = replace(reader.type(), name=name)
+            found = reader.type()
             if not reader.at_end():
                 raise SchemaError(f"{name}: more than one type")
+            self._types[name] = found if found.name else replace(found, name=name)
         return self._types[name]
 
     def identifier_name(self, identifier: str) -> str | None:
@@ -184,9 +185,15 @@ class _Reader:
         components: list[Component] = []
         self._expect("{")
         while not self._take("}"):
-            components.append(Component(self._next(), self.type(), self._take("OPTIONAL")))
+            components.append(Component(self._next(), self.type(), self._optional()))
             self._take(",")
         return tuple(components)
+
+    def _optional(self) -> bool:
+        default = self._take("DEFAULT")
+        if default:
+            self._next()
+        return default or self._take("OPTIONAL")
 
     def _names(self) -> dict[int, str]:
         names: dict[int, str] = {}
@@ -215,4 +222,4 @@ class _Reader:
 @cache
 def gbcs_schema() -> Schema:
     """The schema of the ASN.1 payloads."""
-    return Schema(files(__package__).joinpath("gbcs.asn1").read_text(encoding="utf-8"))
+    return Schema(files("hanscope.dissectors.gbcs").joinpath("gbcs.asn1").read_text(encoding="utf-8"))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import SMART_ENERGY, SMART_ENERGY_KEYS, octets
+from equality import assert_group_equals_scapy
+from oracles import SMART_ENERGY, SMART_ENERGY_KEYS, octets
 
 from hanscope.analyzers import analysis as module
 from hanscope.analyzers.analysis import analyze
@@ -83,8 +84,6 @@ def test_hue_equals_the_vendors_file(data: Path) -> None:
 
 
 def test_columns_equal_scapy_behind_the_keys_too(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from test_engine import assert_group_equals_scapy  # noqa: PLC0415 -- the comparison of the engine's own test
-
     compared: dict[str, int] = defaultdict(int)
     sift = Stage.sift
 

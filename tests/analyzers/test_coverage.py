@@ -1,9 +1,10 @@
 """The interval map against sets of octets, and the reasons for missing ranges against the table in the module."""
 
 import numpy as np
-from hanscope.analyzers.coverage import Intervals, latest_cover, missing
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hanscope.analyzers.coverage import Intervals, latest_cover, missing
 
 ranges = st.lists(
     st.tuples(st.integers(0, 60), st.integers(0, 12)).map(lambda one: (one[0], one[0] + one[1])), max_size=12

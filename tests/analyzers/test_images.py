@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hanscope.analyzers.images import MOST_ELEMENTS, examine
 from hanscope.analyzers.results import Image
 from hanscope.dissectors.crypto.mmo import mmo

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from hanscope.analyzers import imagestore
-from hanscope.analyzers.imagestore import BLOCK, ImageStore, assemble
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from hanscope.analyzers import imagestore
+from hanscope.analyzers.imagestore import BLOCK, ImageStore, assemble
 
 LIMIT = 200
 

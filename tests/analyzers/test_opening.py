@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import SMART_ENERGY, SMART_ENERGY_KEYS, key_option, octets, tshark
+from oracles import SMART_ENERGY, SMART_ENERGY_KEYS, key_option, octets, tshark
 
 from hanscope.analyzers.addresses import AddressBook
 from hanscope.analyzers.analysis import analyze

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hanscope.analyzers import transfers
 from hanscope.analyzers.imagestore import ImageStore
 from hanscope.analyzers.tables import ABSENT, DEFAULT_RESPONSE, OtaTable
 from hanscope.analyzers.transfers import TransferBuilder, TransferRecord
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SECOND = 1_000_000_000
 IMAGE = np.random.default_rng(7).integers(0, 256, 5000, dtype=np.uint8).tobytes()

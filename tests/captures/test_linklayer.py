@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from capture_files import FRAME, interface, option, packet, pcap_header, pcap_record, section
-from support import tshark
+from oracles import tshark
 
 from hanscope.captures.batch import Fcs, FrameBatch
 from hanscope.captures.files import open_capture

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from capture_files import FRAME, read, tshark_times
-from support import packed, tshark
+from oracles import packed, tshark
 
 from hanscope.captures.batch import Comment, Secret
 from hanscope.captures.linklayer import TAP

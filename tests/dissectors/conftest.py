@@ -6,8 +6,9 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
-from hanscope.dissectors.layer import layers_of
 from scapy.packet import Packet
+
+from hanscope.dissectors.layer import layers_of
 
 
 def octets(text: str) -> bytes:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hanscope.dissectors.ieee802154 import Mac
-from hanscope.dissectors.layer import Malformed, MalformedError, Trace, layers_of, tracing
-from hanscope.dissectors.zigbee import Aps, Nwk, NwkCommand
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.packet import Packet, Raw
+
+from hanscope.dissectors.ieee802154 import Mac
+from hanscope.dissectors.layer import Malformed, MalformedError, Trace, layers_of, tracing
+from hanscope.dissectors.zigbee import Aps, Nwk, NwkCommand
 
 MAC = "618801341201000200 "
 NWK = MAC + "0800 0100 0200 1e07 "

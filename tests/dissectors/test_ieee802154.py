@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from scapy.packet import Packet
+
 from hanscope.dissectors.ieee802154 import (
     MOST_ELEMENTS,
     AddressingMode,
@@ -19,7 +21,6 @@ from hanscope.dissectors.ieee802154 import (
 )
 from hanscope.dissectors.layer import Malformed, MalformedError, Undissected, layers_of
 from hanscope.dissectors.zigbee import Aps, Nwk, ZigbeeBeacon
-from scapy.packet import Packet
 
 Dissect = Callable[[type[Packet], str], list[Packet]]
 

@@ -5,6 +5,7 @@ from hashlib import sha256
 from types import ModuleType
 
 import pytest
+
 from hanscope.analyzers import results
 
 HUB = "00:0d:6f:00:0a:90:69:e0"

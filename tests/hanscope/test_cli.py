@@ -11,11 +11,11 @@ from types import ModuleType
 
 import jsonschema
 import pytest
+
+from hanscope.__main__ import main
 from hanscope.analyzers import results
 from hanscope.analyzers.analysis import AnalysisRun
 from hanscope.captures.files import CaptureError
-
-from hanscope.__main__ import main
 from hanscope.export import ExportError
 from hanscope.report.json import shipped_schema
 

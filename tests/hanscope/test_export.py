@@ -5,11 +5,11 @@ import jsonschema
 import msgspec
 import numpy as np
 import pytest
+
 from hanscope.analyzers import results
 from hanscope.analyzers.coverage import Intervals
 from hanscope.analyzers.imagestore import ImageStore, StoredImage
 from hanscope.analyzers.transfers import TransferRecord
-
 from hanscope.export import ExportError, PartialMap, export, file_stem, write_atomically
 
 WHOLE_NAME = "00158d0000c0ffee_1021-0013-00200000_T1.ota"

@@ -5,8 +5,8 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from oracles import SMART_ENERGY, SMART_ENERGY_KEYS
 from scapy.packet import Packet
-from support import SMART_ENERGY, SMART_ENERGY_KEYS
 
 from hanscope.captures.simulator import kinds
 from hanscope.captures.simulator.han import Han, Node, Role

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import key_option, tshark
+from oracles import key_option, tshark
 
 from hanscope.captures.simulator.kinds import WELL_KNOWN_KEY
 from hanscope.captures.simulator.scenarios import benchmark, demo, demo_keys, simulate

@@ -21,7 +21,12 @@ def frames(count: int, header: int, width: int, seed: int) -> tuple[Nonces, np.n
         dice.integers(0, 2**8, count, np.uint64),
     )
     length = np.sort(dice.integers(0, width + 1, count))[::-1].copy()
-    return nonces, dice.integers(0, 256, (count, header), np.uint8), dice.integers(0, 256, (count, width), np.uint8), length
+    return (
+        nonces,
+        dice.integers(0, 256, (count, header), np.uint8),
+        dice.integers(0, 256, (count, width), np.uint8),
+        length,
+    )
 
 
 def nonce(nonces: Nonces, row: int) -> bytes:
@@ -33,9 +38,7 @@ def nonce(nonces: Nonces, row: int) -> bytes:
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    count=st.integers(1, 40), header=st.integers(0, 64), blocks=st.integers(1, 8), seed=st.integers(0, 2**32)
-)
+@given(count=st.integers(1, 40), header=st.integers(0, 64), blocks=st.integers(1, 8), seed=st.integers(0, 2**32))
 def test_bulk_equals_cryptography(count: int, header: int, blocks: int, seed: int) -> None:
     nonces, head, plain, length = frames(count, header, 16 * blocks, seed)
     sealed, mic = BulkCcm(KEY).encrypt(nonces, head, plain, length)

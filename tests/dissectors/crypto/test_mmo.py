@@ -4,6 +4,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hanscope.dissectors.crypto.mmo import (
     Mmo,
     hmac_mmo,
@@ -12,8 +15,6 @@ from hanscope.dissectors.crypto.mmo import (
     mmo,
     verify_key_hash,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 WELL_KNOWN = b"ZigBeeAlliance09"
 

@@ -1,6 +1,7 @@
 from hashlib import sha256
 
 import pytest
+
 from hanscope.dissectors.images.gbcs import (
     P256_ORDER,
     Trailer,

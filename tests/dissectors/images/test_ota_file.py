@@ -2,6 +2,9 @@ import dataclasses
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hanscope.dissectors.images.ota_file import (
     Header,
     OtaFileError,
@@ -14,8 +17,6 @@ from hanscope.dissectors.images.ota_file import (
     read_element,
     tag_name,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 # A file with every part as the clause has it; written by hand, field by field.
 SIGNED_TEST = bytes.fromhex(

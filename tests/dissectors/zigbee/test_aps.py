@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from scapy.packet import Packet
+
 from hanscope.dissectors.ieee802154 import Mac
 from hanscope.dissectors.layer import Malformed, Undissected
 from hanscope.dissectors.zigbee import (
@@ -17,7 +19,6 @@ from hanscope.dissectors.zigbee import (
     Zcl,
 )
 from hanscope.dissectors.zigbee.aps import ApsFrameType, DeliveryMode, Fragmentation, KeyType, RequestedKeyType
-from scapy.packet import Packet
 
 Dissect = Callable[[type[Packet], str], list[Packet]]
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from scapy.packet import Packet
+
 from hanscope.dissectors.ieee802154 import Mac
 from hanscope.dissectors.layer import Malformed
 from hanscope.dissectors.zigbee import Aps, Nwk, NwkCommand, NwkSecurity, SecuredPayload
@@ -17,7 +19,6 @@ from hanscope.dissectors.zigbee.nwk import (
     RouteRecord,
     RouteRequest,
 )
-from scapy.packet import Packet
 
 Dissect = Callable[[type[Packet], str], list[Packet]]
 MAC = "618801341201000200 "

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 import pytest
+from scapy.packet import Packet
+
 from hanscope.dissectors.layer import Malformed, Undissected
 from hanscope.dissectors.zigbee import Aps, Zcl, ota
 from hanscope.dissectors.zigbee.codes import Status
 from hanscope.dissectors.zigbee.ota import OtaCommand, PayloadType
 from hanscope.dissectors.zigbee.zcl import ZclFrameType
-from scapy.packet import Packet
 
 Dissect = Callable[[type[Packet], str], list[Packet]]
 APS = "00 40 1900 0901 0b 55 "

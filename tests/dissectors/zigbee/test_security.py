@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+from scapy.packet import Packet
+
 from hanscope.dissectors.ieee802154 import Mac
 from hanscope.dissectors.layer import Malformed
 from hanscope.dissectors.zigbee import ApsSecurity, Nwk, NwkSecurity, SecuredPayload
-from scapy.packet import Packet
 
 Dissect = Callable[[type[Packet], str], list[Packet]]
 NWK = "0802 0100 0200 1e 07 "

@@ -3,6 +3,9 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hanscope.dissectors.layer import MalformedError
 from hanscope.dissectors.zigbee.values import (
     Array,
@@ -13,8 +16,6 @@ from hanscope.dissectors.zigbee.values import (
     pack_value,
     unpack_value,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 EXAMPLES: list[tuple[int, str, Value]] = [
     (0x00, "", None),

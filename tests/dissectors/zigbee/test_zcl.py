@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 import pytest
+from scapy.packet import Packet
+
 from hanscope.dissectors.layer import Malformed, Undissected
 from hanscope.dissectors.zigbee import Aps, AttributeRecord, ReadAttributes, ReportAttributes, Zcl
 from hanscope.dissectors.zigbee.values import DataType
 from hanscope.dissectors.zigbee.zcl import ReadAttributesResponse, WriteAttributesResponse, WriteStatus, ZclFrameType
-from scapy.packet import Packet
 
 Dissect = Callable[[type[Packet], str], list[Packet]]
 

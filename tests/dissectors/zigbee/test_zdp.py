@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 import pytest
+from scapy.packet import Packet
+
 from hanscope.dissectors.layer import Malformed, Undissected
 from hanscope.dissectors.zigbee import Aps, Zdp
-from scapy.packet import Packet
 
 Dissect = Callable[[type[Packet], str], list[Packet]]
 

@@ -3,8 +3,8 @@ import json as stdlib_json
 import jsonschema
 import msgspec
 import pytest
-from hanscope.analyzers.results import Analysis
 
+from hanscope.analyzers.results import Analysis
 from hanscope.report import json
 
 

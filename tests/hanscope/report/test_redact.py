@@ -1,6 +1,6 @@
 import msgspec
-from hanscope.analyzers import results
 
+from hanscope.analyzers import results
 from hanscope.report import json
 from hanscope.report.redact import Redactor
 

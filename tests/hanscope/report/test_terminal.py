@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hanscope.analyzers import results
 
+from hanscope.analyzers import results
 from hanscope.report import terminal
 
 HERE = Path(__file__).parent

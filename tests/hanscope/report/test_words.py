@@ -1,6 +1,6 @@
 import pytest
-from hanscope.analyzers import results
 
+from hanscope.analyzers import results
 from hanscope.report import words
 
 GAP = results.MissingRange(start=1024, end=2048, reason="never requested")

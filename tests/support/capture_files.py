@@ -3,7 +3,7 @@
 import struct
 from pathlib import Path
 
-from support import tshark
+from oracles import tshark
 
 from hanscope.captures.files import CaptureFile, open_capture
 
