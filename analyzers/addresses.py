@@ -1,16 +1,22 @@
 """EUI-64s and short addresses: learned from every frame that tells both, asked for by frames that tell only one."""
 
+from __future__ import annotations
+
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hanscope.dissectors.columns.rows import Index
+from hanscope.dissectors.columns.rows import Index, distinct
 
 PANS: Final = 64
 """PANs for which addresses are kept; a table of 65,536 short addresses each."""
 NEWS: Final = 65_536
 """Sightings that are kept at most, over all batches."""
+
+
+SIGHTINGS: Final = 2048
+"""New sightings of one PAN that are taken in from one batch."""
 
 
 class Sighting(NamedTuple):
@@ -52,16 +58,18 @@ class AddressBook:
             if table is None:
                 continue
             new = mine[table[short[mine]] != eui64[mine]]
-            if not len(new):
-                continue
-            _, first = np.unique(np.stack((short[new].astype(np.uint64), eui64[new])), axis=1, return_index=True)
-            for at in np.sort(first):
-                row = int(new[at])
+            # Each turn takes in one sighting and leaves the rows that tell something else.
+            for _ in range(SIGHTINGS):
+                if not len(new):
+                    break
+                row = int(new[0])
                 sighting = Sighting(pan, int(short[row]), int(eui64[row]), int(number[row]))
                 table[sighting.short] = sighting.eui64
                 if self._count < NEWS:
                     self._count += 1
                     self._news.append(sighting)
+                new = new[1:]
+                new = new[table[short[new]] != eui64[new]]
 
     def tell(self, sightings: tuple[Sighting, ...]) -> None:
         """Takes over what another book learned."""
@@ -97,4 +105,4 @@ def _by_pan(pan_id: Index, which: NDArray[np.bool_]) -> list[tuple[int, NDArray[
     pans = pan_id[rows]
     if (pans == pans[0]).all():
         return [(int(pans[0]), rows)]
-    return [(int(pan), rows[pans == pan]) for pan in np.unique(pans)[:1000]]
+    return [(int(pan), rows[pans == pan]) for pan in distinct(pans)[:1000]]

@@ -12,12 +12,10 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
@@ -48,6 +46,9 @@ from hanscope.captures.files import CaptureFile, open_capture
 from hanscope.captures.linklayer import Decision, Decisions, decide, frames, link_type_name
 from hanscope.dissectors.columns.engine import Engine
 from hanscope.dissectors.columns.layout import Layouts
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 RECENT: Final = 4096
 """Sightings of addresses that a job brings along."""
@@ -229,6 +230,9 @@ class _Reading:
 
     def _pooled(self, capture: CaptureFile, story: _Story, local: Dissector) -> Generator[Dissected, None, None]:
         """Several processes dissect; results come back in the order of the chunks."""
+        from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 -- small captures do without
+        from multiprocessing import get_context  # noqa: PLC0415
+
         method = "fork" if sys.platform == "linux" else "spawn"
         waiting: deque[Future[Dissected]] = deque()
         chunks = self._chunks(capture, story)

@@ -1,5 +1,7 @@
 """One attempt to load one image: what is noted while it runs, and what it comes to. The rules: `transfers.py`."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Literal
@@ -7,10 +9,11 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hanscope.analyzers.coverage import Intervals, Positions, among, distinct, missing
+from hanscope.analyzers.coverage import Intervals, Positions, among, missing
 from hanscope.analyzers.imagestore import BLOCK, ImageStore, StoredImage, assemble
 from hanscope.analyzers.results import MissingRange, Party, TransferEvent, TransferState
 from hanscope.analyzers.tables import ABSENT
+from hanscope.dissectors.columns.rows import distinct
 
 SECOND: Final = 1_000_000_000
 SAME_MESSAGE_NS: Final = 10 * SECOND
@@ -53,7 +56,7 @@ class Identity:
     version: int
 
     @classmethod
-    def of(cls, code: int) -> "Identity":
+    def of(cls, code: int) -> Identity:
         return cls(code >> 48 & 0xFFFF, code >> 32 & 0xFFFF, code & 0xFFFFFFFF)
 
     @property
@@ -61,7 +64,7 @@ class Identity:
         """All of it in one signed number of 64 bits, as in `Rows.identity`."""
         return (self.manufacturer ^ 0x8000) - 0x8000 << 48 | self.image_type << 32 | self.version
 
-    def covers(self, other: "Identity") -> bool:
+    def covers(self, other: Identity) -> bool:
         """Whether it is that image, or names it by wildcards (ZCL 11.13.9.6)."""
         return (
             self.manufacturer in (0xFFFF, other.manufacturer)

@@ -1,18 +1,20 @@
 """Certificates and private keys that a person gives, to verify GBCS messages with.
 
-Organisation certificates name a party and its role in the subject, device certificates a device in the alternative name:
+Organisation certificates name a party and its role, device certificates a device:
 
     organisation   subject: OU = role, two hexadecimal digits; x500UniqueIdentifier = BIT STRING, the EUI-64
     device         empty subject; subjectAltName: hardwareModuleName with the EUI-64 as serial number
 
-Both hold a P-256 key that either signs or agrees on keys, never both. What a certificate says counts, not how its file is
-called: a name that says otherwise is reported. The folder is trusted: neither the issuers' signatures nor validity periods
-(a message has no time that could be relied on) are looked at, and certificates of certificate authorities are passed over.
+Both hold a P-256 key that either signs or agrees on keys, never both. What a certificate says counts, not how its
+file is called: a name that says otherwise is reported. The folder is trusted: neither the issuers' signatures nor
+validity periods (a message has no time that could be relied on) are looked at, and certificates of certificate
+authorities are passed over.
 
-Private keys come from PEM files named by their owner and usage (`90b3d51f30010000-ka.pem`; ka Key Agreement, ds Digital
-Signature, pp-ka prepayment top-ups) or from a JSON list:
+Private keys come from PEM files named by their owner and usage (`90b3d51f30010000-ka.pem`; ka Key Agreement, ds
+Digital Signature, pp-ka prepayment top-ups) or from a JSON list:
 
-    [{"party": "90b3d51f30010000", "usage": "keyAgreement", "prepayment": false, "curve": "P-256", "private_value": "…"}]
+    [{"party": "90b3d51f30010000", "usage": "keyAgreement", "prepayment": false, "curve": "P-256",
+      "private_value": "…"}]
 
 They are never shown, by no `repr` and no error either.
 """
@@ -24,7 +26,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -33,10 +35,12 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
 from hanscope.analyzers.results import Fault
 from hanscope.dissectors.fields import eui64 as parse_eui64
 from hanscope.dissectors.fields import eui64_text
 from hanscope.dissectors.gbcs import crypto
+from hanscope.dissectors.gbcs.codes import RemotePartyRole
 
 LARGEST_FILE: Final = 1 << 20
 """Octets; certificates have some hundred."""
@@ -47,25 +51,14 @@ _ENTITY: Final = x509.NameOID.X500_UNIQUE_IDENTIFIER
 _HARDWARE_MODULE_NAME: Final = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.4")
 
 
+_ROLE_NAMES: Final = {role.value: role.name.lower().replace("_", " ") for role in RemotePartyRole}
+
+
 class Usage(StrEnum):
     """What a key is for."""
 
     DIGITAL_SIGNATURE = "digitalSignature"
     KEY_AGREEMENT = "keyAgreement"
-
-
-class Role(IntEnum):
-    """Roles of remote parties, as organisation certificates give them."""
-
-    ROOT = 0
-    RECOVERY = 1
-    SUPPLIER = 2
-    NETWORK_OPERATOR = 3
-    ACCESS_CONTROL_BROKER = 4
-    TRANSITIONAL_COS = 5
-    WAN_PROVIDER = 6
-    ISSUING_AUTHORITY = 7
-    LOAD_CONTROLLER = 8
 
 
 class CredentialError(ValueError):
@@ -98,6 +91,12 @@ class Certificate:
     @property
     def is_device(self) -> bool:
         return self.role is None
+
+    @property
+    def owner(self) -> str:
+        """As "90:b3:d5:1f:30:01:00:00 (supplier)"."""
+        kind = "device" if self.role is None else _ROLE_NAMES.get(self.role, f"role 0x{self.role:02x}")
+        return f"{eui64_text(self.eui64)} ({kind})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +150,7 @@ class Certificates(_Credentials[Certificate]):
         brokers = [
             certificate.eui64
             for certificate in self.usable
-            if certificate.role == Role.ACCESS_CONTROL_BROKER and certificate.usage is Usage.KEY_AGREEMENT
+            if certificate.role == RemotePartyRole.ACCESS_CONTROL_BROKER and certificate.usage is Usage.KEY_AGREEMENT
         ]
         return tuple(dict.fromkeys(brokers))
 
@@ -306,10 +305,10 @@ def _unwrapped(block: bytes) -> bytes:
 def _contradictions(name: _FileName, certificate: Certificate) -> Iterator[Fault]:
     """Where the file's name says something else than the certificate, which counts."""
     if name.eui64 not in {None, certificate.eui64}:
-        what = f"the certificate is that of {eui64_text(certificate.eui64)}, and is used as such: not what the file's name says"
+        what = f"its name says otherwise, but it is the certificate of {eui64_text(certificate.eui64)}: used as that"
         yield Fault(where=certificate.source, what=what)
     if name.usage not in {None, certificate.usage}:
-        what = f"the certificate is for {certificate.usage}, and is used as such: not what the file's name says"
+        what = f"its name says otherwise, but its key is for {certificate.usage}: used as that"
         yield Fault(where=certificate.source, what=what)
 
 
@@ -367,7 +366,7 @@ def _device(extensions: x509.Extensions) -> int | None:
 
 
 def _serial_number(module_name: bytes) -> int | None:
-    """The EUI-64 in HardwareModuleName ::= SEQUENCE { hwType OBJECT IDENTIFIER, hwSerialNum OCTET STRING } (RFC 4108)."""
+    """The EUI-64 in a HardwareModuleName (RFC 4108): SEQUENCE { hwType OBJECT IDENTIFIER, hwSerialNum OCTETS }."""
     found = _HARDWARE_MODULE.fullmatch(module_name)
     if found is None or found[1][0] != len(module_name) - 2 or found[2][0] != len(found[3]):
         return None
@@ -414,9 +413,10 @@ def _private_keys_in(file: str, octets: bytes) -> _Found[PrivateKey]:
     blocks = [found[0] for found in _PEM_PRIVATE_KEY.finditer(octets)]
     if not blocks and b"PRIVATE KEY-----" not in octets and b"-----BEGIN CERTIFICATE-----" in octets:
         return
+    if len(blocks) != 1:
+        yield Fault(where=file, what="neither a PEM file with one private key nor a JSON list of keys")
+        return
     try:
-        if len(blocks) != 1:
-            raise CredentialError("neither a PEM file with one private key nor a JSON list of keys")
         yield _pem_private_key(file, blocks[0])
     except CredentialError as error:
         yield Fault(where=file, what=str(error))
@@ -465,7 +465,7 @@ def _json_private_key(source: str, entry: Any) -> PrivateKey:
         key = ec.derive_private_key(int.from_bytes(bytes.fromhex(entry["private_value"]), "big"), ec.SECP256R1())
     except (KeyError, AttributeError, *_LIBRARY_ERRORS):
         # Not chained: the library's words might quote the value.
-        what = '"party" (an EUI-64), "usage" (digitalSignature or keyAgreement) and "private_value" (hexadecimal) are needed'
+        what = 'needs "party" (EUI-64), "usage" (digitalSignature or keyAgreement) and "private_value" (hexadecimal)'
         raise CredentialError(what) from None
     return _private_key(eui64, usage, entry.get("prepayment") is True, source, key)
 

@@ -1,5 +1,7 @@
 """What the lower layers tell about each message: the columns that every table above NWK begins with."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -28,11 +30,11 @@ class Context:
     def __len__(self) -> int:
         return len(self.number)
 
-    def take(self, which: NDArray[np.intp] | NDArray[np.int64] | NDArray[np.bool_]) -> "Context":
+    def take(self, which: NDArray[np.intp] | NDArray[np.int64] | NDArray[np.bool_]) -> Context:
         return Context(*(getattr(self, one.name)[which] for one in fields(self)))
 
     @classmethod
-    def joined(cls, parts: Sequence["Context"]) -> "Context":
+    def joined(cls, parts: Sequence[Context]) -> Context:
         """One after the other."""
         if len(parts) == 1:
             return parts[0]

@@ -19,11 +19,15 @@ before. Asking for something beyond x without any request for x means that the s
 the clients that exist go through a file in order.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hanscope.dissectors.columns.rows import distinct
 
 Positions = NDArray[np.int64]
 Reason = Literal["never requested", "requested and never answered", "answered but not captured"]
@@ -39,7 +43,7 @@ class Intervals:
     ends: Positions
 
     @classmethod
-    def of(cls, starts: Positions, ends: Positions) -> "Intervals":
+    def of(cls, starts: Positions, ends: Positions) -> Intervals:
         """The union of any ranges; empty ones are left out."""
         some = ends > starts
         if not some.all():
@@ -63,19 +67,19 @@ class Intervals:
     def pairs(self) -> list[tuple[int, int]]:
         return list(zip(self.starts.tolist(), self.ends.tolist(), strict=True))
 
-    def union(self, other: "Intervals") -> "Intervals":
+    def union(self, other: Intervals) -> Intervals:
         return Intervals.of(np.append(self.starts, other.starts), np.append(self.ends, other.ends))
 
-    def below(self, end: int) -> "Intervals":
+    def below(self, end: int) -> Intervals:
         """What lies before `end`."""
         return Intervals.of(np.minimum(self.starts, end), np.minimum(self.ends, end))
 
-    def gaps(self, size: int) -> "Intervals":
+    def gaps(self, size: int) -> Intervals:
         """What of [0, size) is not in the set."""
         inside = self.below(size)
         return Intervals.of(np.append(0, inside.ends), np.append(inside.starts, size))
 
-    def cut(self, edges: Positions) -> "Intervals":
+    def cut(self, edges: Positions) -> Intervals:
         """The same octets, in pieces that no edge lies inside of."""
         edges = distinct(edges)
         if not len(self):
@@ -103,12 +107,6 @@ class Intervals:
 
 
 NOTHING: Final = Intervals(np.zeros(0, np.int64), np.zeros(0, np.int64))
-
-
-def distinct(values: Positions) -> Positions:
-    """The different values, ascending. (`np.unique` hashes, which takes several times as long.)"""
-    ordered = np.sort(values)
-    return ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
 
 
 def among(values: Positions, others: Positions) -> NDArray[np.bool_]:

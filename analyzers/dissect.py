@@ -5,6 +5,8 @@ several processes at once. What follows from one batch to the next (fragments, t
 `hanscope.analyzers.analysis`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -21,7 +23,7 @@ from hanscope.analyzers.tables import ABSENT, DEFAULT_RESPONSE, OtaTable
 from hanscope.captures.batch import Fcs, FrameBatch
 from hanscope.dissectors.columns.engine import Engine
 from hanscope.dissectors.columns.layout import Layout, Layouts
-from hanscope.dissectors.columns.rows import SLACK, Index, Octets, padded, rows
+from hanscope.dissectors.columns.rows import SLACK, Index, Octets, ascending, distinct, padded, rows
 from hanscope.dissectors.columns.stage import Group, Sifted
 
 OTA_CLUSTER: Final = 0x0019
@@ -75,7 +77,7 @@ class Tally:
     malformed: int = 0
     first_malformed: int | None = None
 
-    def add(self, other: "Tally") -> None:
+    def add(self, other: Tally) -> None:
         self.frames += other.frames
         self.malformed += other.malformed
         firsts = [one for one in (self.first_malformed, other.first_malformed) if one is not None]
@@ -424,8 +426,8 @@ class Dissector:
     ) -> None:
         """Counts the frames that stayed shut, by PAN and reason."""
         which = np.flatnonzero(reason != Reason.OPENED)
-        for pan in np.unique(pan_id[which])[:1000]:
-            for code in np.unique(reason[which]):
+        for pan in distinct(pan_id[which])[:1000]:
+            for code in distinct(reason[which]):
                 mine = which[(pan_id[which] == pan) & (reason[which] == code)]
                 if len(mine):
                     entry = result.shut.setdefault(
@@ -509,7 +511,7 @@ def _pairs(context: Context, row: Index) -> Index:
 def _fragments(parts: Sequence[Part], context: Context) -> Fragments:
     """The fragments of several groups in capture order."""
     row = _joined([part.rows for part in parts])
-    order = np.argsort(row, kind="stable")
+    order = ascending(row)
     count = len(row)
     extents = [part.group.extent("Fragment.octets") for part in parts]
     # The extended header is the control octet and the block number: without them the frame was never fragmented.

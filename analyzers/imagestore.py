@@ -5,6 +5,8 @@ once, when nothing more can come: `assemble`. The first value heard of an octet 
 conflict. Only octets that are there take space, wherever a hostile file offset says that they belong.
 """
 
+from __future__ import annotations
+
 import tempfile
 import weakref
 from collections.abc import Iterator
@@ -15,7 +17,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from hanscope.analyzers.coverage import NOTHING, Intervals, Positions, distinct
+from hanscope.analyzers.coverage import NOTHING, Intervals, Positions
+from hanscope.dissectors.columns.rows import distinct
 
 Octets = NDArray[np.uint8]
 BLOCK: Final = np.dtype(

@@ -1,5 +1,7 @@
 """Who transmits in a capture, how often and how well it was heard."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -7,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hanscope.captures.batch import FrameBatch
-from hanscope.dissectors.columns.rows import Index
+from hanscope.dissectors.columns.rows import Index, distinct
 from hanscope.dissectors.columns.stage import Sifted
 
 
@@ -89,12 +91,12 @@ def _numbered(key: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.int
 
     A few transmitters send nearly everything, so those of a sample are looked for before the rest is sorted.
     """
-    known = np.unique(key[:: max(len(key) // 512, 1)])
+    known = distinct(key[:: max(len(key) // 512, 1)])
     member = np.searchsorted(known, key)
     member[member == len(known)] = 0
     strange = known[member] != key
     if strange.any():
-        known = np.unique(np.concatenate((known, key[strange])))
+        known = distinct(np.concatenate((known, key[strange])))
         member = np.searchsorted(known, key)
     first = np.empty(len(known), np.intp)
     first[member] = np.arange(len(key))
@@ -114,7 +116,7 @@ class Heard:
     rssi_count: int = 0
     data_requests: int = 0
 
-    def add(self, other: "Heard") -> None:
+    def add(self, other: Heard) -> None:
         """Adds what was heard of it elsewhere."""
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))

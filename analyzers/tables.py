@@ -4,12 +4,16 @@ A column is an int64 array in which `ABSENT` (-1) says that the message has no s
 are the numbers of the specification; EUI-64s are uint64 arrays in which 0 says *not known*.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hanscope.dissectors.columns.rows import ascending
 
 ABSENT: Final = -1
 DEFAULT_RESPONSE: Final = 0x100
@@ -85,7 +89,7 @@ class OtaTable:
         return _unpacked, (len(self), {name: _packed(column) for name, column in columns.items()}, self.image_data)
 
     @classmethod
-    def of(cls, rows: int, image_data: NDArray[np.uint8] | None = None, **columns: object) -> "OtaTable":
+    def of(cls, rows: int, image_data: NDArray[np.uint8] | None = None, **columns: object) -> OtaTable:
         """A table of `rows` rows; columns that are not given are ABSENT (EUI-64s: 0)."""
         values: dict[str, object] = {}
         for one in fields(cls):
@@ -103,7 +107,7 @@ class OtaTable:
         return cls(**values)  # pyright: ignore[reportArgumentType] -- built from the class's own fields
 
     @classmethod
-    def joined(cls, tables: "Sequence[OtaTable]") -> "OtaTable":
+    def joined(cls, tables: Sequence[OtaTable]) -> OtaTable:
         """One after the other, image data included."""
         starts = np.cumsum([0, *(len(table.image_data) for table in tables)])
         columns: dict[str, NDArray[np.generic]] = {
@@ -117,9 +121,9 @@ class OtaTable:
         )
         return cls(**columns)  # pyright: ignore[reportArgumentType] -- the class's own fields
 
-    def sorted(self) -> "OtaTable":
+    def sorted(self) -> OtaTable:
         """In capture order, and the image data too."""
-        table = self.take(np.argsort(self.number, kind="stable"))
+        table = self.take(ascending(self.number))
         carriers = np.flatnonzero(table.data_at >= 0)
         at, length = table.data_at[carriers], table.data_length[carriers]
         if (at[1:] >= at[:-1]).all():
@@ -130,7 +134,7 @@ class OtaTable:
         data_at[carriers] = ends - length
         return replace(table, data_at=data_at, image_data=data)
 
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> "OtaTable":
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> OtaTable:
         """The chosen rows; `image_data` is shared, not copied."""
         return OtaTable(
             **{one.name: getattr(self, one.name)[rows] for one in fields(self) if one.name != "image_data"},

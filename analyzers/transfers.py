@@ -40,6 +40,8 @@ the first sign to the end, a restart or silence. The rules:
   does not know count as aborted. `downloaded`: every octet was received, or is proven to have reached the client.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final

@@ -5,6 +5,8 @@ for at least `SLACK` zero octets after the last record, so that rows of a fixed 
 (`rows`) without looking at each record's length.
 """
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -128,11 +130,11 @@ class RecordBatch:
     def __len__(self) -> int:
         return len(self.at)
 
-    def detached(self) -> "RecordBatch":
+    def detached(self) -> RecordBatch:
         """Without the octets, when the file can give them again: cheap to send to another process."""
         return self if self.path is None else replace(self, buffer=np.zeros(0, np.uint8))
 
-    def attached(self) -> "RecordBatch":
+    def attached(self) -> RecordBatch:
         """With the octets, read again from the file if need be.
 
         Raises `CaptureError` when the file has become shorter or unreadable.

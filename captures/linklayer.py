@@ -6,6 +6,8 @@ believed from the label: sniffers write all of them under link type 195, and fil
 fixed by their header, and from values that only metadata take; `frames` applies the conclusion.
 """
 
+from __future__ import annotations
+
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 
 from hanscope.captures.batch import NO_INTERFACE, Fcs, FrameBatch, Int64s, Interface, RecordBatch
 from hanscope.dissectors import fcs
-from hanscope.dissectors.columns.rows import Octets, rows
+from hanscope.dissectors.columns.rows import Octets, distinct, rows
 
 WITH_FCS: Final = 195
 NONASK_PHY: Final = 215
@@ -84,7 +86,7 @@ def _occurring(records: RecordBatch) -> list[int]:
     if not len(records):
         return []
     least, most = int(records.interface.min()), int(records.interface.max())
-    return [least] if least == most else np.unique(records.interface).tolist()
+    return [least] if least == most else distinct(records.interface).tolist()
 
 
 def frames(records: RecordBatch, decisions: Decisions) -> FrameBatch:
@@ -151,7 +153,7 @@ class _Columns(NamedTuple):
     truncated: NDArray[np.bool_]
 
     @classmethod
-    def empty(cls) -> "_Columns":
+    def empty(cls) -> _Columns:
         int64s, int16s = np.zeros(0, np.int64), np.zeros(0, np.int16)
         return cls(
             int64s,

@@ -4,6 +4,8 @@ Lenient where Wireshark is: any version, lengths above the snapshot length, an o
 microseconds of a million and more (they count as seconds). A captured length above 262,144 octets is damage.
 """
 
+from __future__ import annotations
+
 import struct
 from collections.abc import Callable, Generator
 from typing import Final

@@ -6,6 +6,8 @@ count as records, so that record numbers are Wireshark's. Simple packet blocks c
 Nearly all blocks of a real file are enhanced packet blocks: those are read as columns, all others one by one.
 """
 
+from __future__ import annotations
+
 import struct
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -28,7 +30,7 @@ from hanscope.captures.batch import (
 from hanscope.captures.pcap import LARGEST, LARGEST_CHUNK, RECORDS, SMALLEST_CHUNK
 from hanscope.captures.source import Source
 from hanscope.captures.walk import WINDOW, Chain, walk
-from hanscope.dissectors.columns.rows import Octets, rows
+from hanscope.dissectors.columns.rows import Octets, distinct, rows
 
 MAGIC: Final = b"\x0a\x0d\x0d\x0a"
 """Block type of a section header: the same in both byte orders."""
@@ -97,7 +99,7 @@ class _Columns(NamedTuple):
     crc_error: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, count: int) -> "_Columns":
+    def of(cls, count: int) -> _Columns:
         """Columns in which nothing is filled in: records of no interface."""
         time_ns, at, captured, original = np.zeros((4, count), np.int64)
         return cls(time_ns, at, captured, original, np.full(count, NO_INTERFACE, np.uint16), np.zeros(count, np.bool_))
@@ -452,7 +454,7 @@ def _times(ticks: NDArray[np.uint64], interface: NDArray[np.uint32], interfaces:
     if int(interface.min()) == int(interface.max()):
         return _interface_times(ticks, interfaces[int(interface[0])])
     result = np.empty(len(ticks), np.int64)
-    for index in np.unique(interface).tolist():
+    for index in distinct(interface).tolist():
         chosen = interface == index
         result[chosen] = _interface_times(ticks[chosen], interfaces[index])
     return result

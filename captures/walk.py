@@ -6,6 +6,8 @@ the whole chain is proven from its true beginning. What is not proven (a wrong g
 by link, so that the result never depends on a guess.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final

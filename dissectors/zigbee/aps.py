@@ -10,6 +10,9 @@ name key type 2 wrong (C3), and mix the tunnelled frame with the tunnel (C5).
 from enum import IntEnum
 from typing import Any, ClassVar, Final
 
+from scapy.fields import BitEnumField, BitField, ByteEnumField, ByteField, XByteField, XLEShortField
+from scapy.packet import Packet
+
 from hanscope.dissectors.fields import (
     DerivedBitEnum,
     DerivedBits,
@@ -25,8 +28,6 @@ from hanscope.dissectors.zigbee.codes import ZCL_PROFILES, Cluster, Profile
 from hanscope.dissectors.zigbee.security import ApsSecurity
 from hanscope.dissectors.zigbee.zcl import Zcl
 from hanscope.dissectors.zigbee.zdp import Zdp
-from scapy.fields import BitEnumField, BitField, ByteEnumField, ByteField, XByteField, XLEShortField
-from scapy.packet import Packet
 
 
 class ApsFrameType(IntEnum):

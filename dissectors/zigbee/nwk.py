@@ -9,6 +9,18 @@ that are cut short (N9), and read the beacon's transmit offset big-endian (B1).
 from enum import IntEnum
 from typing import Any, ClassVar, Final
 
+from scapy.fields import (
+    BitEnumField,
+    BitField,
+    ByteEnumField,
+    ByteField,
+    LEThreeBytesField,
+    SignedByteField,
+    XByteField,
+    XLEShortField,
+)
+from scapy.packet import Packet
+
 from hanscope.dissectors.fields import (
     DerivedBitEnum,
     DerivedBits,
@@ -25,17 +37,6 @@ from hanscope.dissectors.fields import (
 from hanscope.dissectors.layer import IfRoom, Layer, Undissected, When
 from hanscope.dissectors.zigbee.aps import Aps
 from hanscope.dissectors.zigbee.security import NwkSecurity
-from scapy.fields import (
-    BitEnumField,
-    BitField,
-    ByteEnumField,
-    ByteField,
-    LEThreeBytesField,
-    SignedByteField,
-    XByteField,
-    XLEShortField,
-)
-from scapy.packet import Packet
 
 PRO: Final = 2
 """The protocol version of ZigBee 2007 and PRO."""

@@ -7,6 +7,8 @@ set by hand is written as it is, so that frames of devices that promise a field 
 from enum import IntEnum
 from typing import Any, ClassVar
 
+from scapy.fields import BitField, ByteEnumField, ByteField, LEIntField, LEShortField, XLEIntField, XLEShortField
+
 from hanscope.dissectors.fields import (
     DerivedBits,
     DerivedOctet,
@@ -19,7 +21,6 @@ from hanscope.dissectors.fields import (
 from hanscope.dissectors.layer import IfRoom, Layer, ToEnd, When
 from hanscope.dissectors.zigbee.codes import Cluster, Status
 from hanscope.dissectors.zigbee.zcl import cluster_command
-from scapy.fields import BitField, ByteEnumField, ByteField, LEIntField, LEShortField, XLEIntField, XLEShortField
 
 
 class OtaCommand(IntEnum):

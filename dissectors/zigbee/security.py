@@ -8,10 +8,11 @@ nothing can follow it (S3).
 from enum import IntEnum
 from typing import Any, ClassVar
 
-from hanscope.dissectors.fields import DerivedBitEnum, DerivedBits, EUI64Field, Octets, given
-from hanscope.dissectors.layer import Layer, ToEnd, When
 from scapy.fields import BitEnumField, BitField, ByteField, LEIntField
 from scapy.packet import Packet
+
+from hanscope.dissectors.fields import DerivedBitEnum, DerivedBits, EUI64Field, Octets, given
+from hanscope.dissectors.layer import Layer, ToEnd, When
 
 
 class SecurityLevel(IntEnum):

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar, Final, TypeVar
 
+from scapy.fields import BitField, ByteEnumField, ByteField, XByteField, XLEShortField
+from scapy.packet import Packet
+
 from hanscope.dissectors.fields import DerivedBitEnum, DerivedBits, DerivedOctet, RecordsToEnd, cluster_of, given
 from hanscope.dissectors.layer import Layer, Undissected, When
 from hanscope.dissectors.zigbee.codes import Status
@@ -22,8 +25,6 @@ from hanscope.dissectors.zigbee.values import (
     take_integer,
     unpack_value,
 )
-from scapy.fields import BitField, ByteEnumField, ByteField, XByteField, XLEShortField
-from scapy.packet import Packet
 
 
 class ZclFrameType(IntEnum):
@@ -65,6 +66,11 @@ def name_attributes(cluster: int, names: Mapping[int, str] | type[IntEnum], *, o
     """Registers the names of a cluster's attributes, of its server or of its client side."""
     table = names if isinstance(names, Mapping) else {member.value: member.name for member in names}
     _attribute_names[cluster, of_server] = table
+
+
+def consecutive(first: int, names: str) -> dict[int, str]:
+    """Numbers from `first` on for names that are separated by white space: how tables of attributes are written."""
+    return dict(enumerate(names.split(), first))
 
 
 def attribute_name(cluster: int, attribute_id: int, *, of_server: bool) -> str | None:

@@ -5,11 +5,12 @@ Own layers, because Scapy's know 2 of about 60 commands (fault Z1) and cannot be
 
 from typing import Any, ClassVar, Final
 
+from scapy.fields import ByteEnumField, ByteField, XLEShortField
+from scapy.packet import Packet
+
 from hanscope.dissectors.fields import EUI64Field, ListOf, capability_information, cluster_of
 from hanscope.dissectors.layer import IfRoom, Layer, Undissected, When
 from hanscope.dissectors.zigbee.codes import ZdpCluster, ZdpStatus
-from scapy.fields import ByteEnumField, ByteField, XLEShortField
-from scapy.packet import Packet
 
 
 class DeviceAnnounce(Layer):

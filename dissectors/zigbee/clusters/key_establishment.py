@@ -7,16 +7,17 @@ Each side shows an implicit certificate, an ephemeral point and a proof. Both cr
 from enum import IntEnum
 from typing import Any, ClassVar
 
+from scapy.fields import BitField, ByteEnumField, ByteField, XIntField, XLongField
+from scapy.packet import Packet
+
 from hanscope.dissectors.fields import EUI64Field, IntegerField, LECodeField, Octets
 from hanscope.dissectors.layer import Layer, ToEnd, Undissected
 from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import cluster_command, name_attributes
-from scapy.fields import BitField, ByteEnumField, ByteField, XIntField, XLongField
-from scapy.packet import Packet
 
 
 class KeyEstablishmentAttribute(IntEnum):
-    """Attributes of both sides (C.4.2.2)."""
+    """Attributes of both sides."""
 
     SUPPORTED_SUITES = 0x0000
     """A bit for each `KeyEstablishmentSuite`."""
@@ -27,7 +28,7 @@ name_attributes(Cluster.KEY_ESTABLISHMENT, KeyEstablishmentAttribute, of_server=
 
 
 class KeyEstablishmentCommand(IntEnum):
-    """Commands; each identifier means the same in both directions (C.4.2.3)."""
+    """Commands; each identifier means the same in both directions."""
 
     INITIATE = 0x00
     EPHEMERAL_DATA = 0x01
@@ -36,7 +37,7 @@ class KeyEstablishmentCommand(IntEnum):
 
 
 class KeyEstablishmentSuite(IntEnum):
-    """Cryptographic suites (C.4.2.2)."""
+    """Cryptographic suites."""
 
     SUITE_1 = 0x0001
     """ECMQV with ECQV certificates on sect163k1."""
@@ -45,7 +46,7 @@ class KeyEstablishmentSuite(IntEnum):
 
 
 class TerminateStatus(IntEnum):
-    """Why an establishment ended (C.4.2.3.2.4)."""
+    """Why an establishment ended."""
 
     UNKNOWN_ISSUER = 1
     BAD_KEY_CONFIRM = 2
@@ -56,7 +57,7 @@ class TerminateStatus(IntEnum):
 
 
 class CertificateSuite1(Layer):
-    """An implicit certificate of suite 1, 48 octets (C.4.2.3.1.1).
+    """An implicit certificate of suite 1, 48 octets.
 
     The attributes are the issuer's; those of test certificates begin with the profile.
     """
@@ -82,7 +83,7 @@ class HashAlgorithm(IntEnum):
 
 
 class CertificateSuite2(Layer):
-    """An implicit certificate of suite 2, 74 octets (C.4.2.3.1.1).
+    """An implicit certificate of suite 2, 74 octets.
 
     `valid_from` is in seconds since 1970, `valid_to` in seconds from then on; FFFFFFFF is for ever.
     """
@@ -125,12 +126,12 @@ class _Initiate(Layer):
 
 @cluster_command(Cluster.KEY_ESTABLISHMENT, KeyEstablishmentCommand.INITIATE, server_to_client=False)
 class InitiateKeyEstablishmentRequest(_Initiate):
-    """C.4.2.3.1.1."""
+    """Sent by the initiator."""
 
 
 @cluster_command(Cluster.KEY_ESTABLISHMENT, KeyEstablishmentCommand.INITIATE, server_to_client=True)
 class InitiateKeyEstablishmentResponse(_Initiate):
-    """C.4.2.3.2.1."""
+    """Sent by the responder."""
 
 
 class _EphemeralData(Layer):
@@ -141,12 +142,12 @@ class _EphemeralData(Layer):
 
 @cluster_command(Cluster.KEY_ESTABLISHMENT, KeyEstablishmentCommand.EPHEMERAL_DATA, server_to_client=False)
 class EphemeralDataRequest(_EphemeralData):
-    """C.4.2.3.1.2: the initiator's point, QEU."""
+    """The initiator's point, QEU."""
 
 
 @cluster_command(Cluster.KEY_ESTABLISHMENT, KeyEstablishmentCommand.EPHEMERAL_DATA, server_to_client=True)
 class EphemeralDataResponse(_EphemeralData):
-    """C.4.2.3.2.2: the responder's point, QEV."""
+    """The responder's point, QEV."""
 
 
 class _ConfirmKey(Layer):
@@ -155,12 +156,12 @@ class _ConfirmKey(Layer):
 
 @cluster_command(Cluster.KEY_ESTABLISHMENT, KeyEstablishmentCommand.CONFIRM_KEY_DATA, server_to_client=False)
 class ConfirmKeyDataRequest(_ConfirmKey):
-    """C.4.2.3.1.3: the initiator's proof, MACU."""
+    """The initiator's proof, MACU."""
 
 
 @cluster_command(Cluster.KEY_ESTABLISHMENT, KeyEstablishmentCommand.CONFIRM_KEY_DATA, server_to_client=True)
 class ConfirmKeyDataResponse(_ConfirmKey):
-    """C.4.2.3.2.3: the responder's proof, MACV."""
+    """The responder's proof, MACV."""
 
 
 class _Terminate(Layer):
@@ -175,9 +176,9 @@ class _Terminate(Layer):
 
 @cluster_command(Cluster.KEY_ESTABLISHMENT, KeyEstablishmentCommand.TERMINATE, server_to_client=False)
 class TerminateKeyEstablishmentClientToServer(_Terminate):
-    """C.4.2.3.1.4."""
+    """Sent by the initiator."""
 
 
 @cluster_command(Cluster.KEY_ESTABLISHMENT, KeyEstablishmentCommand.TERMINATE, server_to_client=True)
 class TerminateKeyEstablishmentServerToClient(_Terminate):
-    """C.4.2.3.2.4."""
+    """Sent by the responder."""

@@ -6,15 +6,16 @@ In a GB HAN its tunnels carry GBCS messages. Transfer Data has no length of its 
 from enum import IntEnum
 from typing import Any, ClassVar
 
+from scapy.fields import ByteEnumField, ByteField, LEShortField, XLEShortField
+
 from hanscope.dissectors.fields import DerivedOctet, ListOf, Record, count_of, trailing
 from hanscope.dissectors.layer import Layer, ToEnd
 from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import cluster_command, name_attributes
-from scapy.fields import ByteEnumField, ByteField, LEShortField, XLEShortField
 
 
 class TunnelingAttribute(IntEnum):
-    """Attributes of the server (D.6.2.2)."""
+    """Attributes of the server."""
 
     CLOSE_TUNNEL_TIMEOUT = 0x0000
     """Seconds."""
@@ -24,7 +25,7 @@ name_attributes(Cluster.TUNNELING, TunnelingAttribute, of_server=True)
 
 
 class TunnelingClientCommand(IntEnum):
-    """Commands that the client sends (D.6.2.4)."""
+    """Commands that the client sends."""
 
     REQUEST_TUNNEL = 0x00
     CLOSE_TUNNEL = 0x01
@@ -36,7 +37,7 @@ class TunnelingClientCommand(IntEnum):
 
 
 class TunnelingServerCommand(IntEnum):
-    """Commands that the server sends (D.6.2.5)."""
+    """Commands that the server sends."""
 
     REQUEST_TUNNEL_RESPONSE = 0x00
     TRANSFER_DATA = 0x01
@@ -48,7 +49,7 @@ class TunnelingServerCommand(IntEnum):
 
 
 class TunnelProtocol(IntEnum):
-    """What a tunnel carries (D.6.2.4.1); 0xC8 to 0xFE are the manufacturer's own."""
+    """What a tunnel carries; 0xC8 to 0xFE are the manufacturer's own."""
 
     DLMS_COSEM = 0
     IEC_61107 = 1
@@ -64,7 +65,7 @@ class TunnelProtocol(IntEnum):
 
 
 class TunnelStatus(IntEnum):
-    """What became of a request for a tunnel (D.6.2.5.1)."""
+    """What became of a request for a tunnel."""
 
     SUCCESS = 0
     BUSY = 1
@@ -74,7 +75,7 @@ class TunnelStatus(IntEnum):
 
 
 class TransferDataStatus(IntEnum):
-    """Why data was refused (D.6.2.4.4)."""
+    """Why data was refused."""
 
     NO_SUCH_TUNNEL = 0
     WRONG_DEVICE = 1
@@ -83,7 +84,7 @@ class TransferDataStatus(IntEnum):
 
 @cluster_command(Cluster.TUNNELING, TunnelingClientCommand.REQUEST_TUNNEL, server_to_client=False)
 class RequestTunnel(Layer):
-    """D.6.2.4.1; the size came with version 1.1a."""
+    """The size came with version 1.1a."""
 
     fields_desc: ClassVar[list[Any]] = [
         ByteEnumField("protocol_id", TunnelProtocol.GB_HRGP, TunnelProtocol),
@@ -95,8 +96,6 @@ class RequestTunnel(Layer):
 
 @cluster_command(Cluster.TUNNELING, TunnelingClientCommand.CLOSE_TUNNEL, server_to_client=False)
 class CloseTunnel(Layer):
-    """D.6.2.4.2."""
-
     fields_desc: ClassVar[list[Any]] = [XLEShortField("tunnel_id", 0)]
 
 
@@ -106,7 +105,7 @@ class _TransferData(Layer):
 
 @cluster_command(Cluster.TUNNELING, TunnelingClientCommand.TRANSFER_DATA, server_to_client=False)
 class TransferDataClientToServer(_TransferData):
-    """D.6.2.4.3."""
+    """Sent by the client."""
 
 
 class _TransferDataError(Layer):
@@ -118,7 +117,7 @@ class _TransferDataError(Layer):
 
 @cluster_command(Cluster.TUNNELING, TunnelingClientCommand.TRANSFER_DATA_ERROR, server_to_client=False)
 class TransferDataErrorClientToServer(_TransferDataError):
-    """D.6.2.4.4."""
+    """Sent by the client."""
 
 
 class _OctetsLeft(Layer):
@@ -127,24 +126,22 @@ class _OctetsLeft(Layer):
 
 @cluster_command(Cluster.TUNNELING, TunnelingClientCommand.ACK_TRANSFER_DATA, server_to_client=False)
 class AckTransferDataClientToServer(_OctetsLeft):
-    """D.6.2.4.5."""
+    """Sent by the client."""
 
 
 @cluster_command(Cluster.TUNNELING, TunnelingClientCommand.READY_DATA, server_to_client=False)
 class ReadyDataClientToServer(_OctetsLeft):
-    """D.6.2.4.6."""
+    """Sent by the client."""
 
 
 @cluster_command(Cluster.TUNNELING, TunnelingClientCommand.GET_SUPPORTED_TUNNEL_PROTOCOLS, server_to_client=False)
 class GetSupportedTunnelProtocols(Layer):
-    """D.6.2.4.7."""
-
     fields_desc: ClassVar[list[Any]] = [ByteField("protocol_offset", 0)]
 
 
 @cluster_command(Cluster.TUNNELING, TunnelingServerCommand.REQUEST_TUNNEL_RESPONSE, server_to_client=True)
 class RequestTunnelResponse(Layer):
-    """D.6.2.5.1; the tunnel identifier is 0xFFFF where there is no tunnel. The size came with version 1.1a."""
+    """The tunnel identifier is 0xFFFF where there is no tunnel. The size came with version 1.1a."""
 
     fields_desc: ClassVar[list[Any]] = [
         XLEShortField("tunnel_id", 0),
@@ -155,22 +152,22 @@ class RequestTunnelResponse(Layer):
 
 @cluster_command(Cluster.TUNNELING, TunnelingServerCommand.TRANSFER_DATA, server_to_client=True)
 class TransferDataServerToClient(_TransferData):
-    """D.6.2.5.2."""
+    """Sent by the server."""
 
 
 @cluster_command(Cluster.TUNNELING, TunnelingServerCommand.TRANSFER_DATA_ERROR, server_to_client=True)
 class TransferDataErrorServerToClient(_TransferDataError):
-    """D.6.2.5.3."""
+    """Sent by the server."""
 
 
 @cluster_command(Cluster.TUNNELING, TunnelingServerCommand.ACK_TRANSFER_DATA, server_to_client=True)
 class AckTransferDataServerToClient(_OctetsLeft):
-    """D.6.2.5.4."""
+    """Sent by the server."""
 
 
 @cluster_command(Cluster.TUNNELING, TunnelingServerCommand.READY_DATA, server_to_client=True)
 class ReadyDataServerToClient(_OctetsLeft):
-    """D.6.2.5.5."""
+    """Sent by the server."""
 
 
 class SupportedProtocol(Layer):
@@ -182,12 +179,8 @@ class SupportedProtocol(Layer):
     ]
 
 
-@cluster_command(
-    Cluster.TUNNELING, TunnelingServerCommand.SUPPORTED_TUNNEL_PROTOCOLS_RESPONSE, server_to_client=True
-)
+@cluster_command(Cluster.TUNNELING, TunnelingServerCommand.SUPPORTED_TUNNEL_PROTOCOLS_RESPONSE, server_to_client=True)
 class SupportedTunnelProtocolsResponse(Layer):
-    """D.6.2.5.6."""
-
     fields_desc: ClassVar[list[Any]] = [
         ByteField("protocol_list_complete", 1),
         DerivedOctet("protocol_count", count_of("protocols")),
@@ -197,6 +190,4 @@ class SupportedTunnelProtocolsResponse(Layer):
 
 @cluster_command(Cluster.TUNNELING, TunnelingServerCommand.TUNNEL_CLOSURE_NOTIFICATION, server_to_client=True)
 class TunnelClosureNotification(Layer):
-    """D.6.2.5.7."""
-
     fields_desc: ClassVar[list[Any]] = [XLEShortField("tunnel_id", 0)]
