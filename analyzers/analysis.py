@@ -5,6 +5,7 @@ on order (reassembly, transfers) is done here, in order, so that the number of p
 A file is read a second time when keys or addresses that were learned late may open what stayed shut before.
 """
 
+import ctypes
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -50,6 +52,8 @@ from hanscope.dissectors.columns.layout import Layouts
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+AHEAD: Final = 4
+"""Chunks for each process that are read ahead of the one that is waited for."""
 RECENT: Final = 4096
 """Sightings of addresses that a job brings along."""
 POOL_FROM: Final = 24 << 20
@@ -89,8 +93,8 @@ def analyze(
     was read until then is concluded from, and `Analysis.interrupted` says so. Raises `CaptureError` if a capture can
     not be read at all.
     """
-    known = layoutcache.load()
-    engine = Engine(known)
+    _keep_memory()
+    engine = Engine(layoutcache.load())
     ring = keys
     stories: list[_Story] = []
     for path in paths:
@@ -103,6 +107,17 @@ def analyze(
             break
     layoutcache.save(engine)
     return _concluded(stories, ring, show_keys=show_keys)
+
+
+def _keep_memory() -> None:
+    """Tells glibc to keep freed memory: every chunk needs the same arrays again, and giving the pages back and having
+    them mapped anew costs more than any one step of the dissection. Elsewhere nothing is done.
+    """
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+    with suppress(OSError, AttributeError, TypeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(trim_threshold, 1 << 30)
+        library.mallopt(mmap_threshold, 1 << 30)
 
 
 def _cores() -> int:
@@ -248,7 +263,7 @@ class _Reading:
                     # Which worker takes a job is not known, so each job brings all that was learned lately.
                     job = _Job(records.detached(), story.decisions, self.ring, tuple(self._sightings[-RECENT:]))
                     waiting.append(pool.submit(_work, job))
-                    while len(waiting) > self._processes + 1:
+                    while len(waiting) > AHEAD * self._processes:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()

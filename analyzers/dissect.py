@@ -560,32 +560,47 @@ def _transported(part: Part, context: Context) -> Iterator[KnownKey]:
 
 def ota_table(parts: Sequence[Part], context: Context) -> OtaTable:
     """OTA commands and default responses of several groups as one table in capture order."""
-    total = sum(len(part.group) for part in parts)
+    row = _joined([part.rows for part in parts])
+    total = len(row)
     if not total:
         return OtaTable.of(0)
+    order = ascending(context.number[row])
+    place = np.empty(total, np.int64)
+    place[order] = np.arange(total)
     columns: dict[str, Index] = {}
-    data: list[Octets] = []
-    data_size = 0
+
+    def column(name: str) -> Index:
+        if name not in columns:
+            columns[name] = np.full(total, ABSENT, np.int64)
+        return columns[name]
+
+    data: list[tuple[Index, Octets]] = []
     start = 0
     for part in parts:
-        here = slice(start, start + len(part.group))
-        start = here.stop
+        here = place[start : start + len(part.group)]
+        start += len(part.group)
         for name, values in _ota_columns(part):
-            if name not in columns:
-                columns[name] = np.full(total, ABSENT, np.int64)
-            columns[name][here] = values
+            column(name)[here] = values
         if "ImageBlockResponse.image_data" in part.group.layout.slots:
             at, length = part.group.extent("ImageBlockResponse.image_data")
-            table = rows(part.group.buffer, at, int(length.max(initial=0)))
-            for name in ("data_at", "data_length"):
-                columns.setdefault(name, np.full(total, ABSENT, np.int64))
-            columns["data_at"][here] = data_size + np.arange(len(table)) * table.shape[1]
-            columns["data_length"][here] = length
-            data.append(table.reshape(-1))
-            data_size += table.size
-    row = _joined([part.rows for part in parts])
-    image_data = np.concatenate(data) if data else None
-    return OtaTable.of(total, image_data, **context.take(row).columns(), **columns).sorted()
+            column("data_length")[here] = length
+            data.append((here, rows(part.group.buffer, at, int(length.max(initial=0)))))
+    image_data: Octets | None = None
+    if data:
+        # One row of the buffer for each message that has data, in capture order too.
+        width = max(table.shape[1] for _, table in data)
+        carrier = np.concatenate([here for here, _ in data])
+        among = ascending(carrier)
+        blocks = np.zeros((len(carrier), width), np.uint8)
+        target = np.empty(len(carrier), np.int64)
+        target[among] = np.arange(len(carrier))
+        start = 0
+        for here, table in data:
+            blocks[target[start : start + len(here)], : table.shape[1]] = table
+            start += len(here)
+        column("data_at")[carrier] = target * width
+        image_data = blocks.reshape(-1)
+    return OtaTable.of(total, image_data, **context.take(row[order]).columns(), **columns)
 
 
 def _ota_columns(part: Part) -> Iterator[tuple[str, NDArray[Any] | int]]:

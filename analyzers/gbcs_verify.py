@@ -92,15 +92,10 @@ def _mac(envelope: Envelope, certificates: Certificates, private_keys: PrivateKe
     use = _MAC_USES.get(envelope.cra_flag)
     if use is None:
         return Verdict(outcome="unknown", detail=f"CRA flag {envelope.cra_flag} chooses no key")
-    if envelope.cra_flag != CraFlag.COMMAND or _is_han_only(envelope.message_code):
-        ends = [(envelope.originator, envelope.target)]
-    else:
-        ends = [(broker, envelope.target) for broker in certificates.access_control_brokers]
-    if not ends:
-        return Verdict(outcome="unknown", detail="no keyAgreement certificate of an Access Control Broker")
+    ends = _ends(envelope, certificates)
     authenticated = envelope.mac_prefix + envelope.authenticated.of(envelope.octets)
     tag = envelope.mac.of(envelope.octets)
-    missing: list[str] = []
+    missing = [] if ends else ["no keyAgreement certificate of an Access Control Broker"]
     for one, other in ends:
         secrets, lacking = _secrets(one, other, certificates, private_keys)
         missing += [lacking] if lacking else []
@@ -111,6 +106,15 @@ def _mac(envelope: Envelope, certificates: Certificates, private_keys: PrivateKe
     if missing:
         return Verdict(outcome="unknown", detail="; ".join(missing))
     return Verdict(outcome="invalid", detail=f"not made with the key of {' or '.join(_pair(*pair) for pair in ends)}")
+
+
+def _ends(envelope: Envelope, certificates: Certificates) -> list[tuple[int, int]]:
+    """The pairs of which one made the key of the MAC: one, or as many as there are Access Control Brokers."""
+    use_case = USE_CASES.get(envelope.message_code)
+    between_devices = use_case is not None and use_case.category is Category.HAN_ONLY
+    if envelope.cra_flag != CraFlag.COMMAND or between_devices:
+        return [(envelope.originator, envelope.target)]
+    return [(broker, envelope.target) for broker in certificates.access_control_brokers]
 
 
 def open_part(envelope: Envelope, part: bytes, certificates: Certificates, private_keys: PrivateKeys) -> EncryptedPart:
@@ -135,12 +139,6 @@ _MAC_USES: Final[dict[int, KeyUse]] = {
     CraFlag.RESPONSE: KeyUse.RESPONSE_MAC,
     CraFlag.ALERT: KeyUse.ALERT_MAC,
 }
-
-
-def _is_han_only(message_code: int) -> bool:
-    """Whether the message goes from one HAN device to another, not through the Access Control Broker."""
-    use_case = USE_CASES.get(message_code)
-    return use_case is not None and use_case.category is Category.HAN_ONLY
 
 
 def _secrets(

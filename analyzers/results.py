@@ -288,10 +288,58 @@ class Diagnosis(Result, frozen=True, kw_only=True):
     frames: tuple[int, ...]
 
 
-class Message(Result, frozen=True, kw_only=True):
-    """A GBCS message (none yet: the GBCS analyzers fill it)."""
+class MessagePart(Result, frozen=True, kw_only=True, omit_defaults=True):
+    """A named part of a GBCS message: octets [start, stop) of it. Members with their default value are left out."""
 
+    name: str
+    start: int
+    stop: int
+    value: str | int | float | bool | None = None
+    """Octets as hexadecimal digits, EUI-64s as text."""
+    text: str = ""
+    """For people: names of codes, dates, versions."""
+    problem: str | None = None
+    plaintext: str | None = None
+    """Of an encrypted part that was opened; its parts count their octets in here."""
+    parts: tuple["MessagePart", ...] = ()
+
+
+class Verdict(Result, frozen=True, kw_only=True):
+    """What became of a signature or a MAC."""
+
+    outcome: Literal["valid", "invalid", "absent", "unknown"]
+    detail: str
+    """Whose certificate or keys decided; what is missing when unknown."""
+
+
+class Message(Result, frozen=True, kw_only=True):
+    """A GBCS message. Of one that could not be decoded all is `None` or empty but `octets` and `error`."""
+
+    file: str | None
+    """Where it was read from, when that was no capture: a file, `-`, or `argument 2` of the command line."""
     frames: tuple[int, ...]
+    """That carried it."""
+    message_code: int | None
+    use_case: str | None
+    """"CS06 Activate Firmware"."""
+    cra_flag: int | None
+    """1 Command, 2 Response, 3 Alert."""
+    originator: str | None
+    target: str | None
+    originator_counter: int | None
+    headers: tuple[MessagePart, ...]
+    """MAC Header and Grouping Header."""
+    payload: MessagePart | None
+    trailers: tuple[MessagePart, ...]
+    """Signature and MAC, as they stand in the message."""
+    signature: Verdict
+    mac: Verdict
+    encrypted_parts: tuple[Verdict, ...]
+    """`valid`: it was opened."""
+    problems: tuple[str, ...]
+    octets: str
+    """The whole message in hexadecimal digits."""
+    error: str | None = None
 
 
 class Update(Result, frozen=True, kw_only=True):

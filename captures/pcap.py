@@ -31,7 +31,7 @@ LARGEST: Final = 262_144
 """Octets of a record's data; more is damage."""
 _FILE_HEADER: Final = 24
 _RECORD_HEADER: Final = 16
-RECORDS: Final = 65_536
+RECORDS: Final = 32_768
 """Records of a chunk, about."""
 SMALLEST_CHUNK: Final = 1 << 20
 LARGEST_CHUNK: Final = 8 << 20

@@ -322,8 +322,11 @@ class RecordsToEnd(ToEnd):
 class LayersToEnd(RecordsToEnd):
     """Records up to the end of the frame that are layers: of fixed size or with counts and lengths in them."""
 
+    __slots__ = ["layer"]
+
     def __init__(self, name: str, layer: type[Layer]) -> None:
         super().__init__(name, lambda octets: _front(layer, octets), bytes)
+        self.layer = layer
 
 
 def _front(cls: type[Layer], octets: bytes) -> tuple[Layer, bytes]:

@@ -189,9 +189,12 @@ class Layer(Packet):
                 if trace is not None and mine is not None:
                     trace.exact = mine.failed = True
                 raise MalformedError(str(self.name), fld.name)
-            # Elements of lists are looked at one by one, on demand; their reads are no business of this layout.
-            with tracing(None):
+            if trace is None:
                 after, value = fld.getfield(self, rest)
+            else:
+                # Elements of lists are looked at one by one, on demand; their reads are no business of this layout.
+                with tracing(None):
+                    after, value = fld.getfield(self, rest)
             if isinstance(fld, ToEnd):
                 open_octets = len(value)
             if mine is not None and trace is not None:

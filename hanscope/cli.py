@@ -396,6 +396,73 @@ def image(
         raise typer.Exit(ExitCode.FINDINGS)
 
 
+@app.command(
+    cls=Command,
+    epilog="""\b
+Examples:
+  hanscope gbcs message.hex
+  hanscope gbcs dd000000000000471100000000df0901...
+  hanscope gbcs messages/ --certificates certificates --private-keys keys.json --format jsonl
+
+A file is binary or hexadecimal: one message, or one a line. A folder stands for all files in it.
+
+Exit codes: 0 well, 1 a signature, a MAC or an encrypted part is invalid, 3 an input is no GBCS message. jsonl prints
+one object a line, one for each message in the order given, for what is no message with "error".
+""",
+)
+def gbcs(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE|HEX", help="GBCS messages; - is standard input.", show_default=False),
+    ],
+    *,
+    certificates: Annotated[
+        list[Path] | None,
+        typer.Option("--certificates", metavar="DIR", help="Certificates, PEM or DER, of organisations and devices."),
+    ] = None,
+    private_keys: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--private-keys", metavar="FILE|DIR", help="Key agreement keys for MACs and decryption: PEM or JSON."
+        ),
+    ] = None,
+    form: FormatOption = Format.TEXT,
+    output: Output = None,
+    redact: Redact = False,
+) -> None:
+    """Decode and verify GBCS messages."""
+    from hanscope import gbcs_command  # noqa: PLC0415 - heavy
+    from hanscope.analyzers.results import Analysis  # noqa: PLC0415 - heavy
+    from hanscope.report import json  # noqa: PLC0415 - heavy
+
+    reporting = _reporting(
+        form, output, redact=redact, show_keys=False, inputs=[one for one in inputs if len(one) < 256]
+    )
+    credentials, complaints = gbcs_command.credentials(certificates or (), private_keys or ())
+    for complaint in complaints:
+        complain(complaint)
+    with during("decoding messages"):
+        messages = tuple(gbcs_command.examined(gbcs_command.read(inputs), credentials))
+    if redact:
+        from hanscope.report.redact import Redactor  # noqa: PLC0415 - heavy
+
+        redactor = Redactor()
+        messages = tuple(redactor(one) for one in messages)
+    analysis = Analysis(
+        captures=(), layers=(), unopened=(), devices=(), keys=(), transfers=(), images=(), messages=messages
+    )
+    _put(
+        reporting,
+        text=lambda console: gbcs_command.show(messages, console),
+        json=lambda: [json.document(analysis)],
+        jsonl=lambda: json.lines(messages),
+    )
+    if any(one.error is not None for one in messages):
+        raise typer.Exit(ExitCode.INPUT)
+    if any(gbcs_command.is_invalid(one) for one in messages):
+        raise typer.Exit(ExitCode.FINDINGS)
+
+
 @app.command(cls=Command)
 def demo() -> None:
     """Analyze the shipped sample: nothing to prepare."""

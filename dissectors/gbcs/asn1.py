@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from hanscope.dissectors.gbcs.codes import alert_text
 from hanscope.dissectors.gbcs.node import Node, Value, undecoded
 from hanscope.dissectors.gbcs.schema import ANY, CONSTRUCTED, UNIVERSAL, Component, Schema, Type, gbcs_schema
 
@@ -246,7 +247,7 @@ def _number(definition: Type, raw: bytes) -> _Read:
         return None, "", "a number without octets"
     number = int.from_bytes(raw, "big", signed=True)
     if definition.name == "AlertCode":
-        return number, f"{number:#06x}", None
+        return number, alert_text(number), None
     if definition.name == "CertificateSerialNumber":
         return number, f"{number:x}", None
     if definition.names:

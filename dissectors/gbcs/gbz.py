@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from hanscope.dissectors import zigbee  # registers the commands of all clusters
 from hanscope.dissectors.fields import cluster_of
 from hanscope.dissectors.gbcs.codes import INTEGRITY_ISSUES, alert_text, use_case_text
-from hanscope.dissectors.gbcs.layers import LayerNodes, time_text, trace_of
+from hanscope.dissectors.gbcs.layers import LayerNodes, field_time_text, time_text, trace_of
 from hanscope.dissectors.gbcs.node import Decryptor, Node, undecoded
 from hanscope.dissectors.layer import Undissected
 from hanscope.dissectors.zigbee.codes import Cluster
@@ -76,7 +76,8 @@ def decode(octets: bytes, start: int, stop: int, cra_flag: int, decrypt: Decrypt
         if cra_flag != _ALERT:
             problem = _miscounted(count, components)
     except _EndError as error:
-        front.rest(str(error))
+        problem = str(error)
+        front.rest(problem)
     return Node("GBZ", start, stop, children=tuple(front.nodes), problem=problem)
 
 
@@ -170,7 +171,7 @@ def _component(front: _Front, decrypt: Decryptor) -> Node:
     inner.number("length", 2)
     try:
         if control & _FROM_DATE_TIME:
-            inner.number("from_date_time", 4, time_text)
+            inner.number("from_date_time", 4, field_time_text)
         if control & _IS_ENCRYPTED:
             inner.number("additional_header_control", 1)
             inner.number("frame_counter", 1)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from scapy.packet import Packet
 
 from hanscope.dissectors.fields import ListOf, Record, RecordsToEnd, cluster_of
+from hanscope.dissectors.gbcs.codes import ALERTS
 from hanscope.dissectors.gbcs.node import Node, Value, undecoded
 from hanscope.dissectors.gbcs.snapshots import snapshot_class
 from hanscope.dissectors.layer import Layer, LayerTrace, Malformed, MalformedError, Span, Trace, Undissected, tracing
@@ -33,8 +34,8 @@ def time_text(seconds: int) -> str:
     return f"{datetime.fromtimestamp(_EPOCH + seconds, UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
-def _time_field_text(seconds: int) -> str:
-    """A time in a command: all zeros mean now, all ones no time (which cancels, or leaves an end open)."""
+def field_time_text(seconds: int) -> str:
+    """A time in a command or component: all zeros mean now, all ones no time (which cancels, or leaves an end open)."""
     return {_NOW: "now", _NEVER: "no time"}.get(seconds) or time_text(seconds)
 
 
@@ -122,7 +123,12 @@ class LayerNodes:
     def _value(self, layer: Packet, fld: Any, name: str, start: int, stop: int, value: Any) -> Node:
         if isinstance(value, bytes):
             return self._node(name, start, stop, value, _characters(value))
-        text = _time_field_text(value) if fld.sz == 4 and name.endswith("time") else str(fld.i2repr(layer, value))
+        if fld.sz == 4 and name.endswith("time"):
+            text = field_time_text(value)
+        elif name == "event_id" and value in ALERTS:
+            text = ALERTS[value]
+        else:
+            text = str(fld.i2repr(layer, value))
         return self._node(name, start, stop, value, "" if text == str(value) else text)
 
     def _elements(self, layer: Packet, fld: Any, span: Span) -> Iterator[Node]:
@@ -190,7 +196,7 @@ class LayerNodes:
             version = "FIRMWARE_VERSION" in name and len(value) == 4
             return self._node("value", start, stop, value, f"0x{value.hex()}" if version else _characters(value))
         if isinstance(value, int) and record.data_type == DataType.UTC_TIME:
-            return self._node("value", start, stop, value, _time_field_text(value))
+            return self._node("value", start, stop, value, field_time_text(value))
         if isinstance(value, int | str):
             return self._node("value", start, stop, value)
         return self._node("value", start, stop, self._octets[start:stop], repr(value))

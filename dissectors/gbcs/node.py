@@ -12,7 +12,7 @@ import msgspec
 UNNAMED: Final = "undecoded octets"
 """The name of a leaf that no rule gave a meaning; it always carries a problem."""
 
-Value = int | str | bytes | bool | None
+Value = int | str | bytes | bool | float | None
 
 Decryptor = Callable[[bytes], bytes | None]
 """Opens an encrypted part: gets `31 00000000 ‖ ciphertext ‖ tag`, gives the plaintext, or `None` without the key."""

@@ -58,6 +58,8 @@ class Fragmentation(IntEnum):
 
 
 def _frame_type(layer: Any) -> int:
+    if isinstance(layer, InterPanAps):
+        return ApsFrameType.INTER_PAN
     if layer.haslayer(ApsCommand):
         return ApsFrameType.COMMAND
     return ApsFrameType.ACKNOWLEDGEMENT if given("ack_bitfield")(layer) else ApsFrameType.DATA
@@ -143,6 +145,18 @@ class Aps(Layer):
         return ApsCommand if self.frame_type == ApsFrameType.COMMAND else _PROFILES.get(self.profile, Undissected)
 
 
+class InterPanAps(Aps):
+    """The APS header of an inter-PAN frame (annex B), which has no endpoints and no counter.
+
+    No stage begins here: such a frame comes from outside the network and is none of its APS frames.
+    """
+
+    begins_stage = False
+
+    def payload_class(self) -> type[Packet]:
+        return super().payload_class() if self.frame_type == ApsFrameType.INTER_PAN else Undissected
+
+
 class Fragment(Layer):
     """One block of a fragmented payload; means something only when all are together."""
 
@@ -161,6 +175,10 @@ class ApsCommandIdentifier(IntEnum):
     REMOVE_DEVICE = 0x07
     REQUEST_KEY = 0x08
     SWITCH_KEY = 0x09
+    INITIATOR_CHALLENGE = 0x0A
+    RESPONDER_CHALLENGE = 0x0B
+    INITIATOR_MAC_AND_DATA = 0x0C
+    RESPONDER_MAC_AND_DATA = 0x0D
     TUNNEL = 0x0E
     VERIFY_KEY = 0x0F
     CONFIRM_KEY = 0x10
@@ -188,6 +206,32 @@ class RequestedKeyType(IntEnum):
 
 _NETWORK_KEYS: Final = (KeyType.STANDARD_NETWORK, KeyType.HIGH_SECURITY_NETWORK)
 _APPLICATION_KEYS: Final = (KeyType.APPLICATION_MASTER, KeyType.APPLICATION_LINK)
+
+
+class Skke(Layer):
+    """What the four steps of symmetric-key key establishment look like: a challenge, or a proof."""
+
+    fields_desc: ClassVar[list[Any]] = [
+        EUI64Field("initiator_eui64", 0),
+        EUI64Field("responder_eui64", 0),
+        Octets("data", 16),
+    ]
+
+
+class Skke1(Skke):
+    """The initiator's challenge."""
+
+
+class Skke2(Skke):
+    """The responder's challenge."""
+
+
+class Skke3(Skke):
+    """The initiator's proof."""
+
+
+class Skke4(Skke):
+    """The responder's proof."""
 
 
 class TransportKey(Layer):
@@ -300,6 +344,10 @@ class ConfirmKey(Layer):
 
 
 APS_COMMANDS: Final[dict[int, type[Layer]]] = {
+    ApsCommandIdentifier.SKKE_1: Skke1,
+    ApsCommandIdentifier.SKKE_2: Skke2,
+    ApsCommandIdentifier.SKKE_3: Skke3,
+    ApsCommandIdentifier.SKKE_4: Skke4,
     ApsCommandIdentifier.TRANSPORT_KEY: TransportKey,
     ApsCommandIdentifier.UPDATE_DEVICE: UpdateDevice,
     ApsCommandIdentifier.REMOVE_DEVICE: RemoveDevice,

@@ -35,7 +35,7 @@ from hanscope.dissectors.fields import (
     identifier_in,
 )
 from hanscope.dissectors.layer import IfRoom, Layer, Undissected, When
-from hanscope.dissectors.zigbee.aps import Aps
+from hanscope.dissectors.zigbee.aps import Aps, InterPanAps
 from hanscope.dissectors.zigbee.security import NwkSecurity
 
 PRO: Final = 2
@@ -76,6 +76,8 @@ class DiscoverRoute(IntEnum):
 
 
 def _frame_type(layer: Any) -> int:
+    if isinstance(layer.payload, InterPanAps):
+        return NwkFrameType.INTER_PAN
     return NwkFrameType.COMMAND if layer.haslayer(NwkCommand) else NwkFrameType.DATA
 
 
@@ -117,8 +119,10 @@ class Nwk(Layer):
     ]
 
     def payload_class(self) -> type[Packet]:
-        if not _full(self) or self.frame_type == NwkFrameType.RESERVED:
+        if self.protocol_version != PRO or self.frame_type == NwkFrameType.RESERVED:
             return Undissected
+        if self.frame_type == NwkFrameType.INTER_PAN:
+            return InterPanAps
         if self.security:
             return NwkSecurity
         return Aps if self.frame_type == NwkFrameType.DATA else NwkCommand

@@ -1,4 +1,4 @@
-"""The Energy Management cluster 0x0706 (Smart Energy 07-5356, annex D): all commands of both directions."""
+"""The Energy Management cluster 0x0706 (Smart Energy 07-5356): all commands of both directions."""
 
 from enum import IntEnum
 from typing import Any, ClassVar
@@ -34,14 +34,19 @@ class EnergyManagementAttribute(IntEnum):
 name_attributes(Cluster.ENERGY_MANAGEMENT, EnergyManagementAttribute, of_server=True)
 
 
-class EnergyManagementCommand(IntEnum):
-    """Commands: the first goes to the server, the second to the client."""
+class EnergyManagementClientCommand(IntEnum):
+    """Commands that the client sends."""
 
     MANAGE_EVENT = 0x00
+
+
+class EnergyManagementServerCommand(IntEnum):
+    """Commands that the server sends."""
+
     REPORT_EVENT_STATUS = 0x00
 
 
-@cluster_command(Cluster.ENERGY_MANAGEMENT, EnergyManagementCommand.MANAGE_EVENT, server_to_client=False)
+@cluster_command(Cluster.ENERGY_MANAGEMENT, EnergyManagementClientCommand.MANAGE_EVENT, server_to_client=False)
 class ManageEvent(Layer):
     fields_desc: ClassVar[list[Any]] = [
         XLEIntField("issuer_event_id", 0),
@@ -51,7 +56,7 @@ class ManageEvent(Layer):
     ]
 
 
-@cluster_command(Cluster.ENERGY_MANAGEMENT, EnergyManagementCommand.REPORT_EVENT_STATUS, server_to_client=True)
+@cluster_command(Cluster.ENERGY_MANAGEMENT, EnergyManagementServerCommand.REPORT_EVENT_STATUS, server_to_client=True)
 class ReportManagedEventStatus(Layer):
     """Report Event Status, as Demand Response has it but without a signature."""
 

@@ -1,7 +1,7 @@
 """The Key Establishment cluster 0x0800 (Smart Energy 07-5356, annex C): how two devices agree on a link key.
 
-Each side shows an implicit certificate, an ephemeral point and a proof. Both cryptographic suites are taken apart: suite
-1 (curve sect163k1) and suite 2 (sect283k1). Inside certificates the most significant octet comes first.
+Each side shows an implicit certificate, an ephemeral point and a proof. The certificates of both cryptographic suites
+are taken apart: suite 1 (curve sect163k1) and suite 2 (sect283k1). Inside them the most significant octet comes first.
 """
 
 from enum import IntEnum

@@ -1,4 +1,4 @@
-"""The MDU Pairing cluster 0x070A (Smart Energy 07-5356, annex D): who shares a hub in a house of many dwellings."""
+"""The MDU Pairing cluster 0x070A (Smart Energy 07-5356): who shares a hub in a house of many dwellings."""
 
 from enum import IntEnum
 from typing import Any, ClassVar
@@ -12,10 +12,15 @@ from hanscope.dissectors.zigbee.values import take_integer
 from hanscope.dissectors.zigbee.zcl import cluster_command
 
 
-class MduPairingCommand(IntEnum):
-    """Commands: one to the server, its answer to the client."""
+class MduPairingClientCommand(IntEnum):
+    """Commands that the client sends."""
 
     PAIRING_REQUEST = 0x00
+
+
+class MduPairingServerCommand(IntEnum):
+    """Commands that the server sends."""
+
     PAIRING_RESPONSE = 0x00
 
 
@@ -24,7 +29,7 @@ def _unpack_eui64(octets: bytes) -> tuple[str, bytes]:
     return eui64_text(number), rest
 
 
-@cluster_command(Cluster.MDU_PAIRING, MduPairingCommand.PAIRING_REQUEST, server_to_client=False)
+@cluster_command(Cluster.MDU_PAIRING, MduPairingClientCommand.PAIRING_REQUEST, server_to_client=False)
 class PairingRequest(Layer):
     fields_desc: ClassVar[list[Any]] = [
         LEIntField("local_pairing_information_version", 0),
@@ -32,7 +37,7 @@ class PairingRequest(Layer):
     ]
 
 
-@cluster_command(Cluster.MDU_PAIRING, MduPairingCommand.PAIRING_RESPONSE, server_to_client=True)
+@cluster_command(Cluster.MDU_PAIRING, MduPairingServerCommand.PAIRING_RESPONSE, server_to_client=True)
 class PairingResponse(Layer):
     """The total is that of all commands together."""
 

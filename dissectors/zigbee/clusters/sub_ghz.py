@@ -1,4 +1,4 @@
-"""The Sub-GHz cluster 0x070B (Smart Energy 07-5356, annex D): how a hub keeps a sub-GHz network below its duty cycle."""
+"""The Sub-GHz cluster 0x070B (Smart Energy 07-5356): how a hub keeps its sub-GHz network below the duty cycle."""
 
 from enum import IntEnum
 from typing import Any, ClassVar
@@ -23,19 +23,24 @@ class SubGhzAttribute(IntEnum):
 name_attributes(Cluster.SUB_GHZ, SubGhzAttribute, of_server=True)
 
 
-class SubGhzCommand(IntEnum):
-    """Commands: one to the client, one to the server."""
+class SubGhzClientCommand(IntEnum):
+    """Commands that the client sends."""
 
-    SUSPEND_ZCL_MESSAGES = 0x00
     GET_SUSPEND_ZCL_MESSAGES_STATUS = 0x00
 
 
-@cluster_command(Cluster.SUB_GHZ, SubGhzCommand.GET_SUSPEND_ZCL_MESSAGES_STATUS, server_to_client=False)
+class SubGhzServerCommand(IntEnum):
+    """Commands that the server sends."""
+
+    SUSPEND_ZCL_MESSAGES = 0x00
+
+
+@cluster_command(Cluster.SUB_GHZ, SubGhzClientCommand.GET_SUSPEND_ZCL_MESSAGES_STATUS, server_to_client=False)
 class GetSuspendZclMessagesStatus(Layer):
     fields_desc: ClassVar[list[Any]] = []
 
 
-@cluster_command(Cluster.SUB_GHZ, SubGhzCommand.SUSPEND_ZCL_MESSAGES, server_to_client=True)
+@cluster_command(Cluster.SUB_GHZ, SubGhzServerCommand.SUSPEND_ZCL_MESSAGES, server_to_client=True)
 class SuspendZclMessages(Layer):
     """The period in minutes; 0: go on. This cluster and OTA Upgrade are not suspended."""
 

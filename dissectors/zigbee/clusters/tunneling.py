@@ -108,7 +108,7 @@ class TransferDataClientToServer(_TransferData):
     """Sent by the client."""
 
 
-class _TransferDataError(Layer):
+class _TransferDataRefusal(Layer):
     fields_desc: ClassVar[list[Any]] = [
         XLEShortField("tunnel_id", 0),
         ByteEnumField("transfer_data_status", TransferDataStatus.NO_SUCH_TUNNEL, TransferDataStatus),
@@ -116,7 +116,7 @@ class _TransferDataError(Layer):
 
 
 @cluster_command(Cluster.TUNNELING, TunnelingClientCommand.TRANSFER_DATA_ERROR, server_to_client=False)
-class TransferDataErrorClientToServer(_TransferDataError):
+class TransferDataErrorClientToServer(_TransferDataRefusal):
     """Sent by the client."""
 
 
@@ -156,7 +156,7 @@ class TransferDataServerToClient(_TransferData):
 
 
 @cluster_command(Cluster.TUNNELING, TunnelingServerCommand.TRANSFER_DATA_ERROR, server_to_client=True)
-class TransferDataErrorServerToClient(_TransferDataError):
+class TransferDataErrorServerToClient(_TransferDataRefusal):
     """Sent by the server."""
 
 

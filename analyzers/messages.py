@@ -1,0 +1,111 @@
+"""GBCS messages as results: decoded, and verified where certificates and private keys are given."""
+
+from typing import Final
+
+import msgspec
+
+from hanscope.analyzers.certificates import Certificates, PrivateKeys
+from hanscope.analyzers.gbcs_verify import verify
+from hanscope.analyzers.results import Message, MessagePart, Verdict
+from hanscope.dissectors.fields import eui64_text
+from hanscope.dissectors.gbcs.codes import use_case_text
+from hanscope.dissectors.gbcs.envelope import EnvelopeError
+from hanscope.dissectors.gbcs.message import decode
+from hanscope.dissectors.gbcs.node import Node, Value
+
+_ABSENT: Final = Verdict(outcome="absent", detail="")
+_NOT_ASKED: Final = Verdict(outcome="unknown", detail="not verified: no certificates were given")
+_LARGEST_INTEGER: Final = 1 << 64
+"""Beyond this JSON readers lose digits, and msgspec refuses."""
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What messages are verified with."""
+
+    certificates: Certificates
+    private_keys: PrivateKeys
+
+
+def examine(
+    octets: bytes, *, credentials: Credentials | None = None, file: str | None = None, frames: tuple[int, ...] = ()
+) -> Message:
+    """Decodes a message and verifies it, if there is something to do that with. Never raises."""
+    try:
+        decoded = decode(octets)
+    except EnvelopeError as error:
+        return undecodable(str(error), octets, file=file, frames=frames)
+    envelope = decoded.envelope
+    signature = _ABSENT if envelope.signature is None else _NOT_ASKED
+    mac = _ABSENT if envelope.mac_header is None else _NOT_ASKED
+    opened: tuple[Verdict, ...] = (_NOT_ASKED,) * len(decoded.encrypted)
+    if credentials is not None:
+        found = verify(envelope, credentials.certificates, credentials.private_keys, decoded.encrypted)
+        signature, mac = found.signature, found.mac
+        opened = tuple(Verdict(outcome=part.outcome, detail=part.detail) for part in found.encrypted_parts)
+        plaintexts = {
+            part: result.plaintext for part, result in zip(decoded.encrypted, found.encrypted_parts, strict=True)
+        }
+        if any(plaintexts.values()):
+            decoded = decode(octets, plaintexts.get)
+    return Message(
+        file=file,
+        frames=frames,
+        message_code=envelope.message_code,
+        use_case=use_case_text(envelope.message_code),
+        cra_flag=envelope.cra_flag,
+        originator=eui64_text(envelope.originator),
+        target=eui64_text(envelope.target),
+        originator_counter=envelope.originator_counter,
+        headers=tuple(map(_part, envelope.headers)),
+        payload=_part(decoded.payload),
+        trailers=tuple(map(_part, envelope.trailers)),
+        signature=Verdict(outcome=signature.outcome, detail=signature.detail),
+        mac=Verdict(outcome=mac.outcome, detail=mac.detail),
+        encrypted_parts=opened,
+        problems=decoded.problems,
+        octets=octets.hex(),
+    )
+
+
+def undecodable(why: str, octets: bytes = b"", *, file: str | None = None, frames: tuple[int, ...] = ()) -> Message:
+    """The result for octets, or for an input, that are no message."""
+    return Message(
+        file=file,
+        frames=frames,
+        message_code=None,
+        use_case=None,
+        cra_flag=None,
+        originator=None,
+        target=None,
+        originator_counter=None,
+        headers=(),
+        payload=None,
+        trailers=(),
+        signature=Verdict(outcome="unknown", detail="not decoded"),
+        mac=Verdict(outcome="unknown", detail="not decoded"),
+        encrypted_parts=(),
+        problems=(),
+        octets=octets.hex(),
+        error=why,
+    )
+
+
+def _part(node: Node) -> MessagePart:
+    return MessagePart(
+        name=node.name,
+        start=node.start,
+        stop=node.stop,
+        value=_plain(node.value),
+        text=node.text,
+        problem=node.problem,
+        plaintext=None if node.plaintext is None else node.plaintext.hex(),
+        parts=tuple([_part(child) for child in node.children]),
+    )
+
+
+def _plain(value: Value) -> str | int | float | bool | None:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, int) and not -_LARGEST_INTEGER // 2 <= value < _LARGEST_INTEGER:
+        return hex(value)
+    return value
