@@ -309,11 +309,10 @@ class Dissector:
         for sealed in sealed_frames(nwk.with_slot("SecuredPayload.ciphertext", "rest"), "NwkSecurity"):
             self._fill_source(sealed, hop_eui64, mac_eui64, full)
             pan_id, number = full.pan_id[sealed.row], full.number[sealed.row]
-            plain, reason = self._opener.nwk(sealed, pan_id, number, self.ring)
-            self._shut(result, "NWK", pan_id, reason, number)
+            found = self._opener.nwk(sealed, pan_id, number, self.ring)
+            self._shut(result, "NWK", pan_id, found.reason, number)
             is_data = (sealed.header[:, 0] & 3) == 0
-            opened = reason == Reason.OPENED
-            payloads.opened(is_data, opened, sealed.row, plain, sealed.length)
+            payloads.opened(is_data, found.reason == Reason.OPENED, sealed.row, found.plain, sealed.length)
         commands, command_rows = payloads.buffer(data=False)
         if len(command_rows[0]):
             sifted = self.engine.command.sift(commands, command_rows[1], command_rows[2])
@@ -367,12 +366,14 @@ class Dissector:
             control = sealed.header[:, 0]
             # An acknowledgement (type 2) of a command has its format bit set.
             is_data = ((control & 3) == 0) | (((control & 3) == 2) & ((control & 0x10) == 0))
-            plain, reason = self._opener.aps(sealed, pair, is_data, context.number[mine], self.ring)
-            self._shut(result, "APS", context.pan_id[mine], reason, context.number[mine])
-            good = reason == Reason.OPENED
-            head = sealed.header[good, : sealed.auxiliary].copy()
-            head[:, 0] &= 0xDF
-            opened.append((mine[good], np.hstack((head, plain[good])), sealed.length[good] + sealed.auxiliary))
+            found = self._opener.aps(sealed, pair, is_data, context.number[mine], self.ring)
+            self._shut(result, "APS", context.pan_id[mine], found.reason, context.number[mine])
+            good = np.flatnonzero(found.reason == Reason.OPENED)
+            bare = np.empty((len(good), sealed.auxiliary + found.plain.shape[1]), np.uint8)
+            bare[:, : sealed.auxiliary] = sealed.header[good, : sealed.auxiliary]
+            bare[:, sealed.auxiliary :] = found.plain if len(good) == len(mine) else found.plain[good]
+            bare[:, 0] &= 0xDF
+            opened.append((mine[good], bare, sealed.length[good] + sealed.auxiliary))
         if opened:
             clear, (again, clear_at, clear_length) = _flat(opened)
             second = self.engine.aps.sift(clear, clear_at, clear_length)

@@ -95,7 +95,7 @@ def _part(node: Node) -> MessagePart:
         name=node.name,
         start=node.start,
         stop=node.stop,
-        value=_plain(node.value),
+        value=value if type(value := node.value) is str or value is None else _plain(value),
         text=node.text,
         problem=node.problem,
         plaintext=None if node.plaintext is None else node.plaintext.hex(),

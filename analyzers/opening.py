@@ -8,7 +8,7 @@ first on that pair. A MIC of 32 bits that holds is the proof.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final, TypeVar
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hanscope.analyzers.keys import KeyRing, KnownKey, Use, Uses
-from hanscope.dissectors.columns.rows import Index, Octets, ascending, distinct, rows
+from hanscope.dissectors.columns.rows import Index, Octets, ascending, distinct, numbers, rows
 from hanscope.dissectors.columns.stage import Group
 from hanscope.dissectors.crypto.ccm import BLOCK, MIC, BulkCcm, Nonces, open_one
 
@@ -65,10 +65,11 @@ class Sealed:
     """(n, a) what the MIC covers besides the message, with the level filled in."""
     auxiliary: int
     """Where in the header the auxiliary security header begins."""
-    body: Octets
-    """(n, w) ciphertext, arbitrary octets behind its end."""
+    buffer: Octets
+    at: Index
+    """Where in the buffer each ciphertext begins; the MIC follows it."""
     length: Index
-    mic: Octets
+    """Octets of the ciphertext."""
     eui64: NDArray[np.uint64]
     """Of the sender, as the auxiliary header tells; 0: it does not."""
     frame_counter: NDArray[np.uint64]
@@ -79,21 +80,21 @@ class Sealed:
     def __len__(self) -> int:
         return len(self.row)
 
-    def take(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> Sealed:
+    def take(self, which: NDArray[np.intp]) -> Sealed:
         """Some of the frames, in the same order."""
-        chosen = {one.name: getattr(self, one.name)[which] for one in fields(self) if one.name != "auxiliary"}
-        return replace(self, **chosen)
+        names = ("row", "header", "at", "length", "eui64", "frame_counter", "control", "sequence_number")
+        return replace(self, **{name: getattr(self, name)[which] for name in names})
 
     @property
     def key_identifier(self) -> Index:
         return ((self.control >> np.uint64(3)) & np.uint64(3)).astype(np.int64)
 
-    def nonce(self, at: int) -> bytes:
-        return (
-            int(self.eui64[at]).to_bytes(8, "little")
-            + int(self.frame_counter[at]).to_bytes(4, "little")
-            + bytes([int(self.control[at])])
-        )
+    def alone(self, one: int) -> tuple[bytes, bytes, bytes]:
+        """Nonce, header, and ciphertext with MIC of one frame."""
+        nonce = int(self.eui64[one]).to_bytes(8, "little") + int(self.frame_counter[one]).to_bytes(4, "little")
+        start = int(self.at[one])
+        body = self.buffer[start : start + int(self.length[one]) + MIC]
+        return nonce + bytes([int(self.control[one])]), self.header[one].tobytes(), body.tobytes()
 
 
 def sealed_frames(groups: Iterator[Group], layer: str) -> list[Sealed]:
@@ -109,28 +110,24 @@ def sealed_frames(groups: Iterator[Group], layer: str) -> list[Sealed]:
 def _sealed(groups: Sequence[Group], header: int, auxiliary: int, layer: str) -> Sealed:
     length = _joined([group.length for group in groups]) - header - MIC
     order = ascending(-length)
-    length = length[order]
     at = _joined([group.at for group in groups])[order]
-    buffer = groups[0].buffer
-    lead = _joined([group.rows(header)[:, :header] for group in groups])[order]
+    lead = rows(groups[0].buffer, at, header)
     lead[:, auxiliary] |= LEVEL
 
     def column(name: str, absent: int) -> NDArray[np.uint64]:
-        slot = f"{layer}.{name}"
-        parts = [
-            group.uint(slot).astype(np.uint64) if slot in group.layout.slots else np.full(len(group), absent, np.uint64)
-            for group in groups
-        ]
-        return _joined(parts)[order]
+        # The two lengths leave one form of the auxiliary header: its fields lie in the same places in every group.
+        slot = groups[0].layout.slots.get(f"{layer}.{name}")
+        if slot is None:
+            return np.full(len(at), absent, np.uint64)
+        return numbers(lead, slot.start, slot.size, little=slot.little).astype(np.uint64)
 
-    width = -(-max(int(length[0]), 1) // BLOCK) * BLOCK
     return Sealed(
         row=_joined([group.index for group in groups])[order],
         header=lead,
         auxiliary=auxiliary,
-        body=rows(buffer, at + header, width),
-        length=length,
-        mic=rows(buffer, at + header + length, MIC),
+        buffer=groups[0].buffer,
+        at=at + header,
+        length=length[order],
         eui64=column("source_eui64", 0),
         frame_counter=column("frame_counter", 0),
         control=lead[:, auxiliary].astype(np.uint64),
@@ -140,6 +137,21 @@ def _sealed(groups: Sequence[Group], header: int, auxiliary: int, layer: str) ->
 
 def _joined(parts: Sequence[NDArray[_T]]) -> NDArray[_T]:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+@dataclass(slots=True)
+class Opened:
+    """What came of trying keys on some frames."""
+
+    plain: Octets
+    """(n, w), zero behind each text's end; worthless where the reason is not `OPENED`."""
+    reason: NDArray[np.uint8]
+    """`Reason` of each frame."""
+
+    @classmethod
+    def nothing(cls, frames: Sealed) -> Opened:
+        width = -(-max(int(frames.length[0]), 1) // BLOCK) * BLOCK
+        return cls(np.empty((len(frames), width), np.uint8), np.full(len(frames), Reason.NO_KEY, np.uint8))
 
 
 class Opener:
@@ -163,7 +175,10 @@ class Opener:
 
     def _try(self, key: bytes, frames: Sealed) -> tuple[Octets, NDArray[np.bool_]]:
         nonces = Nonces(frames.eui64, frames.frame_counter, frames.control)
-        return self._cipher(key).decrypt(nonces, frames.header, frames.body, frames.length, frames.mic)
+        width = -(-max(int(frames.length[0]), 1) // BLOCK) * BLOCK
+        body = rows(frames.buffer, frames.at, width)
+        mic = rows(frames.buffer, frames.at + frames.length, MIC)
+        return self._cipher(key).decrypt(nonces, frames.header, body, frames.length, mic)
 
     def _used(self, key: KnownKey, number: Index, *, nwk: bool) -> None:
         if len(number):
@@ -171,12 +186,10 @@ class Opener:
             use = Use(count if nwk else 0, 0 if nwk else count, int(number.min()))
             self.uses.setdefault(key, Use()).add(use)
 
-    def nwk(self, frames: Sealed, pan_id: Index, number: Index, ring: KeyRing) -> tuple[Octets, NDArray[np.uint8]]:
-        """Opens NWK frames. `pan_id`, `number` (frame numbers): one for each. Returns plaintext (n, w) and `Reason`s
-        (n,).
-        """
-        plain = np.zeros_like(frames.body)
-        reason = np.full(len(frames), Reason.NO_KEY, np.uint8)
+    def nwk(self, frames: Sealed, pan_id: Index, number: Index, ring: KeyRing) -> Opened:
+        """Opens NWK frames. `pan_id`, `number` (frame numbers): one for each."""
+        found = Opened.nothing(frames)
+        reason = found.reason
         reason[frames.eui64 == 0] = Reason.SOURCE_UNKNOWN
         kinds = pan_id * 65536 + frames.sequence_number
         for key in ring.network:
@@ -188,10 +201,9 @@ class Opener:
             which = np.flatnonzero(left)
             if len(ring.network) > 4 and len(which) > 4 * PROBES:
                 which = self._promising(key.octets, frames, which, kinds, reason)
-            if not len(which):
-                continue
-            self._open(key.octets, key, frames, which, number, plain, reason, nwk=True)
-        return plain, reason
+            if len(which):
+                self._open(key.octets, key, frames, which, number, found, nwk=True)
+        return found
 
     def _open(
         self,
@@ -200,21 +212,27 @@ class Opener:
         frames: Sealed,
         which: NDArray[np.intp],
         number: Index,
-        plain: Octets,
-        reason: NDArray[np.uint8],
+        found: Opened,
         *,
         nwk: bool,
     ) -> None:
         """Tries one key on some frames and enters what came of it."""
         whole = len(which) == len(frames)
         text, ok = self._try(octets, frames if whole else frames.take(which))
-        if whole and ok.all():
-            plain[:] = text
-            reason[:] = Reason.OPENED
-        else:
-            reason[which] = np.where(ok, Reason.OPENED, Reason.MIC_FAILED)
-            plain[which[ok]] = text[ok]
-        self._used(key, number[which[ok]], nwk=nwk)
+        if ok.all():
+            found.reason[which] = Reason.OPENED
+            if whole:
+                found.plain = text
+            else:
+                found.plain[which, : text.shape[1]] = text
+                found.plain[which, text.shape[1] :] = 0
+            self._used(key, number[which], nwk=nwk)
+            return
+        found.reason[which] = np.where(ok, Reason.OPENED, Reason.MIC_FAILED)
+        opened = which[ok]
+        found.plain[opened, : text.shape[1]] = text[ok]
+        found.plain[opened, text.shape[1] :] = 0
+        self._used(key, number[opened], nwk=nwk)
 
     def _promising(
         self, key: bytes, frames: Sealed, which: NDArray[np.intp], kinds: Index, reason: NDArray[np.uint8]
@@ -232,10 +250,10 @@ class Opener:
 
     def aps(
         self, frames: Sealed, pair: Index, is_data: NDArray[np.bool_], number: Index, ring: KeyRing
-    ) -> tuple[Octets, NDArray[np.uint8]]:
+    ) -> Opened:
         """Opens APS frames. `pair`: a number for each pair of devices; `is_data`: no command, nor the ack of one."""
-        plain = np.zeros_like(frames.body)
-        reason = np.full(len(frames), Reason.NO_KEY, np.uint8)
+        found = Opened.nothing(frames)
+        reason = found.reason
         unknown = frames.eui64 == 0
         identifier = frames.key_identifier
         classes: tuple[tuple[NDArray[np.bool_], Sequence[tuple[bytes, KnownKey]]], ...] = (
@@ -249,9 +267,9 @@ class Opener:
             which = np.flatnonzero(members & ~unknown)
             if len(which) and keys:
                 reason[which] = Reason.MIC_FAILED
-                self._by_pair(frames, which, pair, number, keys, plain, reason)
+                self._by_pair(frames, which, pair, number, keys, found)
         reason[unknown] = Reason.SOURCE_UNKNOWN
-        return plain, reason
+        return found
 
     def _by_pair(
         self,
@@ -260,8 +278,7 @@ class Opener:
         pair: Index,
         number: Index,
         keys: Sequence[tuple[bytes, KnownKey]],
-        plain: Octets,
-        reason: NDArray[np.uint8],
+        found: Opened,
     ) -> None:
         mine = pair[which]
         remembered = {one: known for one, known in self._pairs.items() if known in keys}
@@ -269,12 +286,12 @@ class Opener:
             theirs = [one for one, known in remembered.items() if known == (octets, key)]
             members = which[(mine == theirs[0]) if len(theirs) == 1 else np.isin(mine, theirs)]
             if len(members):
-                self._open(octets, key, frames, members, number, plain, reason, nwk=False)
-        shut = which[reason[which] != Reason.OPENED]
+                self._open(octets, key, frames, members, number, found, nwk=False)
+        shut = which[found.reason[which] != Reason.OPENED]
         for one in distinct(pair[shut]):
             # A pair may change its key in the middle of a batch, so the search goes on while it finds something.
             for _ in range(4):
-                if not self._search(frames, shut[pair[shut] == one], int(one), number, keys, plain, reason):
+                if not self._search(frames, shut[pair[shut] == one], int(one), number, keys, found):
                     break
 
     def _search(
@@ -284,16 +301,16 @@ class Opener:
         pair: int,
         number: Index,
         keys: Sequence[tuple[bytes, KnownKey]],
-        plain: Octets,
-        reason: NDArray[np.uint8],
+        found: Opened,
     ) -> bool:
         """Looks for the key of one pair with a few single trials; opens all its frames if there is one."""
+        reason = found.reason
         left = mine[reason[mine] != Reason.OPENED]
         if not len(left):
             return False
         for at in left[distinct(np.linspace(0, len(left) - 1, 4).astype(np.intp))]:
             one = int(at)
-            body = frames.body[one, : frames.length[one]].tobytes() + frames.mic[one].tobytes()
+            nonce, header, body = frames.alone(one)
             for octets, key in keys:
                 if key.devices and int(frames.eui64[one]) not in key.devices:
                     continue
@@ -301,8 +318,8 @@ class Opener:
                     reason[left] = Reason.NOT_TRIED
                     return False
                 self._trials -= 1
-                if open_one(octets, frames.nonce(one), frames.header[one].tobytes(), body) is not None:
+                if open_one(octets, nonce, header, body) is not None:
                     self._pairs[pair] = octets, key
-                    self._open(octets, key, frames, left, number, plain, reason, nwk=False)
+                    self._open(octets, key, frames, left, number, found, nwk=False)
                     return True
         return False

@@ -273,7 +273,7 @@ def _shape(data: Data) -> tuple[tuple[int, int], ...]:
 
 
 _U8, _U16, _I8, _ENUM = (Kind.UNSIGNED, 0), (Kind.LONG_UNSIGNED, 0), (Kind.INTEGER, 0), (Kind.ENUM, 0)
-_LIST, _RECORD, _BOOL = (Kind.ARRAY, 0), (Kind.STRUCTURE, 0), (Kind.BOOLEAN, 0)
+_RECORD = (Kind.STRUCTURE, 0)
 
 
 def _string(length: int) -> tuple[int, int]:
@@ -281,6 +281,7 @@ def _string(length: int) -> tuple[int, int]:
 
 
 _OBIS: Final = _string(6)
+_DAY_ACTION: Final = (_string(4), _OBIS, _U16)
 _OBJECT: Final = ("class id", "logical name", "attribute", "data index")
 _STRUCTURES: Final[dict[tuple[tuple[int, int], ...], tuple[str, ...]]] = {
     # Blue Book: scal_unit_type, capture object, object definition, action specification, calendar and schedule entries
@@ -290,13 +291,9 @@ _STRUCTURES: Final[dict[tuple[tuple[int, int], ...], tuple[str, ...]]] = {
     (_U16, _OBIS, _I8): _OBJECT[:3],
     (_U16, _OBIS): _OBJECT[:2],
     (_OBIS, _U16): ("script logical name", "script selector"),
-    (_string(4), _OBIS, _U16): ("start time", "script logical name", "script selector"),
-    (_U8, _LIST): ("day id", "day schedule"),
-    (_U16, _LIST): ("script identifier", "actions"),
+    _DAY_ACTION: ("start time", "script logical name", "script selector"),
     (_U16, _string(5), _U8): ("index", "special day date", "day id"),
-    (_string(4), _string(5)): ("time", "date"),
-    # GBCS: protection of data, as in class 30
-    (_ENUM, _RECORD): ("protection type", "protection options"),
+    # GBCS: how data are protected, as in class 30
     (_string(9), _string(8), _string(8), _string(0), _RECORD): (
         "transaction id",
         "originator system title",
@@ -304,12 +301,14 @@ _STRUCTURES: Final[dict[tuple[tuple[int, int], ...], tuple[str, ...]]] = {
         "other information",
         "key information",
     ),
-    (_string(1), _string(0)): ("key parameters", "key ciphered data"),
 }
+"""Structures that are known by the types of their elements."""
 _PARTS_OF: Final = {
     "restriction": ("restriction type", "restriction value"),
     "restriction value": ("from", "to"),
+    "protection": ("protection type", "protection options"),
     "key information": ("key information type", "agreed key"),
+    "agreed key": ("key parameters", "key ciphered data"),
 }
 """Structures that are known by where they stand."""
 _BY_ENTRY: Final = (*[Kind.DOUBLE_LONG_UNSIGNED] * 2, *[Kind.LONG_UNSIGNED] * 2)
@@ -317,26 +316,38 @@ _BY_ENTRY: Final = (*[Kind.DOUBLE_LONG_UNSIGNED] * 2, *[Kind.LONG_UNSIGNED] * 2)
 _WEEK: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def _element_names(data: Data, name: str) -> tuple[str, ...]:
-    """What the elements of the structure `name` are called."""
-    named = _PARTS_OF.get(name, ())
-    if len(named) == len(data.elements):
+def _element_names(data: Data, name: str) -> tuple[str, ...]:  # noqa: PLR0911 -- a table of cases
+    """What the elements of the structure `name` are called; nothing if that is not known."""
+    if len(named := _PARTS_OF.get(name, ())) == len(data.elements):
         return named
     shape = _shape(data)
-    names = _STRUCTURES.get(shape)
-    if names is not None:
-        return names
+    if shape in _STRUCTURES:
+        return _STRUCTURES[shape]
     kinds = tuple([kind for kind, _ in shape])
-    if name == "selection" and kinds == _BY_ENTRY:
-        return ("from entry", "to entry", "from column", "to column")
-    if name == "selection" and kinds[0] == Kind.STRUCTURE and kinds[3:] == (Kind.ARRAY,):
-        what = "time" if _is_of(TIME_STAMP, data.elements[0]) else "value"
-        return ("restricting object", f"from {what}", f"to {what}", "selected values")
+    if name == "selection":
+        return _selection_names(data, kinds)
+    if shape[:4] == (_ENUM, _U16, _OBIS, _I8) and len(shape) == 5:
+        return ("service", "class id", "logical name", "index", "parameter")
     if kinds == (Kind.OCTET_STRING, *[Kind.UNSIGNED] * 7):
         return ("week profile name", *_WEEK)
     if kinds == (Kind.OCTET_STRING,) * 3 and shape[1][1] == 12:
         return ("season profile name", "season start", "week name")
+    if kinds == (Kind.UNSIGNED, Kind.ARRAY) and _all_shaped(data.elements[1], _DAY_ACTION):
+        return ("day id", "day schedule")
     return ()
+
+
+def _selection_names(data: Data, kinds: tuple[int, ...]) -> tuple[str, ...]:
+    if kinds == _BY_ENTRY:
+        return ("from entry", "to entry", "from column", "to column")
+    if kinds[:1] == (Kind.STRUCTURE,) and kinds[3:] == (Kind.ARRAY,):
+        what = "time" if _is_of(TIME_STAMP, data.elements[0]) else "value"
+        return ("restricting object", f"from {what}", f"to {what}", "selected values")
+    return ()
+
+
+def _all_shaped(array: Data, shape: tuple[tuple[int, int], ...]) -> bool:
+    return bool(array.elements) and all(_shape(one) == shape for one in array.elements)
 
 
 def _is_protection_parameters(data: Data) -> bool:
@@ -344,8 +355,7 @@ def _is_protection_parameters(data: Data) -> bool:
     return bool(data.elements) and all(
         len(one.elements) == 2
         and one.elements[0].kind == Kind.ENUM
-        and [(part.kind, len(part.value or b"")) for part in one.elements[1].elements[:3]]
-        == [(Kind.OCTET_STRING, 9), (Kind.OCTET_STRING, 8), (Kind.OCTET_STRING, 8)]
+        and _shape(one.elements[1])[:3] == (_string(9), _string(8), _string(8))
         for one in data.elements
     )
 
@@ -384,6 +394,8 @@ class _Nodes:
             return [self.of(one, title) for one, title in zip(data.elements, names, strict=True)]
         if data.kind == Kind.STRUCTURE:
             return self.of_parts(data.elements, ())
+        if name == "protection parameters":
+            return [self.of(one, "protection") for one in data.elements]
         return [self.of(one, f"element {at}") for at, one in enumerate(data.elements, 1)]
 
     def of_parts(self, parts: tuple[Data, ...], names: tuple[str, ...]) -> list[Node]:
@@ -583,9 +595,9 @@ def _text_of_octets(raw: bytes, name: str) -> str:  # noqa: PLR0911 -- a table o
         return eui64_text(int.from_bytes(raw, "big"))
     if is_date_time(raw):
         return date_time_text(raw)
-    if name == "special day date" or (name == "date" and is_date(raw)):
+    if name == "special day date" and is_date(raw):
         return date_text(raw)
-    if name in ("start time", "time") and is_time(raw):
+    if name == "start time" and is_time(raw):
         return time_text(raw)
     if len(raw) > 1 and all(0x20 <= octet < 0x7F for octet in raw):
         return f'"{raw.decode("ascii")}"'

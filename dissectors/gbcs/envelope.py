@@ -11,6 +11,7 @@ work with that.
 """
 
 from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
@@ -34,7 +35,7 @@ from hanscope.dissectors.gbcs.codes import CraFlag, use_case_text
 from hanscope.dissectors.gbcs.node import UNNAMED, Node, undecoded
 from hanscope.dissectors.gbcs.node import problems as problems_of
 from hanscope.dissectors.gbcs.times import DATE_TIME_LENGTH, date_time_text
-from hanscope.dissectors.layer import IfRoom, Layer, Malformed, MalformedError, Undissected, When
+from hanscope.dissectors.layer import IfRoom, Layer, MalformedError, Undissected, When
 
 GENERAL_CIPHERING: Final = 0xDD
 GENERAL_SIGNING: Final = 0xDF
@@ -299,92 +300,73 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def parse(octets: bytes) -> Envelope:
-    """The envelope of one complete message. Raises `EnvelopeError`."""
-    mac_header, grouping, behind = _dissected(octets)
-    numbers = grouping.fields
-    outer = {} if mac_header is None else _leaves(mac_header, 0, len(octets))
-    start = 0 if mac_header is None else outer["invocation_counter"].stop
-    inner = _leaves(grouping, start, len(octets))
+    """The envelope of one complete message. Raises `EnvelopeError`.
+
+    It follows the declarations of the layers, but makes no packets: that takes a third of the time.
+    """
+    total = len(octets)
+    kind = layer_for(octets)
+    if kind is RoutingHeader:
+        raise EnvelopeError("this is one block of a larger message (General Block Transfer), not a message")
+    if kind is Undissected:
+        raise EnvelopeError(
+            f"a GBCS message begins with DF 09, DD 00 or DD 09, not with {octets[:2].hex(' ') or 'nothing'}"
+        )
+    has_mac = kind is MacHeader
+    headers: list[Node] = []
+    start = 0
+    if has_mac:
+        outer = _read(_MAC_HEADER, octets, 0)[1]
+        start = outer["invocation_counter"].stop
+        headers.append(Node("MAC Header", 0, start, children=tuple(outer.values())))
+    numbers, inner = _read(_GROUPING_HEADER, octets, start)
     content, signature, length = inner.pop("content"), inner.pop("signature", None), inner.pop("signature_length", None)
-    other_information = Span(inner["message_code"].start, inner["content_length"].start)
-    headers = [] if mac_header is None else [Node("MAC Header", 0, start, children=tuple(outer.values()))]
     headers.append(Node("Grouping Header", start, content.start, children=tuple(inner.values())))
-    trailers = [leaf for leaf in (length, signature) if leaf is not None and leaf.start < leaf.stop]
+    trailers = [leaf for leaf in (length, signature) if leaf is not None]
     end = trailers[-1].stop if trailers else content.stop
-    mac = None
-    if isinstance(behind, Mac):
-        trailers.append(_leaves(behind, end, len(octets))["mac"])
-        mac = Span(end, end + MAC_LENGTH)
+    mac = Span(end, end + MAC_LENGTH) if has_mac and total - end >= MAC_LENGTH else None
+    if mac is not None:
+        trailers.append(Node("MAC", mac.start, mac.stop, mac.of(octets)))
     at = end if mac is None else mac.stop
-    if at < len(octets):
-        trailers.append(undecoded(octets, at, len(octets), "no length in the headers covers these octets"))
+    if at < total:
+        trailers.append(undecoded(octets, at, total, "no length in the headers covers these octets"))
     problems = [problem for node in (*headers, *trailers) for problem in problems_of(node)]
-    if mac_header is not None and mac is None:
+    if has_mac and mac is None:
         problems.append("the message ends before its MAC")
-    rest = numbers["other_information_rest"]
+    rest = numbers.other_information_rest
     return Envelope(
         octets=octets,
-        cra_flag=numbers["cra_flag"],
-        originator_counter=numbers["originator_counter"],
-        originator=numbers["originator"],
-        target=numbers["target"],
-        date_time=numbers["date_time"] or None,
-        message_code=numbers["message_code"],
-        supplementary_remote_party=numbers.get("supplementary_remote_party"),
-        supplementary_remote_party_counter=numbers.get("supplementary_remote_party_counter"),
-        supplementary_originator_counter=numbers.get("supplementary_originator_counter"),
-        key_agreement_certificate=rest if _is_certificate(grouping) else None,
-        mac_header=None if mac_header is None else Span(0, start),
+        cra_flag=numbers.cra_flag,
+        originator_counter=numbers.originator_counter,
+        originator=numbers.originator,
+        target=numbers.target,
+        date_time=numbers.date_time or None,
+        message_code=numbers.message_code,
+        supplementary_remote_party=numbers.supplementary_remote_party,
+        supplementary_remote_party_counter=numbers.supplementary_remote_party_counter,
+        supplementary_originator_counter=numbers.supplementary_originator_counter,
+        key_agreement_certificate=rest if _is_certificate(numbers) else None,
+        mac_header=Span(0, start) if has_mac else None,
         grouping_header=Span(start, content.start),
-        other_information=other_information,
+        other_information=Span(inner["message_code"].start, inner["content_length"].start),
         payload=Span(content.start, content.stop),
         signature_length=None if length is None else Span(length.start, length.stop),
-        signature=None
-        if signature is None or signature.start == signature.stop
-        else Span(signature.start, signature.stop),
+        signature=None if signature is None else Span(signature.start, signature.stop),
         mac=mac,
-        surplus=Span(at, len(octets)) if at < len(octets) else None,
+        surplus=Span(at, total) if at < total else None,
         signed=Span(start + 1, content.stop),
         authenticated=None if mac is None else Span(start, end),
-        mac_prefix=b"" if mac_header is None else octets[start - 5 : start - 4] + octets[1:6],
-        invocation_counter=b"" if mac_header is None else octets[start - 4 : start],
+        mac_prefix=octets[start - 5 : start - 4] + octets[1:6] if has_mac else b"",
+        invocation_counter=octets[start - 4 : start] if has_mac else b"",
         headers=tuple(headers),
         trailers=tuple(trailers),
         problems=tuple(problems),
     )
 
 
-def _dissected(octets: bytes) -> tuple[MacHeader | None, GroupingHeader, Packet]:
-    """MAC Header, Grouping Header and what stands behind that."""
-    cls = layer_for(octets)
-    if cls is RoutingHeader:
-        raise EnvelopeError("this is one block of a larger message (General Block Transfer), not a message")
-    if cls is Undissected:
-        raise EnvelopeError(
-            f"a GBCS message begins with DF 09, DD 00 or DD 09, not with {octets[:2].hex(' ') or 'nothing'}"
-        )
-    try:
-        outer = cls(octets)
-    except MalformedError as error:
-        raise EnvelopeError(str(error)) from None
-    mac_header = outer if isinstance(outer, MacHeader) else None
-    grouping = outer if mac_header is None else outer.payload
-    if isinstance(grouping, Malformed):
-        layer, field_name = grouping.fields["layer"], grouping.fields["field"]
-        raise EnvelopeError(f"{_text(layer)}: the message ends inside {_text(field_name)}")
-    if not isinstance(grouping, GroupingHeader):
-        raise EnvelopeError("the message ends behind its MAC Header")
-    return mac_header, grouping, grouping.payload
-
-
-def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode()
-
-
-def _is_certificate(grouping: Packet) -> bool:
-    """Whether other-information ends with a certificate: only commands have one, and 8 octets are a counter."""
-    rest = grouping.fields["other_information_rest"]
-    return "supplementary_remote_party_counter" in grouping.fields and rest[:1] == b"\x30"
+def _is_certificate(numbers: Any) -> bool:
+    """Whether other-information ends with a certificate, which follows both numbers of the supplementary party."""
+    return numbers.supplementary_remote_party_counter is not None and numbers.other_information_rest[:1] == b"\x30"
 
 
 # What the headers' fields are called, what they must be, and how they read.
@@ -399,7 +381,7 @@ _TITLES: Final = {
     "originator_counter": "Originator Counter",
     "message_code": "Message Code",
     "content_length": "payload length",
-    "mac": "MAC",
+    "content": "payload",
 }
 
 _SIZES_OF_OTHER_INFORMATION: Final = (2, 10, 18, 26)
@@ -425,7 +407,6 @@ _CONSTANTS: Final[dict[type[Packet], dict[str, tuple[int, ...]]]] = {
         "date_time_length": (0, DATE_TIME_LENGTH),
         "signature_length": (0, SIGNATURE_LENGTH),
     },
-    Mac: {},
 }
 
 
@@ -436,31 +417,104 @@ _WORDS: Final[dict[str, Callable[[Any], str]]] = {
 }
 
 
-def _leaves(layer: Packet, start: int, total: int) -> dict[str, Node]:
-    """A leaf for each field of a dissected layer that begins at `start` in a message of `total` octets."""
-    constants = _CONSTANTS[type(layer)]
-    leaves: dict[str, Node] = {}
+class _Step(NamedTuple):
+    """How one field of a layer is read: what its declaration says, laid out for speed."""
+
+    name: str
+    title: str
+    is_number: bool
+    width: int
+    """Octets; of lengths and strings another member tells."""
+    is_length: bool
+    length_from: Callable[[Any], int] | None
+    condition: Callable[[Any], bool] | None
+    optional: bool
+    is_eui64: bool
+    allowed: tuple[int, ...]
+    """Empty: any."""
+    words: Callable[[Any], str] | None
+
+
+def _steps(layer: type[Layer]) -> tuple[str, tuple[_Step, ...]]:
+    """A layer's name and steps."""
+    steps: list[_Step] = []
     for described in layer.fields_desc:
         fld: Any = described.fld if isinstance(described, ConditionalField) else described
-        name = fld.name
-        value: Any = layer.fields.get(name)
-        if value is None or (value == b"" and name != "content"):
+        is_string = isinstance(fld, StrLenField)
+        if not is_string and not isinstance(fld, BerLength) and fld.sz > 1 and fld.fmt[0] not in "!>":
+            raise AssertionError(f"{fld.name}: not big-endian")
+        steps.append(
+            _Step(
+                name=fld.name,
+                title=_TITLES.get(fld.name) or fld.name.replace("_", " "),
+                is_number=not is_string,
+                width=0 if is_string or isinstance(fld, BerLength) else int(fld.sz),
+                is_length=isinstance(fld, BerLength),
+                length_from=fld.length_from if is_string else None,
+                condition=described.cond if isinstance(described, ConditionalField) else None,
+                optional=isinstance(described, IfRoom),
+                is_eui64=isinstance(fld, EUI64Field),
+                allowed=_CONSTANTS[layer].get(fld.name, ()),
+                words=_WORDS.get(fld.name),
+            )
+        )
+    return str(layer.__name__), tuple(steps)
+
+
+_MAC_HEADER: Final = _steps(MacHeader)
+_GROUPING_HEADER: Final = _steps(GroupingHeader)
+
+
+def _read(layer: tuple[str, tuple[_Step, ...]], octets: bytes, at: int) -> tuple[Any, dict[str, Node]]:
+    """The values of a layer that begins at `at`, those it has not being `None`, and a leaf for each that has octets."""
+    name, steps = layer
+    values: Any = SimpleNamespace()
+    held = values.__dict__
+    leaves: dict[str, Node] = {}
+    total = len(octets)
+    for step in steps:
+        held[step.name] = None
+        if (step.condition is not None and not step.condition(values)) or (step.optional and at >= total):
             continue
-        stop = start + (len(value) if isinstance(value, bytes) else int(fld.sz))
-        problem = None
-        if isinstance(fld, BerLength):
-            value, problem = _checked_length(name, value, total - stop)
-        elif isinstance(fld, EUI64Field):
-            value = eui64_text(value)
-        elif name in constants and value not in constants[name]:
-            problem = f"{value:#04x} instead of {' or '.join(f'{right:#04x}' for right in constants[name])}"
-        if name == "other_information_rest":
-            leaves[name] = _rest_of_other_information(layer, value, start, stop)
-        else:
-            text = _WORDS[name](value) if name in _WORDS else ""
-            leaves[name] = Node(_TITLES.get(name) or name.replace("_", " "), start, stop, value, text, problem=problem)
-        start = stop
-    return leaves
+        start = at
+        at += _width(step, values, octets, at)
+        if at > total:
+            raise EnvelopeError(f"{name}: the message ends inside {step.title}")
+        raw = octets[start:at]
+        value, problem = _value(step, raw, total - at)
+        held[step.name] = value
+        if step.name == "other_information_rest" and raw:
+            leaves[step.name] = _rest_of_other_information(values, raw, start, at)
+        elif raw or step.name == "content":
+            said = eui64_text(value) if step.is_eui64 else value
+            text = "" if step.words is None else step.words(value)
+            leaves[step.name] = Node(step.title, start, at, said, text, problem=problem)
+    return values, leaves
+
+
+def _value(step: _Step, raw: bytes, left: int) -> tuple[Any, str | None]:
+    """What a field's octets mean, and what is wrong with them; `left` octets follow it in the message."""
+    if step.is_length:
+        return _checked_length(step.name, raw, left)
+    if not step.is_number:
+        return raw, None
+    value = int.from_bytes(raw, "big")
+    if step.allowed and value not in step.allowed:
+        return value, f"{value:#04x} instead of {' or '.join(f'{right:#04x}' for right in step.allowed)}"
+    return value, None
+
+
+def _width(step: _Step, values: Any, octets: bytes, at: int) -> int:
+    """Octets of a field that begins at `at`; more than there are if it does not fit."""
+    if step.length_from is not None:
+        return step.length_from(values)
+    if not step.is_length:
+        return step.width
+    first = octets[at] if at < len(octets) else 0
+    if first < 0x80:
+        return 1
+    width = 1 + (first & 0x7F)
+    return width if 1 < width <= _WIDEST_LENGTH else len(octets) + 1
 
 
 def _checked_length(name: str, written: bytes, left: int) -> tuple[int, str | None]:
@@ -475,8 +529,8 @@ def _checked_length(name: str, written: bytes, left: int) -> tuple[int, str | No
     return value, None
 
 
-def _rest_of_other_information(grouping: Packet, rest: bytes, start: int, stop: int) -> Node:
-    if _is_certificate(grouping):
+def _rest_of_other_information(numbers: Any, rest: bytes, start: int, stop: int) -> Node:
+    if _is_certificate(numbers):
         return Node("Key Agreement certificate", start, stop, rest, f"X.509, {len(rest)} octets")
     return Node(UNNAMED, start, stop, rest, problem="other-information has no such part")
 

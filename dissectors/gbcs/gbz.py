@@ -134,9 +134,9 @@ def _alert(front: _Front) -> None:
         return
     if code in _HASH_ALERTS:
         front.number("data_type", 1, lambda _: "octet string")
-        front.take("manufacturer_image_hash", front.number("length", 1))
+        front.take("manufacturer_image_hash", front.number("hash_length", 1))
     elif code in _FUTURE_DATED_ALERTS:
-        front.number("length", 1)
+        front.number("details_length", 1)
         front.number("message_code", 2, use_case_text)
         front.number("originator_counter", 8)
         cluster = front.number("cluster", 2, _cluster_text)

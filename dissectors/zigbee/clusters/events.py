@@ -202,10 +202,7 @@ class GetEventLog(Layer):
 
 @cluster_command(Cluster.EVENTS, EventsClientCommand.CLEAR_EVENT_LOG_REQUEST, server_to_client=False)
 class ClearEventLogRequest(Layer):
-    fields_desc: ClassVar[list[Any]] = [
-        BitField("reserved", 0, 4),
-        BitEnumField("log_id", EventLog.ALL, 4, EventLog),
-    ]
+    fields_desc: ClassVar[list[Any]] = [ByteEnumField("log_id", EventLog.ALL, EventLog)]
 
 
 @cluster_command(Cluster.EVENTS, EventsServerCommand.PUBLISH_EVENT, server_to_client=True)
@@ -214,9 +211,7 @@ class PublishEvent(Layer):
         ByteEnumField("log_id", EventLog.GENERAL, EventLog),
         LECodeField("event_id", 0, EVENTS),
         LEIntField("event_time", 0),
-        BitField("event_control_reserved", 0, 6),
-        BitField("report_event_to_wan", 0, 1),
-        BitField("report_event_to_han", 0, 1),
+        XByteField("event_control", 0),
         *string("event_data"),
     ]
 

@@ -128,7 +128,7 @@ class SelectAvailableEmergencyCredit(Layer):
         LEIntField("command_issue_date_time", 0),
         _originating_device(),
         *trailing_string("site_id"),
-        *trailing_string("meter_serial_number", behind="site_id_length"),
+        *trailing_string("meter_serial_number", behind="site_id"),
     ]
 
 

@@ -313,7 +313,7 @@ class GetTariffCancellation(Layer):
 
 @_server(PriceServerCommand.PUBLISH_PRICE)
 class PublishPrice(Layer):
-    """What comes behind the generation price was added by versions 1.0 to 1.2, in this order."""
+    """What comes behind the price was added by versions 1.0 to 1.2, in this order; gas meters of GBCS end there."""
 
     fields_desc: ClassVar[list[Any]] = [
         XLEIntField("provider_id", 0),
@@ -329,10 +329,10 @@ class PublishPrice(Layer):
         LEIntField("start_time", 0),
         LEShortField("duration_in_minutes", 0),
         LEIntField("price", 0),
-        ByteField("price_ratio", 0xFF),
-        LEIntField("generation_price", 0xFFFFFFFF),
-        ByteField("generation_price_ratio", 0xFF),
         *trailing(
+            ByteField("price_ratio", None),
+            LEIntField("generation_price", None),
+            ByteField("generation_price_ratio", None),
             LEIntField("alternate_cost_delivered", None),
             XByteField("alternate_cost_unit", None),
             XByteField("alternate_cost_trailing_digit", None),
