@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hanscope.dissectors.columns.rows import ascending
+from hanscope.dissectors.columns.rows import ascending, narrowed
 
 ABSENT: Final = -1
 DEFAULT_RESPONSE: Final = 0x100
@@ -143,13 +143,9 @@ class OtaTable:
 
 
 def _packed(column: NDArray[np.generic]) -> NDArray[np.generic] | int:
-    """The column in the smallest type that holds it; one number if all its values are that."""
-    if not len(column):
-        return 0
-    low, high = int(column.min()), int(column.max())
-    if low == high:
-        return low
-    return column.astype(np.promote_types(np.min_scalar_type(low), np.min_scalar_type(high)), copy=False)
+    """The column made small; one number if all its values are that."""
+    small = narrowed(column)
+    return int(small[0]) if len(small) and (small == small[0]).all() else small
 
 
 def _unpacked(rows: int, packed: dict[str, object], image_data: NDArray[np.uint8]) -> OtaTable:

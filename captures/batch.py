@@ -15,7 +15,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hanscope.dissectors.columns.rows import SLACK, Octets, padded
+from hanscope.dissectors.columns.rows import SLACK, Octets, narrowed, padded
 
 NO_INTERFACE: Final = 0xFFFF
 """`RecordBatch.interface` of records that belong to none, such as custom blocks."""
@@ -131,8 +131,16 @@ class RecordBatch:
         return len(self.at)
 
     def detached(self) -> RecordBatch:
-        """Without the octets, when the file can give them again: cheap to send to another process."""
-        return self if self.path is None else replace(self, buffer=np.zeros(0, np.uint8))
+        """Without the octets, when the file can give them again, and narrow: cheap to send to another process."""
+        if self.path is None:
+            return self
+        return replace(
+            self,
+            buffer=np.zeros(0, np.uint8),
+            at=narrowed(self.at),
+            captured=narrowed(self.captured),
+            original=narrowed(self.original),
+        )
 
     def attached(self) -> RecordBatch:
         """With the octets, read again from the file if need be.
@@ -157,7 +165,13 @@ class RecordBatch:
             raise CaptureError(f"{self.path}: {error.strerror}; it was readable before") from error
         if got < self.size:
             raise CaptureError(f"{self.path}: the file became shorter while it was read; run again")
-        return replace(self, buffer=buffer)
+        return replace(
+            self,
+            buffer=buffer,
+            at=self.at.astype(np.int64),
+            captured=self.captured.astype(np.int64),
+            original=self.original.astype(np.int64),
+        )
 
 
 @dataclass(frozen=True, slots=True)

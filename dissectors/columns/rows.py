@@ -63,3 +63,11 @@ def distinct(values: NDArray[Any]) -> NDArray[Any]:
     """The different values, ascending. (`np.unique` hashes, which takes longer, and imports `numpy.ma`.)"""
     ordered = np.sort(values)
     return ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
+
+
+def narrowed(values: NDArray[Any]) -> NDArray[Any]:
+    """Integers in the smallest type that holds them all: what is sent to another process is made small."""
+    if not len(values):
+        return values
+    low, high = int(values.min()), int(values.max())
+    return values.astype(np.promote_types(np.min_scalar_type(low), np.min_scalar_type(high)), copy=False)

@@ -676,15 +676,14 @@ def _payload(octets: bytes, start: int, stop: int, read: Callable[[_Reader], Ite
     """The nodes that `read` finds in octets [start, stop), and what is left when it cannot go on or has done."""
     reader = _Reader(octets, start, stop)
     nodes: list[Node] = []
-    why = "more than the payload's own structure holds"
+    why = None
     try:
-        nodes.extend(read(reader))
+        nodes.extend(read(reader))  # keeps the nodes that were made before an error
     except DataError as error:
         why = f"octet {error.at}: {error}"
-    # nodes.extend keeps what came before an error: each of them is complete.
     done = nodes[-1].stop if nodes else start
-    if done < stop:
-        nodes.append(undecoded(octets, done, stop, why))
+    if why is not None or done < stop:
+        nodes.append(undecoded(octets, done, stop, why or "more than the payload's own structure holds"))
     return tuple(nodes)
 
 

@@ -152,6 +152,14 @@ class MacHeader(Layer):
         return GroupingHeader
 
 
+class _UnlessPreCommand(IfRoom):
+    """The signature's length, which only a pre-command does without: built if a signature or a MAC follows."""
+
+    def addfield(self, pkt: Packet, s: bytes, val: Any) -> bytes:
+        given = val is not None or pkt.getfieldval("signature") or pkt.payload
+        return self.fld.addfield(pkt, s, val) if given else s
+
+
 class GroupingHeader(Layer):
     """DLMS general-signing: who, to whom, what about, with the payload (`content`) and its signature.
 
@@ -168,7 +176,7 @@ class GroupingHeader(Layer):
         StrLenField("other_information_rest", b"", length_from=_other_information_rest),
         BerLength("content_length", lambda p: len(p.content)),
         StrLenField("content", b"", length_from=lambda p: p.content_length),
-        IfRoom(DerivedOctet("signature_length", count_of("signature"))),
+        _UnlessPreCommand(DerivedOctet("signature_length", count_of("signature"))),
         When(
             StrLenField("signature", b"", length_from=lambda p: p.signature_length),
             lambda p: p.signature_length is not None,
@@ -586,9 +594,7 @@ def parse_block(octets: bytes) -> Block:
     if block.tag != GENERAL_BLOCK_TRANSFER:
         raise EnvelopeError(f"the Routing Header is followed by {block.tag:02X}, not by E0 (General Block Transfer)")
     return Block(
-        key=BlockKey(
-            routing.originator, routing.target, routing.cra_flag, routing.originator_counter, routing.message_code
-        ),
+        key=BlockKey(*[routing.getfieldval(name) for name in BlockKey._fields]),
         number=block.block_number,
         acknowledged=block.block_number_acknowledged,
         last=bool(block.last_block),

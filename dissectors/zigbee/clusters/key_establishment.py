@@ -19,7 +19,7 @@ from hanscope.dissectors.zigbee.zcl import cluster_command, name_attributes
 class KeyEstablishmentAttribute(IntEnum):
     """Attributes of both sides."""
 
-    SUPPORTED_SUITES = 0x0000
+    SUPPORTED_KEY_ESTABLISHMENT_SUITES = 0x0000
     """A bit for each `KeyEstablishmentSuite`."""
 
 

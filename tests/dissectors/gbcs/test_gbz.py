@@ -139,28 +139,6 @@ def test_an_opened_part_shows_what_was_in_it() -> None:
     assert problems(tree) == []
 
 
-SNAPSHOT = "00000000 0029601c 02 00 01 02000000"
-
-
-def test_snapshots_are_taken_apart() -> None:
-    summations = [n.to_bytes(6, "little").hex() for n in (65, 81, 15, 176, 126, 202, 223, 121, 195)]
-    body = SNAPSHOT + "06" + summations[0] + "04" + "".join(summations[1:5]) + "14" + "".join(summations[5:])
-    frame = bytes.fromhex("190006" + body)
-    tree = decoded(bytes.fromhex("0109010107 02".replace(" ", "")) + len(frame).to_bytes(2, "big") + frame, RESPONSE)
-    assert [node.value for node in named(tree, "tier_summation")] == [81, 15, 176, 126]
-    assert [node.value for node in named(tree, "tier_block_summation")] == [202, 223, 121, 195]
-    assert one(tree, "current_summation").value == 65
-    assert problems(tree) == []
-
-
-def test_a_debt_and_credit_snapshot_is_signed() -> None:
-    frame = bytes.fromhex("190001" + SNAPSHOT + "00 23000000 b1000000 30000000 4a000000 00000000 82ffffff")
-    tree = decoded(bytes.fromhex("010901010705") + len(frame).to_bytes(2, "big") + frame, RESPONSE)
-    assert one(tree, "type_1_debt_remaining").value == 0xB1
-    assert one(tree, "credit_remaining").value == -126
-    assert problems(tree) == []
-
-
 def test_all_official_messages_are_named_to_the_last_octet(messages: list[Envelope]) -> None:
     assert len(messages) > 180
     for message in messages:
