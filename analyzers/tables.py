@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Final
+from typing import ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +23,15 @@ Column = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class OtaTable:
-    """OTA Upgrade commands (ZCL 11.13) and default responses on cluster 0x0019, one row a *frame heard*.
+class Table:
+    """What the tables of all commands have in common; one row a *frame heard*.
 
-    A frame that was sent again (MAC retry, relay by a router, APS retry) is a row each time. `image_data` is one
-    buffer; the data of row i are `image_data[data_at[i] : data_at[i] + data_length[i]]`, and `data_at` ascends.
+    A frame that was sent again (MAC retry, relay by a router, APS retry) is a row each time. What a row carries beside
+    numbers lies in one buffer, `buffer[data_at[i] : data_at[i] + data_length[i]]` for row i, and `data_at` ascends.
     """
+
+    buffer_name: ClassVar[str]
+    """What the table calls its buffer."""
 
     number: Column
     """Frame number, 1-based. For a reassembled APS message: of the fragment that completed it."""
@@ -54,7 +57,81 @@ class OtaTable:
     from_server: Column
     """ZCL direction: 1 server to client, 0 client to server."""
     command: Column
-    """0x00 to 0x09 as in ZCL 11.13, or `DEFAULT_RESPONSE`."""
+    """The command's identifier in its cluster, or `DEFAULT_RESPONSE`."""
+    data_at: Column
+    data_length: Column
+    """Octets of data present in the frame (in an `OtaTable` they may differ from `data_size` in a bad frame)."""
+
+    @property
+    def buffer(self) -> NDArray[np.uint8]:
+        return getattr(self, self.buffer_name)
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """For its way from one process to another a table is made small: each column only as wide as its values."""
+        columns = {one.name: _packed(getattr(self, one.name)) for one in fields(self) if one.name != self.buffer_name}
+        return _unpacked, (type(self), len(self), columns, self.buffer)
+
+    @classmethod
+    def of(cls, rows: int, buffer: NDArray[np.uint8] | None = None, **columns: object) -> Self:
+        """A table of `rows` rows; columns that are not given are ABSENT (EUI-64s: 0)."""
+        values: dict[str, object] = {}
+        for one in fields(cls):
+            if one.name == cls.buffer_name:
+                values[one.name] = np.zeros(0, np.uint8) if buffer is None else buffer
+                continue
+            kind = np.uint64 if one.name.endswith("eui64") else np.int64
+            given = columns.pop(one.name, None)
+            if given is None:
+                values[one.name] = np.full(rows, 0 if kind is np.uint64 else ABSENT, kind)
+            else:
+                values[one.name] = np.broadcast_to(np.asarray(given, kind), (rows,))
+        if columns:
+            raise TypeError(f"no such column: {', '.join(columns)}")
+        return cls(**values)  # pyright: ignore[reportArgumentType] -- built from the class's own fields
+
+    @classmethod
+    def joined(cls, tables: Sequence[Self]) -> Self:
+        """One after the other, buffers included."""
+        starts = np.cumsum([0, *(len(table.buffer) for table in tables)])
+        columns: dict[str, NDArray[np.generic]] = {
+            one.name: np.concatenate([getattr(table, one.name) for table in tables]) for one in fields(cls)
+        }
+        columns["data_at"] = np.concatenate(
+            [
+                np.where(table.data_at >= 0, table.data_at + start, ABSENT)
+                for table, start in zip(tables, starts, strict=False)
+            ]
+        )
+        return cls(**columns)  # pyright: ignore[reportArgumentType] -- the class's own fields
+
+    def sorted(self) -> Self:
+        """In capture order, and the buffer too."""
+        table = self.take(ascending(self.number))
+        carriers = np.flatnonzero(table.data_at >= 0)
+        at, length = table.data_at[carriers], table.data_length[carriers]
+        if (at[1:] >= at[:-1]).all():
+            return table
+        ends = np.cumsum(length)
+        data = table.buffer[np.repeat(at - (ends - length), length) + np.arange(int(ends[-1]))]
+        data_at = table.data_at.copy()
+        data_at[carriers] = ends - length
+        return replace(table, data_at=data_at, **{self.buffer_name: data})
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Self:
+        """The chosen rows; the buffer is shared, not copied."""
+        names = [one.name for one in fields(self) if one.name != self.buffer_name]
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+
+
+@dataclass(frozen=True, slots=True)
+class OtaTable(Table):
+    """OTA Upgrade commands (ZCL 11.13: 0x00 to 0x09) and default responses on cluster 0x0019."""
+
+    buffer_name: ClassVar[str] = "image_data"
+
     answered: Column
     """Default response: the command it answers."""
     status: Column
@@ -75,71 +152,24 @@ class OtaTable:
     hardware_version: Column
     payload_type: Column
     query_jitter: Column
-    data_at: Column
-    data_length: Column
-    """Octets of image data present in the frame (may differ from `data_size` in a bad frame)."""
     image_data: NDArray[np.uint8]
 
-    def __len__(self) -> int:
-        return len(self.number)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """For its way from one process to another a table is made small: each column only as wide as its values."""
-        columns = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "image_data"}
-        return _unpacked, (len(self), {name: _packed(column) for name, column in columns.items()}, self.image_data)
+@dataclass(frozen=True, slots=True)
+class TunnelTable(Table):
+    """Tunneling commands (Smart Energy D.6, cluster 0x0704); `from_server` tells which of the two command sets."""
 
-    @classmethod
-    def of(cls, rows: int, image_data: NDArray[np.uint8] | None = None, **columns: object) -> OtaTable:
-        """A table of `rows` rows; columns that are not given are ABSENT (EUI-64s: 0)."""
-        values: dict[str, object] = {}
-        for one in fields(cls):
-            if one.name == "image_data":
-                values[one.name] = np.zeros(0, np.uint8) if image_data is None else image_data
-                continue
-            kind = np.uint64 if one.name.endswith("eui64") else np.int64
-            given = columns.pop(one.name, None)
-            if given is None:
-                values[one.name] = np.full(rows, 0 if kind is np.uint64 else ABSENT, kind)
-            else:
-                values[one.name] = np.broadcast_to(np.asarray(given, kind), (rows,))
-        if columns:
-            raise TypeError(f"no such column: {', '.join(columns)}")
-        return cls(**values)  # pyright: ignore[reportArgumentType] -- built from the class's own fields
+    buffer_name: ClassVar[str] = "transfer_data"
 
-    @classmethod
-    def joined(cls, tables: Sequence[OtaTable]) -> OtaTable:
-        """One after the other, image data included."""
-        starts = np.cumsum([0, *(len(table.image_data) for table in tables)])
-        columns: dict[str, NDArray[np.generic]] = {
-            one.name: np.concatenate([getattr(table, one.name) for table in tables]) for one in fields(cls)
-        }
-        columns["data_at"] = np.concatenate(
-            [
-                np.where(table.data_at >= 0, table.data_at + start, ABSENT)
-                for table, start in zip(tables, starts, strict=False)
-            ]
-        )
-        return cls(**columns)  # pyright: ignore[reportArgumentType] -- the class's own fields
-
-    def sorted(self) -> OtaTable:
-        """In capture order, and the image data too."""
-        table = self.take(ascending(self.number))
-        carriers = np.flatnonzero(table.data_at >= 0)
-        at, length = table.data_at[carriers], table.data_length[carriers]
-        if (at[1:] >= at[:-1]).all():
-            return table
-        ends = np.cumsum(length)
-        data = table.image_data[np.repeat(at - (ends - length), length) + np.arange(int(ends[-1]))]
-        data_at = table.data_at.copy()
-        data_at[carriers] = ends - length
-        return replace(table, data_at=data_at, image_data=data)
-
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> OtaTable:
-        """The chosen rows; `image_data` is shared, not copied."""
-        return OtaTable(
-            **{one.name: getattr(self, one.name)[rows] for one in fields(self) if one.name != "image_data"},
-            image_data=self.image_data,
-        )
+    tunnel_id: Column
+    status: Column
+    """`tunnel_status` of a Request Tunnel Response, `transfer_data_status` of a Transfer Data Error."""
+    protocol_id: Column
+    manufacturer_code: Column
+    flow_control_support: Column
+    maximum_incoming_transfer_size: Column
+    octets_left: Column
+    transfer_data: NDArray[np.uint8]
 
 
 def _packed(column: NDArray[np.generic]) -> NDArray[np.generic] | int:
@@ -148,5 +178,5 @@ def _packed(column: NDArray[np.generic]) -> NDArray[np.generic] | int:
     return int(small[0]) if len(small) and (small == small[0]).all() else small
 
 
-def _unpacked(rows: int, packed: dict[str, object], image_data: NDArray[np.uint8]) -> OtaTable:
-    return OtaTable.of(rows, image_data, **packed)
+def _unpacked(kind: type[Table], rows: int, packed: dict[str, object], buffer: NDArray[np.uint8]) -> Table:
+    return kind.of(rows, buffer, **packed)

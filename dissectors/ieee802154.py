@@ -11,6 +11,19 @@ cut short (M19), and do not set the command identifier when they build (M23).
 from enum import IntEnum
 from typing import Any, ClassVar, Final
 
+from scapy.fields import (
+    BitEnumField,
+    BitField,
+    ByteEnumField,
+    ByteField,
+    LEIntField,
+    StrLenField,
+    XByteField,
+    XLEIntField,
+    XLEShortField,
+)
+from scapy.packet import NoPayload, Packet
+
 from hanscope.dissectors.fields import (
     DerivedBitEnum,
     DerivedBits,
@@ -27,18 +40,6 @@ from hanscope.dissectors.fields import (
 )
 from hanscope.dissectors.layer import IfRoom, Layer, ToEnd, Undissected, When
 from hanscope.dissectors.zigbee.nwk import Nwk, ZigbeeBeacon
-from scapy.fields import (
-    BitEnumField,
-    BitField,
-    ByteEnumField,
-    ByteField,
-    LEIntField,
-    StrLenField,
-    XByteField,
-    XLEIntField,
-    XLEShortField,
-)
-from scapy.packet import NoPayload, Packet
 
 MOST_ELEMENTS: Final = 32
 """Information elements of one frame that are read; what is behind them stays `Undissected`."""

@@ -169,7 +169,7 @@ class Layer(Packet):
     begins_stage: ClassVar[bool] = False
     """Whether the column engine sorts frames anew at this layer."""
 
-    def do_dissect(self, s: bytes) -> bytes:
+    def do_dissect(self, s: bytes) -> bytes:  # noqa: C901 -- one loop, as in Scapy; every branch is a kind of field
         trace = _trace.get()
         mine: LayerTrace | None = None
         if trace is not None:

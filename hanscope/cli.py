@@ -570,7 +570,7 @@ def _read(
     """Analyzes the captures that can be read; those that cannot stand in the result with their fault."""
     from hanscope.analyzers.analysis import analyze as analyze_captures  # noqa: PLC0415 - heavy
     from hanscope.analyzers.results import Analysis  # noqa: PLC0415 - heavy
-    from hanscope.captures.files import CaptureError  # noqa: PLC0415 - heavy
+    from hanscope.captures.batch import CaptureError  # noqa: PLC0415 - heavy
     from hanscope.report.progress import ProgressBar  # noqa: PLC0415 - heavy
 
     if paths.count("-") > 1 or ("-" in paths and sys.stdin.isatty()):
@@ -602,7 +602,8 @@ def _read(
 
 def _unreadable(path: str) -> str | None:
     """Why a file cannot be read as a capture at all. Pipes are not touched: what is read from them is gone."""
-    from hanscope.captures.files import CaptureError, open_capture  # noqa: PLC0415 - heavy
+    from hanscope.captures.batch import CaptureError  # noqa: PLC0415 - heavy
+    from hanscope.captures.files import open_capture  # noqa: PLC0415 - heavy
 
     try:
         if path == "-" or not (stat.S_ISREG(mode := Path(path).stat().st_mode) or stat.S_ISDIR(mode)):

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from hanscope.captures.simulator.han import Han
 from hanscope.captures.simulator.kinds import ACK, POLL, Kind
-from hanscope.captures.simulator.render import Octets, append_fcs, render
+from hanscope.captures.simulator.render import append_fcs, render
 from hanscope.captures.simulator.stamp import Hop, Stamp
+from hanscope.dissectors.columns.rows import Octets
 
 Int64s = NDArray[np.int64]
 

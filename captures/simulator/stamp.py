@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from hanscope.captures.simulator.han import Han
 from hanscope.captures.simulator.kinds import Kind
-from hanscope.captures.simulator.render import Octets, append_fcs, render, seal
+from hanscope.captures.simulator.render import append_fcs, render, seal
+from hanscope.dissectors.columns.rows import Octets
 from hanscope.dissectors.crypto.ccm import BulkCcm
 
 Int64s = NDArray[np.int64]

@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from construct import Bytes, Const, ConstructError, Struct
+
 from hanscope.dissectors.images.ota_file import FieldControl, OtaFileError, build_ota_file
 
 SIGNATURE_LENGTH: Final = 64

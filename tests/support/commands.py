@@ -1,4 +1,4 @@
-"""Every registered cluster command, and frames of each with values in all fields."""
+"""Every registered cluster command and every ZDP command, and frames of each with values in all fields."""
 
 import random
 from collections.abc import Iterator
@@ -10,14 +10,15 @@ from scapy.packet import Packet
 
 from hanscope.dissectors.fields import EUI64Field, IntegerField, LayersToEnd, ListOf, Octets, Record, RecordsToEnd
 from hanscope.dissectors.layer import IfRoom, Layer, ToEnd
-from hanscope.dissectors.zigbee import Aps, Zcl, zcl
+from hanscope.dissectors.zigbee import Aps, Zcl, Zdp, zcl
 from hanscope.dissectors.zigbee.clusters.key_establishment import (
     CertificateSuite1,
     CertificateSuite2,
     InitiateKeyEstablishmentRequest,
     InitiateKeyEstablishmentResponse,
 )
-from hanscope.dissectors.zigbee.codes import Cluster, Profile
+from hanscope.dissectors.zigbee.codes import Cluster, Profile, ZdpStatus
+from hanscope.dissectors.zigbee.zdp import ZDP_COMMANDS, AddressMode, Binding
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,40 @@ def registered() -> list[Command]:
         for server_to_client, layer in sorted(by_direction.items())
         if cluster != Cluster.OTA_UPGRADE
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class ZdpCommand:
+    """A command of the device profile."""
+
+    cluster: int
+    layer: type[Layer]
+
+    @property
+    def title(self) -> str:
+        return self.layer.__name__
+
+    def frame(self, body: Packet) -> Packet:
+        """An APS frame with the command."""
+        aps = Aps(cluster=self.cluster, profile=0, destination_endpoint=0, source_endpoint=0, counter=0x55)
+        return aps / Zdp(transaction_sequence_number=1) / body
+
+
+def zdp_registered() -> list[ZdpCommand]:
+    return [ZdpCommand(cluster, layer) for cluster, layer in sorted(ZDP_COMMANDS.items())]
+
+
+def zdp_bodies(command: ZdpCommand, dice: random.Random) -> Iterator[Layer]:
+    """The command when all went well, with two elements in each list, with none, and when it failed."""
+    for elements in (2, 0):
+        body = filled(command.layer, dice, elements)
+        if "associated_device_count" in body.fields:
+            body.associated_device_count = elements
+        if "status" in body.fields:
+            body.status = ZdpStatus.SUCCESS
+        yield body
+    if "status" in body.fields:
+        yield command.layer(status=ZdpStatus.NOT_SUPPORTED)
 
 
 def number_of(fld: Any, dice: random.Random) -> int:
@@ -89,6 +124,8 @@ def filled(cls: type[Layer], dice: random.Random, elements: int = 2, *, optional
         if hasattr(fld, "derive") or (isinstance(described, IfRoom) and not optional):
             continue
         values[fld.name] = value_of(fld, dice, elements)
+    if issubclass(cls, Binding):
+        values["destination_address_mode"] = dice.choice(list(AddressMode))
     if not optional:
         values = {name: value for name, value in values.items() if f"{name}_length" not in _optional(cls)}
     return cls(**values)
@@ -114,4 +151,7 @@ def bodies(command: Command, dice: random.Random) -> Iterator[Packet]:
 def frames(seed: int = 0) -> list[bytes]:
     """APS frames of every command, in several forms."""
     dice = random.Random(seed)
-    return [bytes(command.frame(body)) for command in registered() for body in bodies(command, dice)]
+    return [
+        *(bytes(command.frame(body)) for command in registered() for body in bodies(command, dice)),
+        *(bytes(command.frame(body)) for command in zdp_registered() for body in zdp_bodies(command, dice)),
+    ]

@@ -159,7 +159,8 @@ def disagreement(leaf: Leaf, frame: bytes, shown: ShownFrame, other_names: Mappi
     alike = []
     for one in here:
         own = one.name.partition(".")[2]
-        if own in other_names.get(leaf.name, ()) or _words(leaf.name) & _words(own):
+        words = _words(own.partition(".")[2] if one.name.startswith("zbee_zcl") else own)
+        if own in other_names.get(leaf.name, ()) or _words(leaf.name) & words:
             alike.append(one)
     # Where tshark leaves an octet of bits whole, the octet is what it has.
     ours = [leaf.value, frame[leaf.start]] if leaf.is_bits else [leaf.value]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import frames as command_frames
 from equality import assert_equal
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,6 +73,21 @@ def mutated(frame: bytes, dice: random.Random) -> bytes:
         # The headers decide the layout, so they are hit more often than the rest.
         changed[dice.randrange(min(len(frame), 24) if dice.random() < 0.8 else len(frame))] = dice.randrange(256)
     return bytes(changed)
+
+
+def test_columns_equal_scapy_on_every_command_of_every_cluster() -> None:
+    inputs = command_frames(0) + command_frames(1)
+    sifted, compared = assert_equal("Aps", Engine(), inputs)
+    assert not len(sifted.loose)
+    assert compared > 10 * len(inputs)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_columns_equal_scapy_on_mutated_commands_of_every_cluster(seed: int) -> None:
+    dice = random.Random(seed)
+    inputs = command_frames(seed)
+    assert_equal("Aps", Engine(), [mutated(dice.choice(inputs), dice) for _ in range(60)])
 
 
 @pytest.mark.parametrize("name", CAPTURES)

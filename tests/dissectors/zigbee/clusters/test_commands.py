@@ -4,27 +4,21 @@ Each cluster's own tests are beside this file.
 """
 
 import random
-import re
-import shutil
-import struct
-import subprocess
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from commands import Command, bodies, registered
+from equality import assert_equal
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scapy.fields import Field
 from scapy.packet import Packet
+from trees import disagreement, leaves, trees
 
-from hanscope.dissectors.columns.record import _is_signed
-from hanscope.dissectors.fields import LayersToEnd, ListOf, Record, RecordsToEnd
-from hanscope.dissectors.layer import Layer, Malformed, MalformedError, ToEnd, Trace, layers_of, tracing
-from hanscope.dissectors.zigbee import Aps, Zcl
+from hanscope.dissectors.columns.engine import Engine
+from hanscope.dissectors.layer import Layer, Malformed, MalformedError, ToEnd, layers_of
+from hanscope.dissectors.zigbee import Aps
 from hanscope.dissectors.zigbee.codes import Cluster
-from hanscope.dissectors.zigbee.zcl import attribute_name
 
 COMMANDS = registered()
 TITLES = [command.title for command in COMMANDS]
