@@ -7,9 +7,9 @@ several processes at once. What follows from one batch to the next (fragments, t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from hanscope.analyzers.context import Context
 from hanscope.analyzers.keys import KeyRing, KnownKey, Uses
 from hanscope.analyzers.network import Traffic, traffic_of
 from hanscope.analyzers.opening import Opener, Reason, Sealed, sealed_frames
-from hanscope.analyzers.tables import ABSENT, DEFAULT_RESPONSE, OtaTable
+from hanscope.analyzers.tables import ABSENT, DEFAULT_RESPONSE, OtaTable, Table, TunnelTable
 from hanscope.captures.batch import Fcs, FrameBatch
 from hanscope.dissectors.columns.engine import Engine
 from hanscope.dissectors.columns.layout import Layout, Layouts
@@ -67,6 +67,32 @@ _COLUMNS: Final = {
 """Which column of `OtaTable` each field of the OTA layers goes to."""
 _FIELD_CONTROL: Final = frozenset({0x01, 0x03, 0x04})
 """Commands whose payload begins with a field control octet."""
+
+TUNNEL_COMMANDS: Final = {
+    "RequestTunnel": 0x00,
+    "CloseTunnel": 0x01,
+    "TransferDataClientToServer": 0x02,
+    "TransferDataErrorClientToServer": 0x03,
+    "AckTransferDataClientToServer": 0x04,
+    "ReadyDataClientToServer": 0x05,
+    "RequestTunnelResponse": 0x00,
+    "TransferDataServerToClient": 0x01,
+    "TransferDataErrorServerToClient": 0x02,
+    "AckTransferDataServerToClient": 0x03,
+    "ReadyDataServerToClient": 0x04,
+    "TunnelClosureNotification": 0x06,
+}
+_TUNNEL_COLUMNS: Final = {
+    "tunnel_id": "tunnel_id",
+    "tunnel_status": "status",
+    "transfer_data_status": "status",
+    "protocol_id": "protocol_id",
+    "manufacturer_code": "manufacturer_code",
+    "flow_control_support": "flow_control_support",
+    "maximum_incoming_transfer_size": "maximum_incoming_transfer_size",
+    "octets_left": "octets_left",
+}
+"""Which column of `TunnelTable` each field of the Tunneling layers goes to."""
 
 
 @dataclass(slots=True)
@@ -133,6 +159,7 @@ class Dissected:
     sightings: tuple[Sighting, ...] = ()
     traffic: Traffic | None = None
     ota: OtaTable = field(default_factory=lambda: OtaTable.of(0))
+    tunnels: TunnelTable | None = None
     fragments: Fragments | None = None
     layouts: Layouts = field(default_factory=dict[str, list[Layout]])
     """Layouts that this batch taught the engine."""
@@ -392,8 +419,9 @@ class Dissector:
         result.tallies["Aps"].frames -= sum(len(group) for group in sifted.groups if group.layout.has("Aps"))
 
     def read(self, result: Dissected, context: Context, parts: Sequence[Part]) -> None:
-        """Takes from APS frames in the clear what analyzers need: OTA commands, fragments, keys, addresses."""
+        """Takes from APS frames in the clear what analyzers need: OTA and tunnel commands, fragments, keys, addresses."""
         ota: list[Part] = []
+        tunnels: list[Part] = []
         fragments: list[Part] = []
         for part in parts:
             layout = part.group.layout
@@ -405,6 +433,8 @@ class Dissector:
                 self._announced(part, context)
             elif layout.has("Zcl") and any(layer in OTA_COMMANDS for layer in layout.layers):
                 ota.append(part)
+            elif layout.has("Zcl") and any(layer in TUNNEL_COMMANDS for layer in layout.layers):
+                tunnels.append(part)
             elif layout.has("DefaultResponse"):
                 mine = np.flatnonzero(part.group.uint("Aps.cluster") == OTA_CLUSTER)
                 if len(mine) == len(part.group):
@@ -414,6 +444,7 @@ class Dissector:
                     some = Group(layout, group.index[mine], group.at[mine], group.length[mine], group.buffer)
                     ota.append(Part(some, part.rows[mine], part.secured))
         result.ota = ota_table(ota, context)
+        result.tunnels = tunnel_table(tunnels, context) if tunnels else None
         result.fragments = _fragments(fragments, context) if fragments else None
 
     def _announced(self, part: Part, context: Context) -> None:
@@ -561,10 +592,33 @@ def _transported(part: Part, context: Context) -> Iterator[KnownKey]:
 
 def ota_table(parts: Sequence[Part], context: Context) -> OtaTable:
     """OTA commands and default responses of several groups as one table in capture order."""
+    return _table(OtaTable, parts, context, _ota_columns, frozenset({"ImageBlockResponse.image_data"}))
+
+
+def tunnel_table(parts: Sequence[Part], context: Context) -> TunnelTable:
+    """Tunneling commands of several groups as one table in capture order."""
+    return _table(TunnelTable, parts, context, _tunnel_columns, _TRANSFERRED)
+
+
+_TRANSFERRED: Final = frozenset(
+    {"TransferDataClientToServer.transfer_data", "TransferDataServerToClient.transfer_data"}
+)
+_T = TypeVar("_T", bound=Table)
+_Columns = Iterator[tuple[str, NDArray[Any] | int]]
+
+
+def _table(
+    kind: type[_T],
+    parts: Sequence[Part],
+    context: Context,
+    columns_of: Callable[[Part], _Columns],
+    data_slots: frozenset[str],
+) -> _T:
+    """Commands of several groups as one table; `data_slots` name what goes to its buffer."""
     row = _joined([part.rows for part in parts])
     total = len(row)
     if not total:
-        return OtaTable.of(0)
+        return kind.of(0)
     order = ascending(context.number[row])
     place = np.empty(total, np.int64)
     place[order] = np.arange(total)
@@ -580,13 +634,13 @@ def ota_table(parts: Sequence[Part], context: Context) -> OtaTable:
     for part in parts:
         here = place[start : start + len(part.group)]
         start += len(part.group)
-        for name, values in _ota_columns(part):
+        for name, values in columns_of(part):
             column(name)[here] = values
-        if "ImageBlockResponse.image_data" in part.group.layout.slots:
-            at, length = part.group.extent("ImageBlockResponse.image_data")
+        for slot in data_slots & part.group.layout.slots.keys():
+            at, length = part.group.extent(slot)
             column("data_length")[here] = length
             data.append((here, rows(part.group.buffer, at, int(length.max(initial=0)))))
-    image_data: Octets | None = None
+    buffer: Octets | None = None
     if data:
         # One row of the buffer for each message that has data, in capture order too.
         width = max(table.shape[1] for _, table in data)
@@ -600,25 +654,40 @@ def ota_table(parts: Sequence[Part], context: Context) -> OtaTable:
             blocks[target[start : start + len(here)], : table.shape[1]] = table
             start += len(here)
         column("data_at")[carrier] = target * width
-        image_data = blocks.reshape(-1)
-    return OtaTable.of(total, image_data, **context.take(row[order]).columns(), **columns)
+        buffer = blocks.reshape(-1)
+    return kind.of(total, buffer, **context.take(row[order]).columns(), **columns)
 
 
-def _ota_columns(part: Part) -> Iterator[tuple[str, NDArray[Any] | int]]:
-    """What the ZCL and APS layers of one group tell, as columns of an `OtaTable`."""
+def _common_columns(part: Part) -> _Columns:
+    """What the ZCL and APS headers of one group tell, as columns of a `Table`."""
     group = part.group
-    layout, slots = group.layout, group.layout.slots
-    layer = next((one for one in layout.layers if one in OTA_COMMANDS), "DefaultResponse")
-    command = OTA_COMMANDS.get(layer, DEFAULT_RESPONSE)
-    yield "command", command
     yield "aps_secured", int(part.secured)
     yield "from_server", group.uint("Zcl.server_to_client")
     yield "zcl_sequence", group.uint("Zcl.transaction_sequence_number")
     yield "aps_counter", group.uint("Aps.counter")
     yield "profile", group.uint("Aps.profile")
     yield "source_endpoint", group.uint("Aps.source_endpoint")
-    if "Aps.destination_endpoint" in slots:
+    if "Aps.destination_endpoint" in group.layout.slots:
         yield "destination_endpoint", group.uint("Aps.destination_endpoint")
+
+
+def _tunnel_columns(part: Part) -> _Columns:
+    group = part.group
+    layer = next(one for one in group.layout.layers if one in TUNNEL_COMMANDS)
+    yield "command", TUNNEL_COMMANDS[layer]
+    yield from _common_columns(part)
+    for name, target in _TUNNEL_COLUMNS.items():
+        if f"{layer}.{name}" in group.layout.slots:
+            yield target, group.uint(f"{layer}.{name}")
+
+
+def _ota_columns(part: Part) -> _Columns:
+    group = part.group
+    layout, slots = group.layout, group.layout.slots
+    layer = next((one for one in layout.layers if one in OTA_COMMANDS), "DefaultResponse")
+    command = OTA_COMMANDS.get(layer, DEFAULT_RESPONSE)
+    yield "command", command
+    yield from _common_columns(part)
     if layer == "DefaultResponse":
         yield "answered", group.uint("DefaultResponse.command_identifier")
     if command in _FIELD_CONTROL:

@@ -1,10 +1,11 @@
 """APS fragments to whole messages (ZigBee 05-3474 2.2.8.4.5), across batches.
 
 All fragments of a message share addresses, endpoints, cluster, profile and APS counter. The first tells how many there
-are. The counter wraps after 256 messages, so a set that stays incomplete is given up after `PATIENCE_NS`, or when a
-first fragment with other octets begins a new message under the same counter.
+are. The counter wraps after 256 messages, so a set that stays incomplete is given up after `PATIENCE_NS` without a
+fragment, or when a first fragment with other octets begins a new message under the same counter.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,11 +21,27 @@ OPEN_SETS: Final = 4096
 
 
 @dataclass(slots=True)
-class _Set:
-    began_ns: int
+class Incomplete:
+    """Fragments of one message; when they are handed on, some are missing."""
+
+    pan_id: int
+    source: int
+    """Short address."""
+    destination: int
+    source_eui64: int
+    """0: not known."""
+    destination_eui64: int
+    header: bytes
+    """The APS header as it would be without fragmentation."""
     secured: bool
+    began_ns: int
+    heard_ns: int
+    """When the last of its fragments came."""
     total: int | None = None
+    """`None`: the first fragment is missing, which tells."""
     blocks: dict[int, bytes] = field(default_factory=dict[int, bytes])
+    frames: dict[int, int] = field(default_factory=dict[int, int])
+    """By block, the first frame that it was heard in."""
     done: bool = False
 
 
@@ -38,16 +55,24 @@ class Messages:
     at: Index
     length: Index
     aps_secured: tuple[bool, ...]
+    began_ns: tuple[int, ...]
+    """When the first fragment heard of each came."""
+    frames: tuple[tuple[int, ...], ...]
+    """That carried each: one for each fragment, in which it was heard first; ascending."""
 
 
 class Reassembler:
-    """Collects fragments in capture order."""
+    """Collects fragments in capture order.
 
-    def __init__(self) -> None:
+    `given_up` gets the sets that stayed incomplete, after `finish` all of them.
+    """
+
+    def __init__(self, given_up: Callable[[Incomplete], None] | None = None) -> None:
         self.complete = 0
         self.incomplete = 0
         """Sets that were given up."""
-        self._open: dict[bytes, _Set] = {}
+        self._open: dict[bytes, Incomplete] = {}
+        self._given_up = given_up
 
     @property
     def pending(self) -> int:
@@ -59,6 +84,7 @@ class Reassembler:
         context = fragments.context
         ends: list[int] = []
         whole: list[bytes] = []
+        complete: list[Incomplete] = []
         lead = np.stack((context.pan_id, context.nwk_source, context.nwk_destination), axis=1)
         for row in range(len(fragments)):
             header = fragments.header[row, : fragments.header_length[row]].tobytes()
@@ -70,23 +96,26 @@ class Reassembler:
             first = bool(fragments.first[row])
             known = self._open.get(identity)
             if known is not None and (
-                now - known.began_ns > PATIENCE_NS or (first and known.blocks.get(0, octets) != octets)
+                now - known.heard_ns > PATIENCE_NS or (first and known.blocks.get(0, octets) != octets)
             ):
                 self._give_up(identity)
                 known = None
             if known is None:
                 if len(self._open) >= OPEN_SETS:
                     self._give_up(next(iter(self._open)))
-                known = self._open[identity] = _Set(now, bool(fragments.aps_secured[row]))
+                known = self._open[identity] = _begun(fragments, row, header)
+            known.heard_ns = now
             if known.done:
                 continue
             if first:
                 known.total = block
                 block = 0
             known.blocks.setdefault(block, octets)
+            known.frames.setdefault(block, int(context.number[row]))
             if known.total is not None and all(index in known.blocks for index in range(known.total)):
                 whole.append(header + b"".join(known.blocks[index] for index in range(known.total)))
                 ends.append(row)
+                complete.append(known)
                 known.done = True
                 known.blocks.clear()
                 self.complete += 1
@@ -99,8 +128,35 @@ class Reassembler:
             at=np.cumsum(lengths) - lengths,
             length=lengths,
             aps_secured=tuple(bool(fragments.aps_secured[row]) for row in ends),
+            began_ns=tuple(one.began_ns for one in complete),
+            frames=tuple(tuple(sorted(one.frames.values())) for one in complete),
         )
 
+    def finish(self) -> None:
+        """Gives up whatever is still waiting: the capture has ended."""
+        for identity in list(self._open):
+            self._give_up(identity)
+
     def _give_up(self, identity: bytes) -> None:
-        if not self._open.pop(identity).done:
-            self.incomplete += 1
+        known = self._open.pop(identity)
+        if known.done:
+            return
+        self.incomplete += 1
+        if self._given_up is not None:
+            self._given_up(known)
+
+
+def _begun(fragments: Fragments, row: int, header: bytes) -> Incomplete:
+    context = fragments.context
+    now = int(context.time_ns[row])
+    return Incomplete(
+        pan_id=int(context.pan_id[row]),
+        source=int(context.nwk_source[row]),
+        destination=int(context.nwk_destination[row]),
+        source_eui64=int(context.source_eui64[row]),
+        destination_eui64=int(context.destination_eui64[row]),
+        header=header,
+        secured=bool(fragments.aps_secured[row]),
+        began_ns=now,
+        heard_ns=now,
+    )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from hanscope.analyzers.analysis import AnalysisRun
     from hanscope.analyzers.keys import KeyRing
-    from hanscope.analyzers.results import Analysis, Capture, Image
+    from hanscope.analyzers.results import Analysis, Capture, Image, Message
     from hanscope.report.words import Tone
 
 DEMO_CAPTURE: Final = "samples/demo.pcapng"
@@ -432,35 +432,42 @@ def gbcs(
 ) -> None:
     """Decode and verify GBCS messages."""
     from hanscope import gbcs_command  # noqa: PLC0415 - heavy
-    from hanscope.analyzers.results import Analysis  # noqa: PLC0415 - heavy
     from hanscope.report import json  # noqa: PLC0415 - heavy
 
     reporting = _reporting(
         form, output, redact=redact, show_keys=False, inputs=[one for one in inputs if len(one) < 256]
     )
+    if "-" in inputs and sys.stdin.isatty():
+        raise CommandError("-: standard input is a terminal; pipe messages in", ExitCode.USAGE)
     credentials, complaints = gbcs_command.credentials(certificates or (), private_keys or ())
     for complaint in complaints:
         complain(complaint)
-    with during("decoding messages"):
-        messages = tuple(gbcs_command.examined(gbcs_command.read(inputs), credentials))
+    tally = gbcs_command.Tally()
+    messages = tally.watching(gbcs_command.examined(gbcs_command.read(inputs), credentials))
     if redact:
         from hanscope.report.redact import Redactor  # noqa: PLC0415 - heavy
 
         redactor = Redactor()
-        messages = tuple(redactor(one) for one in messages)
-    analysis = Analysis(
-        captures=(), layers=(), unopened=(), devices=(), keys=(), transfers=(), images=(), messages=messages
-    )
-    _put(
-        reporting,
-        text=lambda console: gbcs_command.show(messages, console),
-        json=lambda: [json.document(analysis)],
-        jsonl=lambda: json.lines(messages),
-    )
-    if any(one.error is not None for one in messages):
+        messages = (gbcs_command.redacted(one, redactor) for one in messages)
+    with during("decoding messages"):
+        _put(
+            reporting,
+            text=lambda console: gbcs_command.show(messages, console),
+            json=lambda: [json.document(_of_messages(messages))],
+            jsonl=lambda: json.lines(messages),
+        )
+    if tally.undecodable:
         raise typer.Exit(ExitCode.INPUT)
-    if any(gbcs_command.is_invalid(one) for one in messages):
+    if tally.invalid:
         raise typer.Exit(ExitCode.FINDINGS)
+
+
+def _of_messages(messages: "Iterable[Message]") -> "Analysis":
+    from hanscope.analyzers.results import Analysis  # noqa: PLC0415 - heavy
+
+    return Analysis(
+        captures=(), layers=(), unopened=(), devices=(), keys=(), transfers=(), images=(), messages=tuple(messages)
+    )
 
 
 @app.command(cls=Command)

@@ -5,6 +5,7 @@ message that goes over several lines, or one message a line, with or without wha
 (`GBCS:DATA#0:79:`); binary may hold several messages one after the other.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
 
     from hanscope.analyzers.messages import Credentials
     from hanscope.analyzers.results import Message, MessagePart, Verdict
+    from hanscope.report.redact import Redactor
     from hanscope.report.terminal import Page
 
 LARGEST_FILE: Final = 64 * 2**20
 """Octets of a file that are read at most."""
+STANDARD_INPUT: Final = 0
+"""Its file descriptor."""
 _LARGEST_MESSAGE: Final = 1 << 16
 _GFI: Final = re.compile(r"^\s*GBCS:DATA#\d+:\d+:", re.IGNORECASE)
 _BETWEEN_DIGITS: Final = re.compile(r"[\s:,-]|0x", re.IGNORECASE)
@@ -53,23 +57,19 @@ def _is_path(argument: str) -> bool:
 
 
 def _read_path(argument: str) -> Iterator[Given]:
-    path = Path(argument)
-    try:
-        if argument != "-" and path.is_dir():
-            files = sorted(one for one in path.rglob("*") if one.is_file())
-            if not files:
-                yield Given(argument, b"", "the folder holds no files")
-            for file in files:
-                yield from _read_file(str(file))
-            return
-    except (OSError, ValueError):
-        pass  # reading it says it better
+    if argument != "-" and os.path.isdir(argument):  # noqa: PTH112 - no names that the system refuses, as Path has
+        files = sorted(os.path.join(folder, file) for folder, _, names in os.walk(argument) for file in names)  # noqa: PTH118 - ten times as fast
+        if not files:
+            yield Given(argument, b"", "the folder holds no files")
+        for file in files:
+            yield from _read_file(file)
+        return
     yield from _read_file(argument)
 
 
 def _read_file(name: str) -> Iterator[Given]:
     try:
-        with open(0 if name == "-" else name, "rb", closefd=name != "-") as stream:
+        with open(STANDARD_INPUT if name == "-" else name, "rb", closefd=name != "-") as stream:
             contents = stream.read(LARGEST_FILE + 1)
     except (OSError, ValueError) as error:
         hint = "" if name == "-" else ", and it is not hexadecimal digits either"
@@ -149,9 +149,45 @@ def credentials(certificates: Sequence[Path], private_keys: Sequence[Path]) -> "
     return held, [f"{fault.where}: {fault.what}" for fault in faults]
 
 
-def is_invalid(message: "Message") -> bool:
-    """Whether anything that protects a message was found to be wrong."""
-    return any(one.outcome == "invalid" for one in (message.signature, message.mac, *message.encrypted_parts))
+def redacted(message: "Message", redactor: "Redactor") -> "Message":
+    """A message that can be passed on: without addresses, and without the octets that they could be read from."""
+    from msgspec.structs import replace  # noqa: PLC0415 - heavy
+
+    def bare(part: "MessagePart") -> "MessagePart":
+        value = part.value
+        if isinstance(value, str) and len(value) > _LONGEST_SHOWN and _HEXADECIMAL.match(value):
+            value = f"({len(value) // 2} octets)"
+        return replace(part, value=value, plaintext=None, parts=tuple(map(bare, part.parts)))
+
+    return redactor(
+        replace(
+            message,
+            octets="",
+            headers=tuple(map(bare, message.headers)),
+            payload=None if message.payload is None else bare(message.payload),
+            trailers=tuple(map(bare, message.trailers)),
+        )
+    )
+
+
+_LONGEST_SHOWN: Final = 16
+"""Hexadecimal digits in a redacted report: those of an EUI-64, which gets a pseudonym."""
+_HEXADECIMAL: Final = re.compile("[0-9a-f]+$")
+
+
+class Tally:
+    """Notes of the messages that pass by whether any was undecodable, or not what it should be."""
+
+    def __init__(self) -> None:
+        self.undecodable = False
+        self.invalid = False
+
+    def watching(self, messages: "Iterable[Message]") -> "Iterator[Message]":
+        for message in messages:
+            self.undecodable |= message.error is not None
+            verdicts = (message.signature, message.mac, *message.encrypted_parts)
+            self.invalid |= any(verdict.outcome == "invalid" for verdict in verdicts)
+            yield message
 
 
 def examined(given: Iterable[Given], credentials: "Credentials | None") -> "Iterator[Message]":

@@ -66,8 +66,16 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def problems(node: Node) -> list[str]:
-    """Every problem in a tree, with the place."""
-    return [f"{one.name} (octet {one.start}): {one.problem}" for one in walk(node) if one.problem is not None]
+    """Every problem in a tree, with the place, in the order of the octets."""
+    found: list[str] = []
+    stack = [node]
+    while stack:  # as `walk` does, but every message comes through here
+        one = stack.pop()
+        if one.problem is not None:
+            found.append(f"{one.name} (octet {one.start}): {one.problem}")
+        if one.children:
+            stack.extend(one.children[::-1])
+    return found
 
 
 def unnamed(node: Node) -> list[Node]:

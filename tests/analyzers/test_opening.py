@@ -5,16 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracles import SMART_ENERGY, SMART_ENERGY_KEYS, key_option, octets, tshark
+from oracles import SMART_ENERGY_FRAMES, SMART_ENERGY_KEYS, batch, key_option, tshark
 
 from hanscope.analyzers.addresses import AddressBook
 from hanscope.analyzers.analysis import analyze
 from hanscope.analyzers.dissect import Dissected, Dissector
 from hanscope.analyzers.keys import WELL_KNOWN, KeyRing, KnownKey
 from hanscope.analyzers.opening import Opener, Reason
-from hanscope.captures.batch import Fcs, FrameBatch
 from hanscope.dissectors.columns.engine import Engine
-from hanscope.dissectors.columns.rows import SLACK
 
 NETWORK, LINK = SMART_ENERGY_KEYS
 TOUCHLINK = bytes.fromhex("0134fe9e66908714e694f1d28403eed6")
@@ -34,29 +32,6 @@ CAPTURES = {
     "silabs-network-key-update.pcapng": (),
     "silabs-secured-rejoin.pcapng": (),
 }
-
-
-def batch(frames: tuple[bytes, ...]) -> FrameBatch:
-    """Frames without FCS, 10 ms apart."""
-    length = np.array([len(frame) for frame in frames], np.int64)
-    count = len(frames)
-    return FrameBatch(
-        number=np.arange(1, count + 1),
-        time_ns=np.arange(count) * 10_000_000,
-        buffer=np.frombuffer(b"".join(frames) + bytes(SLACK), np.uint8),
-        at=np.cumsum(length) - length,
-        length=length,
-        fcs=np.full(count, Fcs.VALID, np.uint8),
-        rssi_dbm=np.full(count, np.nan, np.float32),
-        lqi=np.full(count, -1, np.int16),
-        channel=np.full(count, -1, np.int16),
-        page=np.full(count, -1, np.int16),
-        source=np.zeros(count, np.uint16),
-        truncated=np.zeros(count, np.bool_),
-    )
-
-
-SMART_ENERGY_FRAMES = tuple(octets(frame)[:-2] for frame in SMART_ENERGY)
 
 
 def dissect(frames: tuple[bytes, ...], *keys: KnownKey) -> Dissected:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from hanscope.captures.batch import Fcs, FrameBatch
 from hanscope.dissectors.columns.rows import SLACK
 
 # Facts on ZigBee, sections 2.6, 2.7 and 8: frames that were on the air, with FCS.
@@ -128,3 +129,26 @@ def tshark(*words: str | Path) -> list[list[str]]:
 def key_option(key: bytes) -> tuple[str, str]:
     """tshark's words for one ZigBee key."""
     return "-o", f'uat:zigbee_pc_keys:"{key.hex()}","Normal",""'
+
+
+def batch(frames: tuple[bytes, ...]) -> FrameBatch:
+    """Frames without FCS, 10 ms apart."""
+    length = np.array([len(frame) for frame in frames], np.int64)
+    count = len(frames)
+    return FrameBatch(
+        number=np.arange(1, count + 1),
+        time_ns=np.arange(count) * 10_000_000,
+        buffer=np.frombuffer(b"".join(frames) + bytes(SLACK), np.uint8),
+        at=np.cumsum(length) - length,
+        length=length,
+        fcs=np.full(count, Fcs.VALID, np.uint8),
+        rssi_dbm=np.full(count, np.nan, np.float32),
+        lqi=np.full(count, -1, np.int16),
+        channel=np.full(count, -1, np.int16),
+        page=np.full(count, -1, np.int16),
+        source=np.zeros(count, np.uint16),
+        truncated=np.zeros(count, np.bool_),
+    )
+
+
+SMART_ENERGY_FRAMES = tuple(octets(frame)[:-2] for frame in SMART_ENERGY)

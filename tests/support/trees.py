@@ -155,16 +155,18 @@ def disagreement(leaf: Leaf, frame: bytes, shown: ShownFrame, other_names: Mappi
 
     The names have to share a word that says something, or to be a pair of `other_names`, where tshark's lack the protocol.
     """
-    here = [one for one in shown.fields if (one.start, one.stop) == (leaf.start, leaf.stop)]
-    alike = []
+    if leaf.is_bits:
+        here = [one for one in shown.fields if one.start <= leaf.start < leaf.stop <= one.stop <= one.start + 2]
+    else:
+        here = [one for one in shown.fields if (one.start, one.stop) == (leaf.start, leaf.stop)]
+    if here and leaf.is_bits and "reserved" in leaf.name:
+        return None
     for one in here:
         own = one.name.partition(".")[2]
         words = _words(own.partition(".")[2] if one.name.startswith("zbee_zcl") else own)
-        if own in other_names.get(leaf.name, ()) or _words(leaf.name) & words:
-            alike.append(one)
-    # Where tshark leaves an octet of bits whole, the octet is what it has.
-    ours = [leaf.value, frame[leaf.start]] if leaf.is_bits else [leaf.value]
-    unnamed = leaf.value is None or (leaf.is_bits and "reserved" in leaf.name)
-    if any(unnamed or _agrees(leaf.name, value, one.text) for value in ours for one in alike):
-        return None
+        # Where tshark leaves octets of bits whole, they are what it has.
+        ours = [leaf.value, int.from_bytes(frame[one.start : one.stop], "little")] if leaf.is_bits else [leaf.value]
+        named_alike = own in other_names.get(leaf.name, ()) or _words(leaf.name) & words
+        if named_alike and (leaf.value is None or any(_agrees(leaf.name, value, one.text) for value in ours)):
+            return None
     return f"{leaf.name} [{leaf.start}, {leaf.stop}) {leaf.value!r}: {[(one.name, one.text) for one in here]}"

@@ -18,7 +18,16 @@ from hanscope.dissectors.zigbee import (
     TransportKey,
     Zcl,
 )
-from hanscope.dissectors.zigbee.aps import ApsFrameType, DeliveryMode, Fragmentation, KeyType, RequestedKeyType
+from hanscope.dissectors.zigbee.aps import (
+    ApsCommandIdentifier,
+    ApsFrameType,
+    DeliveryMode,
+    Fragmentation,
+    KeyType,
+    RequestedKeyType,
+    Skke1,
+    Skke3,
+)
 
 Dissect = Callable[[type[Packet], str], list[Packet]]
 
@@ -196,7 +205,25 @@ def test_other_commands(dissect: Dissect, command: str, values: dict[str, object
     assert {name: getattr(layer, name) for name in values} == values
 
 
-@pytest.mark.parametrize("command", ["01 aabb", "0a 00", "11 00", "ff 00"])
+def test_symmetric_key_establishment(dissect: Dissect) -> None:
+    *_, command, skke = dissect(Aps, "01 55 03 8877665544332211 cb67e7feff5f3250" + "a0" * 16)
+    assert command.command_identifier == ApsCommandIdentifier.SKKE_3
+    assert type(skke) is Skke3
+    assert (skke.initiator_eui64, skke.responder_eui64) == ("11:22:33:44:55:66:77:88", NODE)
+    assert skke.data == b"\xa0" * 16
+    assert bytes(ApsCommand() / Skke1(initiator_eui64=1, data=bytes(16))) == b"\1\1" + bytes(31)
+    *_, last = dissect(Aps, "01 55 01 8877665544332211 cb67e7feff5f3250" + "a0" * 15)
+    assert last.field == b"data"
+
+
+@pytest.mark.parametrize(("command", "name"), [("0a", "INITIATOR_CHALLENGE"), ("11", "RELAY_DOWNSTREAM")])
+def test_commands_that_are_not_taken_apart_have_names(dissect: Dissect, command: str, name: str) -> None:
+    _, header, rest = dissect(Aps, f"01 55 {command} 0102")
+    assert name in header.show(dump=True)
+    assert rest.octets == b"\1\2"
+
+
+@pytest.mark.parametrize("command", ["0a 00", "11 00", "ff 00"])
 def test_unknown_commands_stay_undissected(dissect: Dissect, command: str) -> None:
     assert names(dissect(Aps, "01 55" + command)) == ["Aps", "ApsCommand", "Undissected"]
 

@@ -6,8 +6,11 @@ import pytest
 from scapy.packet import Packet
 
 from hanscope.dissectors.ieee802154 import Mac
-from hanscope.dissectors.layer import Malformed
-from hanscope.dissectors.zigbee import Aps, Nwk, NwkCommand, NwkSecurity, SecuredPayload
+from hanscope.dissectors.layer import Malformed, Undissected
+from hanscope.dissectors.zigbee import Aps, Nwk, NwkCommand, NwkSecurity, SecuredPayload, Zcl
+from hanscope.dissectors.zigbee.aps import InterPanAps
+from hanscope.dissectors.zigbee.clusters.messaging import DisplayMessage
+from hanscope.dissectors.zigbee.codes import Cluster, Profile
 from hanscope.dissectors.zigbee.nwk import (
     LinkPowerDelta,
     LinkPowerDeltaEntry,
@@ -53,10 +56,31 @@ def test_n5_the_reserved_frame_type_stays_undissected(dissect: Dissect) -> None:
     assert rest.octets == bytes.fromhex("aabb")
 
 
-def test_inter_pan_frames_have_only_a_frame_control(dissect: Dissect) -> None:
-    nwk, rest = dissect(Nwk, "0b00 0b 0010 5ec0 110000 12345678 05 12")
-    assert nwk.source is None
-    assert len(rest.octets) == 14
+def test_inter_pan_frames_have_no_addresses_but_a_payload(dissect: Dissect) -> None:
+    """A touchlink scan request; fault I1."""
+    nwk, aps, zcl, rest = dissect(Nwk, "0b00 0b 0010 5ec0 110000 12345678 05 12")
+    assert (nwk.frame_type, nwk.source) == (NwkFrameType.INTER_PAN, None)
+    assert type(aps) is InterPanAps
+    assert (aps.cluster, aps.profile, aps.source_endpoint, aps.counter) == (0x1000, 0xC05E, None, None)
+    assert (zcl.frame_type, zcl.command_identifier) == (1, 0)
+    assert rest.octets == bytes.fromhex("123456780512")
+
+
+def test_an_inter_pan_frame_reaches_the_smart_energy_clusters(dissect: Dissect) -> None:
+    frame = "0b00 0b 0307 0901 09 01 00 01000000 02 00000000 ffff 02 6869"
+    *_, message = dissect(Nwk, frame)
+    assert (message.transmission, message.message) == (2, b"hi")
+    aps = InterPanAps(cluster=Cluster.MESSAGING, profile=Profile.SMART_ENERGY)
+    body = DisplayMessage(message_id=1, transmission=2, duration_in_minutes=0xFFFF, message=b"hi")
+    assert bytes(Nwk() / aps / Zcl(transaction_sequence_number=1) / body) == bytes.fromhex(frame)
+    grouped = InterPanAps(group_address=5, cluster=1, profile=Profile.SMART_ENERGY)
+    assert bytes(grouped) == bytes.fromhex("0f 0500 0100 0901")
+
+
+@pytest.mark.parametrize("aps", ["00 01 1900 0901 01 11 01 42 03", "01 55 05 01", "4b"])
+def test_what_is_no_inter_pan_payload_is_not_taken_for_a_frame_of_the_network(dissect: Dissect, aps: str) -> None:
+    *_, last = dissect(Nwk, "0b00" + aps)
+    assert type(last) in (Undissected, Malformed)
 
 
 def test_n7_counts_follow_from_the_lists() -> None:

@@ -1,0 +1,81 @@
+"""Whatever is wrong with the input, a user sees a report or one line, never a traceback, and the exit code tells."""
+
+import json
+from pathlib import Path
+
+import pytest
+from oracles import SMART_ENERGY, octets
+
+from hanscope.__main__ import main
+
+KEYS = ("--key", "network:000102030405060708090A0B0C0D0E0F", "--key", "link:86D58AAA998E2FAEFAF9FEF49606543A")
+
+
+def capture() -> bytes:
+    """The Smart Energy frames as a pcap file."""
+    out = bytes.fromhex("d4c3b2a1020004000000000000000000ffff0000c3000000")
+    for second, frame in enumerate(map(octets, SMART_ENERGY[:4]), 1):
+        head = (second, 0, len(frame), len(frame))
+        out += b"".join(number.to_bytes(4, "little") for number in head) + frame
+    return out
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = main(list(words))
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err
+    return code, out, err
+
+
+def test_a_capture_cut_at_every_octet_is_reported_as_far_as_it_goes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = capture()
+    path = tmp_path / "cut.pcap"
+    # Where a record ends nothing is missing.
+    ends = {24, *(24 + sum(16 + len(octets(one)) for one in SMART_ENERGY[: n + 1]) for n in range(4))}
+    for size in range(len(whole) + 1):
+        path.write_bytes(whole[:size])
+        code, out, err = run(capsys, "analyze", str(path), "--no-progress", "--format", "json", *KEYS)
+        assert code == (0 if size in ends else 3), size
+        (read,) = json.loads(out)["captures"]
+        assert bool(read["faults"]) == (code == 3)
+        assert read["frames"] == sum(end <= size for end in ends - {24})
+        assert err.count("\n") == (size < 4), "only a file of which nothing can be read is told about beside the report"
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "says"),
+    [
+        (b"", 3, "is empty"),
+        (b"just some text\n", 3, "not a capture file"),
+        (b"\x28\xb5\x2f\xfd" + bytes(40), 3, "zstd"),
+        (capture()[:20] + bytes.fromhex("01000000") + capture()[24:], 3, "link type 1"),
+    ],
+)
+def test_a_file_that_is_no_802_15_4_capture_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, code: int, says: str
+) -> None:
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(content)
+    found, out, err = run(capsys, "analyze", str(path), "--no-progress")
+    assert found == code
+    assert says in " ".join((out + err).split())
+
+
+def test_missing_and_wrong_keys_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "home.pcap"
+    path.write_bytes(capture())
+    code, out, _ = run(capsys, "analyze", str(path), "--no-progress")
+    assert code == 4
+    assert "no key is known for it" in " ".join(out.split())
+    code, out, _ = run(capsys, "analyze", str(path), "--no-progress", "--key", "00" * 16)
+    assert code == 4
+    assert "the only key does not open it" in " ".join(out.split())
+    assert run(capsys, "analyze", str(path), "--no-progress", *KEYS)[0] == 0
+
+
+def test_a_file_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "analyze", str(tmp_path / "nothing.pcap"))
+    assert (code, out, err.count("\n")) == (3, "", 1)
+    assert "no such file" in err
