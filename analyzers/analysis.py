@@ -27,7 +27,7 @@ from hanscope.analyzers.addresses import AddressBook, Sighting
 from hanscope.analyzers.dissect import Dissected, Dissector, Part, Shut, Tally
 from hanscope.analyzers.images import examine
 from hanscope.analyzers.imagestore import ImageStore
-from hanscope.analyzers.keys import KeyRing, KnownKey, Use, Uses, eui64_text, ledger
+from hanscope.analyzers.keys import KeyRing, KnownKey, Use, Uses, ledger
 from hanscope.analyzers.network import Heard, Transmitters
 from hanscope.analyzers.reassembly import Reassembler
 from hanscope.analyzers.results import (
@@ -48,6 +48,7 @@ from hanscope.captures.files import CaptureFile, open_capture
 from hanscope.captures.linklayer import Decision, Decisions, decide, frames, link_type_name
 from hanscope.dissectors.columns.engine import Engine
 from hanscope.dissectors.columns.layout import Layouts
+from hanscope.dissectors.eui64 import eui64_text
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

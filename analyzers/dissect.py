@@ -419,7 +419,7 @@ class Dissector:
         result.tallies["Aps"].frames -= sum(len(group) for group in sifted.groups if group.layout.has("Aps"))
 
     def read(self, result: Dissected, context: Context, parts: Sequence[Part]) -> None:
-        """Takes from APS frames in the clear what analyzers need: OTA and tunnel commands, fragments, keys, addresses."""
+        """Takes from clear APS frames what analyzers need: OTA and tunnel commands, fragments, keys, addresses."""
         ota: list[Part] = []
         tunnels: list[Part] = []
         fragments: list[Part] = []

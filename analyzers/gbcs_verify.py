@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from hanscope.analyzers.certificates import Certificates, PrivateKeys, PublicKey, Usage
 from hanscope.analyzers.results import Result
-from hanscope.dissectors.fields import eui64_text
+from hanscope.dissectors.eui64 import eui64_text
 from hanscope.dissectors.gbcs import crypto
 from hanscope.dissectors.gbcs.codes import USE_CASES, Category, CraFlag
 from hanscope.dissectors.gbcs.crypto import KeyUse

@@ -26,6 +26,7 @@ from typing import Any, Final, Literal
 
 from hanscope.analyzers.results import Key
 from hanscope.dissectors.crypto.mmo import key_load_key, key_transport_key
+from hanscope.dissectors.eui64 import eui64_text
 
 KEY_OCTETS: Final = 16
 MAXIMUM_KEYS: Final = 4096
@@ -177,11 +178,6 @@ def ledger(ring: KeyRing, uses: Uses, *, show_keys: bool) -> tuple[Key, ...]:
             )
         )
     return tuple(out)
-
-
-def eui64_text(eui64: int) -> str:
-    """The form in which people write an EUI-64: `00:0d:6f:00:0a:90:69:e0`."""
-    return eui64.to_bytes(8, "big").hex(":")
 
 
 def _key_octets(text: str, where: str) -> bytes:

@@ -7,11 +7,11 @@ import msgspec
 from hanscope.analyzers.certificates import Certificates, PrivateKeys
 from hanscope.analyzers.gbcs_verify import verify
 from hanscope.analyzers.results import Message, MessagePart, Verdict
-from hanscope.dissectors.fields import eui64_text
+from hanscope.dissectors.eui64 import eui64_text
 from hanscope.dissectors.gbcs.codes import use_case_text
 from hanscope.dissectors.gbcs.envelope import EnvelopeError
 from hanscope.dissectors.gbcs.message import decode
-from hanscope.dissectors.gbcs.node import Node, Value
+from hanscope.dissectors.gbcs.node import Node
 
 _ABSENT: Final = Verdict(outcome="absent", detail="")
 _NOT_ASKED: Final = Verdict(outcome="unknown", detail="not verified: no certificates were given")
@@ -91,21 +91,20 @@ def undecodable(why: str, octets: bytes = b"", *, file: str | None = None, frame
 
 
 def _part(node: Node) -> MessagePart:
+    value = node.value
+    # By position and with the common types first: hundreds of thousands of these are made in a second.
     return MessagePart(
-        name=node.name,
-        start=node.start,
-        stop=node.stop,
-        value=value if type(value := node.value) is str or value is None else _plain(value),
-        text=node.text,
-        problem=node.problem,
-        plaintext=None if node.plaintext is None else node.plaintext.hex(),
-        parts=tuple([_part(child) for child in node.children]),
+        node.name,
+        node.start,
+        node.stop,
+        value.hex() if isinstance(value, bytes) else _large(value) if type(value) is int and value >> 63 else value,
+        node.text,
+        node.problem,
+        None if node.plaintext is None else node.plaintext.hex(),
+        tuple([_part(child) for child in node.children]) if node.children else (),
     )
 
 
-def _plain(value: Value) -> str | int | float | bool | None:
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, int) and not -_LARGEST_INTEGER // 2 <= value < _LARGEST_INTEGER:
-        return hex(value)
-    return value
+def _large(value: int) -> int | str:
+    """A number as JSON can hold it: one of more than 64 bits becomes hexadecimal digits."""
+    return value if -_LARGEST_INTEGER // 2 <= value < _LARGEST_INTEGER else hex(value)

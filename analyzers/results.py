@@ -288,7 +288,7 @@ class Diagnosis(Result, frozen=True, kw_only=True):
     frames: tuple[int, ...]
 
 
-class MessagePart(Result, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class MessagePart(Result, frozen=True, omit_defaults=True, gc=False):
     """A named part of a GBCS message: octets [start, stop) of it. Members with their default value are left out."""
 
     name: str

@@ -23,6 +23,7 @@ from scapy.fields import (
 )
 from scapy.packet import Packet
 
+from hanscope.dissectors.eui64 import eui64, eui64_text
 from hanscope.dissectors.layer import IfRoom, Layer, Malformed, MalformedError, ToEnd, When
 
 _NO_LIMIT: Final = 1 << 16
@@ -47,19 +48,6 @@ class EUI64Field(Field[Any, Any]):
 
     def i2repr(self, pkt: Packet | None, x: int | None) -> str:
         return str(self.i2h(pkt, x))
-
-
-def eui64(text: str) -> int:
-    """The number of an EUI-64 written as `00:0d:6f:00:0a:90:69:e0`; `ValueError` if it is not 8 octets."""
-    octets = bytes.fromhex(text.replace(":", ""))
-    if len(octets) != 8:
-        raise ValueError(f"not an EUI-64: {text!r}")
-    return int.from_bytes(octets, "big")
-
-
-def eui64_text(number: int) -> str:
-    """An EUI-64 as people write it, most significant octet first."""
-    return number.to_bytes(8, "big").hex(":")
 
 
 class IntegerField(Field[Any, Any]):

@@ -16,7 +16,7 @@ from hanscope.captures.simulator.han import HUB, Han, Node, Role
 from hanscope.captures.simulator.simulation import Scenario, run
 from hanscope.captures.simulator.truth import Truth
 from hanscope.captures.writer import PcapngWriter, PcapWriter
-from hanscope.dissectors.fields import eui64_text
+from hanscope.dissectors.eui64 import eui64_text
 from hanscope.dissectors.images.gbcs import DeviceType
 
 MANUFACTURER: Final = 0x10DE

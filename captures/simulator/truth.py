@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hanscope.captures.simulator.firmware import Firmware
 from hanscope.captures.simulator.han import Han
-from hanscope.dissectors.fields import eui64_text
+from hanscope.dissectors.eui64 import eui64_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
-from hanscope.dissectors.fields import eui64_text
+from hanscope.dissectors.eui64 import eui64_text
 from hanscope.dissectors.gbcs.codes import INTEGRITY_ISSUES, CraFlag, alert_text, use_case_text
 from hanscope.dissectors.gbcs.cosem import (
     CLASSES,

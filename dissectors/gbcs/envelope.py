@@ -30,7 +30,8 @@ from scapy.fields import (
 )
 from scapy.packet import Packet
 
-from hanscope.dissectors.fields import DerivedOctet, EUI64Field, Octets, count_of, eui64_text
+from hanscope.dissectors.eui64 import eui64_text
+from hanscope.dissectors.fields import DerivedOctet, EUI64Field, Octets, count_of
 from hanscope.dissectors.gbcs.codes import CraFlag, use_case_text
 from hanscope.dissectors.gbcs.node import UNNAMED, Node, undecoded
 from hanscope.dissectors.gbcs.node import problems as problems_of

@@ -70,7 +70,7 @@ def test_an_inter_pan_frame_reaches_the_smart_energy_clusters(dissect: Dissect) 
     frame = "0b00 0b 0307 0901 09 01 00 01000000 02 00000000 ffff 02 6869"
     *_, message = dissect(Nwk, frame)
     assert (message.transmission, message.message) == (2, b"hi")
-    aps = InterPanAps(cluster=Cluster.MESSAGING, profile=Profile.SMART_ENERGY)
+    aps = InterPanAps(delivery_mode=2, cluster=Cluster.MESSAGING, profile=Profile.SMART_ENERGY)
     body = DisplayMessage(message_id=1, transmission=2, duration_in_minutes=0xFFFF, message=b"hi")
     assert bytes(Nwk() / aps / Zcl(transaction_sequence_number=1) / body) == bytes.fromhex(frame)
     grouped = InterPanAps(group_address=5, cluster=1, profile=Profile.SMART_ENERGY)
