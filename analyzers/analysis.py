@@ -78,6 +78,10 @@ class AnalysisRun:
 
     analysis: Analysis
     records: tuple[TransferRecord, ...]
+    ring: KeyRing = field(default_factory=KeyRing)
+    """The keys that were given and those that the captures taught."""
+    sightings: tuple[Sighting, ...] = ()
+    """Which devices had which addresses, in the order in which the captures told it."""
 
 
 def analyze(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,14 +187,45 @@ class Part(NamedTuple):
     """Whether the APS layer was secured."""
 
 
+class Observer(Protocol):
+    """Looks over a `Dissector`'s shoulder: sees every frame at every stage, and what became of the encrypted ones."""
+
+    def begin(self, batch: FrameBatch) -> None:
+        """A batch is read. If it was read before (it taught a key), what was seen of it then is void."""
+        ...
+
+    def sifted(self, stage: str, sifted: Sifted, number: Index) -> None:
+        """What a stage found; `number`: the frame of each row.
+
+        Stages in this order: "Mac", "Nwk", "NwkCommand", "Aps", "OpenedAps" (APS frames again that were secured, now as
+        frames without security), and the last two once more for frames inside Tunnel commands.
+        """
+        ...
+
+    def opened(self, key: KnownKey, number: Index, *, nwk: bool) -> None:
+        """Frames that a key opened, at the NWK or the APS layer."""
+        ...
+
+    def shut(self, layer: str, number: Index, reason: NDArray[np.uint8] | NDArray[np.int64]) -> None:
+        """Why frames stayed shut; `OPENED` for those that did not."""
+        ...
+
+
 class Dissector:
     """Dissects batches; keeps the engine's layouts, the keys and the addresses between them."""
 
-    def __init__(self, engine: Engine, ring: KeyRing, addresses: AddressBook | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        ring: KeyRing,
+        addresses: AddressBook | None = None,
+        observer: Observer | None = None,
+    ) -> None:
         self.engine = engine
         self.ring = ring
         self.addresses = addresses or AddressBook()
-        self._opener = Opener()
+        self._observer = observer
+        self._opener = Opener(None if observer is None else observer.opened)
 
     def dissect(self, batch: FrameBatch) -> Dissected:
         """Everything about one batch. A key that it teaches is used on the whole of it."""
@@ -217,6 +248,8 @@ class Dissector:
 
     def _once(self, batch: FrameBatch) -> Dissected:
         self._opener.begin()
+        if self._observer is not None:
+            self._observer.begin(batch)
         result = Dissected(
             frames=len(batch),
             other_frames=batch.other_frames,
@@ -242,6 +275,8 @@ class Dissector:
 
     def _count(self, result: Dissected, sifted: Sifted, number: Index, stage: str) -> None:
         """Adds to the tallies; frames too short to be sorted at all are malformed at the stage's first layer."""
+        if self._observer is not None:
+            self._observer.sifted(stage, sifted, number)
         tallies = result.tallies
         for group in sifted.groups:
             for layer in group.layout.layers:
@@ -415,7 +450,7 @@ class Dissector:
 
     def _count_opened(self, result: Dissected, sifted: Sifted, number: Index) -> None:
         """As `_count`, but the APS header itself was counted when it was still sealed."""
-        self._count(result, sifted, number, "Aps")
+        self._count(result, sifted, number, "OpenedAps")
         result.tallies["Aps"].frames -= sum(len(group) for group in sifted.groups if group.layout.has("Aps"))
 
     def read(self, result: Dissected, context: Context, parts: Sequence[Part]) -> None:
@@ -452,11 +487,12 @@ class Dissector:
         eui64 = part.group.uint("DeviceAnnounce.ieee_address").astype(np.uint64)
         self.addresses.learn(context.pan_id[part.rows], short, eui64, context.number[part.rows])
 
-    @staticmethod
     def _shut(
-        result: Dissected, layer: str, pan_id: Index, reason: NDArray[np.uint8] | NDArray[np.int64], number: Index
+        self, result: Dissected, layer: str, pan_id: Index, reason: NDArray[np.uint8] | NDArray[np.int64], number: Index
     ) -> None:
         """Counts the frames that stayed shut, by PAN and reason."""
+        if self._observer is not None:
+            self._observer.shut(layer, number, reason)
         which = np.flatnonzero(reason != Reason.OPENED)
         for pan in distinct(pan_id[which])[:1000]:
             for code in distinct(reason[which]):

@@ -56,9 +56,9 @@ def examine(
         originator=eui64_text(envelope.originator),
         target=eui64_text(envelope.target),
         originator_counter=envelope.originator_counter,
-        headers=tuple(map(_part, envelope.headers)),
-        payload=_part(decoded.payload),
-        trailers=tuple(map(_part, envelope.trailers)),
+        headers=tuple(map(part_of, envelope.headers)),
+        payload=part_of(decoded.payload),
+        trailers=tuple(map(part_of, envelope.trailers)),
         signature=Verdict(outcome=signature.outcome, detail=signature.detail),
         mac=Verdict(outcome=mac.outcome, detail=mac.detail),
         encrypted_parts=opened,
@@ -90,7 +90,8 @@ def undecodable(why: str, octets: bytes = b"", *, file: str | None = None, frame
     )
 
 
-def _part(node: Node) -> MessagePart:
+def part_of(node: Node) -> MessagePart:
+    """A node, and all below it, as a result."""
     value = node.value
     # By position and with the common types first: hundreds of thousands of these are made in a second.
     return MessagePart(
@@ -101,7 +102,7 @@ def _part(node: Node) -> MessagePart:
         node.text,
         node.problem,
         None if node.plaintext is None else node.plaintext.hex(),
-        tuple([_part(child) for child in node.children]) if node.children else (),
+        tuple([part_of(child) for child in node.children]) if node.children else (),
     )
 
 

@@ -7,7 +7,7 @@ first on that pair. A MIC of 32 bits that holds is the proof.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final, TypeVar
@@ -157,8 +157,10 @@ class Opened:
 class Opener:
     """Tries keys on frames; remembers which key belongs to which pair of devices."""
 
-    def __init__(self) -> None:
+    def __init__(self, opened: Callable[..., None] | None = None) -> None:
+        """`opened` is told of each use: `opened(key, number, nwk=...)`, the key and the frames that it opened."""
         self.uses: Uses = {}
+        self._opened = opened
         self._ciphers: dict[bytes, BulkCcm] = {}
         self._pairs: dict[int, tuple[bytes, KnownKey]] = {}
         self._trials = 0
@@ -183,6 +185,8 @@ class Opener:
     def _used(self, key: KnownKey, number: Index, *, nwk: bool) -> None:
         if len(number):
             count = len(number)
+            if self._opened is not None:
+                self._opened(key, number, nwk=nwk)
             use = Use(count if nwk else 0, 0 if nwk else count, int(number.min()))
             self.uses.setdefault(key, Use()).add(use)
 

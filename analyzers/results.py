@@ -312,9 +312,85 @@ class Verdict(Result, frozen=True, kw_only=True):
     """Whose certificate or keys decided; what is missing when unknown."""
 
 
-class Message(Result, frozen=True, kw_only=True):
-    """A GBCS message. Of one that could not be decoded all is `None` or empty but `octets` and `error`."""
+class Tunnel(Result, frozen=True, kw_only=True):
+    """A tunnel between two devices (Smart Energy D.6)."""
 
+    id: str
+    """"N1", "N2", … in order of the first frame; messages refer to it."""
+    pan_id: int
+    client: Party
+    server: Party
+    tunnel_id: int | None
+    """`None`: there never was one."""
+    state: Literal["open", "closed", "refused", "requested"]
+    """At the end of the capture; `requested`: nobody was heard to answer."""
+    heard_open: bool
+    """Whether the response that opened it is in the capture."""
+    protocol_id: int | None
+    """6: GB-HRGP."""
+    manufacturer_code: int | None
+    flow_control: bool | None
+    client_maximum: int | None
+    """Octets of data that the client takes at once."""
+    server_maximum: int | None
+    to_server: int
+    """Transfer Data commands."""
+    to_client: int
+    fetches: int
+    """GETs of a gas meter."""
+    first_frame: int
+    last_frame: int
+    events: tuple[TransferEvent, ...]
+
+
+class Carriage(Result, frozen=True, kw_only=True):
+    """How a message was carried through a tunnel."""
+
+    tunnel: str | None
+    """`Tunnel.id`; `None`: what names it is not in the capture."""
+    pan_id: int
+    sender: Party
+    receiver: Party
+    gas_command: Literal["GET-RESPONSE", "PUT"] | None
+    """Of the header before a gas meter's messages."""
+    remaining: int | None
+    """Messages that still wait for the gas meter, as a GET-RESPONSE says."""
+    blocks: int
+    """Of a General Block Transfer; 0: it was carried whole."""
+    started: int
+    """Unix nanoseconds: the first of its frames."""
+    ended: int
+    complete: bool
+    """All of it is in the capture; else `Message.error` says what is missing."""
+
+
+class Exchange(Result, frozen=True, kw_only=True):
+    """A command and what came of it: the same parties, message code and originator counter."""
+
+    message_code: int
+    use_case: str
+    originator: str
+    """Of the command."""
+    target: str
+    originator_counter: int
+    commands: tuple[str, ...]
+    """`Message.id`s; several: it was sent again, or passed on to another device. None: it was not heard."""
+    responses: tuple[str, ...]
+    alerts: tuple[str, ...]
+    """Later alerts of the target that name this command (future dated commands)."""
+    latency: int | None
+    """From the end of the first command to the beginning of the first response, nanoseconds."""
+    unanswered: str | None
+    """That no response was heard, and for how long there was time for one."""
+
+
+class Message(Result, frozen=True, kw_only=True):
+    """A GBCS message. Of one that could not be decoded all is `None` or empty but `octets` and `error`, and what the
+    beginning of an incomplete one tells.
+    """
+
+    id: str | None = None
+    """"M1", "M2", … in order of the first frame, of those in captures; exchanges refer to it."""
     file: str | None
     """Where it was read from, when that was no capture: a file, `-`, or `argument 2` of the command line."""
     frames: tuple[int, ...]
@@ -340,6 +416,8 @@ class Message(Result, frozen=True, kw_only=True):
     octets: str
     """The whole message in hexadecimal digits."""
     error: str | None = None
+    carriage: Carriage | None = None
+    """Of messages in captures."""
 
 
 class Update(Result, frozen=True, kw_only=True):
@@ -359,7 +437,9 @@ class Analysis(Result, frozen=True, kw_only=True):
     keys: tuple[Key, ...]
     transfers: tuple[Transfer, ...]
     images: tuple[Image, ...]
+    tunnels: tuple[Tunnel, ...] = ()
     messages: tuple[Message, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
     updates: tuple[Update, ...] = ()
     findings: tuple[Finding, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()

@@ -236,7 +236,8 @@ class TunnelBuilder:
             self._attribute(fragments, lacking)
         self._carried.extend(map(_lacking, lacking))
         self._carried.sort(key=lambda one: (one.began_ns, one.frames))
-        return self._tunnels, self._carried
+        tunnels = sorted((*self._tunnels, *self._asking.values()), key=lambda one: one.first_frame)
+        return tunnels, self._carried
 
     def _is_repeated(self, table: TunnelTable, at: int, row: _Row) -> bool:
         key = (
@@ -270,9 +271,13 @@ class TunnelBuilder:
     def _asked(self, row: _Row) -> Tunnel:
         """The entry for what this client asks of this server."""
         place = row.pan_id, row.client.short, row.server.short
-        if place not in self._asking:
-            self._asking[place] = self._new(row, "requested")
-        tunnel = self._asking[place]
+        tunnel = self._asking.get(place)
+        if tunnel is None:
+            tunnel = _tunnel_of(row, "requested")
+            if len(self._asking) < TUNNELS_KEPT:
+                self._asking[place] = tunnel
+            else:
+                self.overlooked += 1
         tunnel.last_frame = row.number
         return tunnel
 
@@ -284,40 +289,38 @@ class TunnelBuilder:
             asked.state = "refused"
             asked.tell(row.time_ns, row.number, f"refused: {_name(TunnelStatus, row.status)}")
             return
-        del self._asking[row.pan_id, row.client.short, row.server.short]
+        self._asking.pop((row.pan_id, row.client.short, row.server.short), None)
         place = row.pan_id, row.client.short, row.server.short, row.tunnel_id
         known = self._by_id.get(place)
         if known is not None and known.state == "open":
             for event in asked.events:
                 known.tell(*event)
-            self._tunnels.remove(asked)
             known.protocol_id = known.protocol_id if asked.protocol_id is None else asked.protocol_id
             what = "given again" if known.heard_open else "given"
         else:
-            known = self._by_id[place] = asked
-            known.tunnel_id, known.state, what = row.tunnel_id, "open", "opened"
+            known, what = asked, "opened"
+            known.tunnel_id, known.state = row.tunnel_id, "open"
+            self._list(place, known)
         known.heard_open = True
         known.server_maximum = _or_none(int(table.maximum_incoming_transfer_size[at]))
         known.last_frame = row.number
         known.tell(row.time_ns, row.number, what)
 
-    def _new(self, row: _Row, state: State) -> Tunnel:
-        tunnel = Tunnel(row.pan_id, row.client, row.server, state, first_frame=row.number, last_frame=row.number)
+    def _list(self, place: tuple[int, int, int, int], tunnel: Tunnel) -> None:
         if len(self._tunnels) < TUNNELS_KEPT:
             self._tunnels.append(tunnel)
+            self._by_id[place] = tunnel
         else:
             self.overlooked += 1
-        return tunnel
 
     def _tunnel(self, row: _Row) -> Tunnel:
         """The tunnel that a command is about, whether its beginning was heard or not."""
         place = row.pan_id, row.client.short, row.server.short, row.tunnel_id
         known = self._by_id.get(place)
         if known is None:
-            known = self._new(row, "open")
+            known = _tunnel_of(row, "open")
             known.tunnel_id = row.tunnel_id
-            if len(self._by_id) < TUNNELS_KEPT:
-                self._by_id[place] = known
+            self._list(place, known)
         known.last_frame = row.number
         return known
 
@@ -335,6 +338,8 @@ class TunnelBuilder:
                 tunnel.to_client += 1
             else:
                 tunnel.to_server += 1
+            if tunnel.state == "closed":
+                tunnel.tell(row.time_ns, row.number, f"data of the {who} after it was closed")
             self._data(tunnel, row, carriers.get(row.number))
         elif command == _ERROR:
             why = _name(TransferDataStatus, row.status)
@@ -523,6 +528,10 @@ def _row(table: TunnelTable, at: int) -> _Row:
     )
 
 
+def _tunnel_of(row: _Row, state: State) -> Tunnel:
+    return Tunnel(row.pan_id, row.client, row.server, state, first_frame=row.number, last_frame=row.number)
+
+
 def _unwrapped(data: bytes) -> _Wrapped:
     """Takes the gas meter's header off."""
     match data[0] if data else None:
@@ -661,7 +670,7 @@ def _missing_fragments(fragments: Incomplete) -> str:
 
 
 def _numbered(noun: str, numbers: Sequence[int]) -> str:
-    """ "block 2 is", "blocks 2, 4 to 7 are"."""
+    """As the beginning of a sentence: "block 2 is", "blocks 2, 4 to 7 are"."""
     return f"{noun} {_ranges(numbers)} is" if len(numbers) == 1 else f"{noun}s {_ranges(numbers)} are"
 
 

@@ -317,7 +317,7 @@ class LayersToEnd(RecordsToEnd):
         self.layer = layer
 
 
-def _front(cls: type[Layer], octets: bytes) -> tuple[Layer, bytes]:
+def _front(cls: type[Layer], octets: bytes) -> tuple[Packet, bytes]:
     """A layer off the front of `octets`, and what is left."""
     layer = cls()
     return layer, layer.do_dissect(octets)

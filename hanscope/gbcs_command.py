@@ -258,5 +258,6 @@ def _said(part: "MessagePart") -> str:
     value = "" if part.value is None else str(part.value)
     said = part.text or value
     if part.text and isinstance(part.value, int) and value not in part.text:
-        said = f"{part.text} ({value})"
+        number = f"0x{part.value:04X}" if part.name.lower().endswith("code") else value
+        said = f"{part.text} ({number})"
     return f"{said}  !! {part.problem}" if part.problem else said

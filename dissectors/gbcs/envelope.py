@@ -419,9 +419,13 @@ _CONSTANTS: Final[dict[type[Packet], dict[str, tuple[int, ...]]]] = {
 }
 
 
+_TAGS: Final = {GENERAL_CIPHERING: "general-ciphering", GENERAL_SIGNING: "general-signing"}
+
 _WORDS: Final[dict[str, Callable[[Any], str]]] = {
     "cra_flag": lambda value: CraFlag(value).name.capitalize() if value in tuple(CraFlag) else "",
     "message_code": use_case_text,
+    "tag": lambda value: _TAGS.get(value, ""),
+    "security_control": lambda value: "authentication only, suite 1" if value == AUTHENTICATED else "",
     "date_time": lambda value: date_time_text(value) if len(value) == DATE_TIME_LENGTH else "",
 }
 

@@ -98,7 +98,7 @@ def text_of(dice: random.Random, longest: int = 12) -> bytes:
     return bytes(dice.choices(b"abcdefghijklmnopqrstuvwxyz", k=dice.randrange(1, longest)))
 
 
-def value_of(fld: Any, dice: random.Random, elements: int) -> Any:
+def value_of(fld: Any, dice: random.Random, elements: int) -> Any:  # noqa: PLR0911 -- one for each kind of field
     """A value for a field; lists get so many elements."""
     if isinstance(fld, LayersToEnd):
         return [filled(fld.layer, dice, elements) for _ in range(elements)]

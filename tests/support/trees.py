@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from scapy.packet import Packet
@@ -52,12 +52,12 @@ def trees(frames: list[bytes]) -> list[ShownFrame]:
         file.write_bytes(header + b"".join(records))
         words = ["-n", "-r", str(file), "--disable-protocol", "lwm", "-d", "wpan.panid==0x1234,zbee_nwk", "-T", "pdml"]
         done = subprocess.run([program, *words], capture_output=True, text=True, check=True, timeout=120)
-    packets = ElementTree.fromstring(done.stdout).findall("packet")  # noqa: S314 -- tshark's own output
+    packets = ET.fromstring(done.stdout).findall("packet")  # noqa: S314 -- tshark's own output
     assert len(packets) == len(frames)
     return [_shown(packet) for packet in packets]
 
 
-def _shown(packet: ElementTree.Element) -> ShownFrame:
+def _shown(packet: ET.Element) -> ShownFrame:
     fields: list[Shown] = []
     for element in packet.iter("field"):
         start, size = int(element.get("pos", "0")) - len(NETWORK), int(element.get("size", "0"))
@@ -153,7 +153,7 @@ def _agrees(name: str, value: Any, text: str) -> bool:
 def disagreement(leaf: Leaf, frame: bytes, shown: ShownFrame, other_names: Mapping[str, tuple[str, ...]]) -> str | None:
     """Why tshark has no such field there, or `None` if it has.
 
-    The names have to share a word that says something, or to be a pair of `other_names`, where tshark's lack the protocol.
+    The names have to share a word that says something, or to be a pair of `other_names` (without the protocol).
     """
     if leaf.is_bits:
         here = [one for one in shown.fields if one.start <= leaf.start < leaf.stop <= one.stop <= one.start + 2]

@@ -9,13 +9,11 @@ from typing import Any
 
 import pytest
 from commands import Command, bodies, registered
-from equality import assert_equal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.packet import Packet
 from trees import disagreement, leaves, trees
 
-from hanscope.dissectors.columns.engine import Engine
 from hanscope.dissectors.layer import Layer, Malformed, MalformedError, ToEnd, layers_of
 from hanscope.dissectors.zigbee import Aps
 from hanscope.dissectors.zigbee.codes import Cluster
@@ -146,7 +144,7 @@ VALID = {
 
 
 def _specimens() -> Iterator[tuple[Command, bytes]]:
-    """A frame of every command with a value in every field; of Set Event Configuration and of certificates all forms."""
+    """A frame of every command with a value in every field; of event configurations and certificates, each form."""
     dice = random.Random(20)
     for command in COMMANDS:
         forms = list(bodies(command, dice))
@@ -210,6 +208,7 @@ OTHER_NAMES = {
     "secure_message_authentication_code": ("ke.macu", "ke.macv"),
 }
 """tshark's names of fields whose names have no word in common with ours."""
+
 
 def test_every_field_of_every_command_lies_where_tshark_has_it_and_has_its_value() -> None:
     specimens = list(_specimens())

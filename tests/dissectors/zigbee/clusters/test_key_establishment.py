@@ -63,9 +63,7 @@ def test_both_are_built_from_their_values() -> None:
     )
     frame = bytes(aps / Zcl(transaction_sequence_number=1) / initiate / certificate)
     assert frame == bytes.fromhex(
-        "00 00 0008 0901 01 55 01 01 00 0100 0b 10"
-        + POINT_1
-        + "000d6f000a9069e0 5445535453454341 01090006000000000000"
+        "00 00 0008 0901 01 55 01 01 00 0100 0b 10" + POINT_1 + "000d6f000a9069e0 5445535453454341 01090006000000000000"
     )
     assert len(ke.CertificateSuite1()) == 48
     assert len(ke.CertificateSuite2()) == 74

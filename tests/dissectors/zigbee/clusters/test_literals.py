@@ -352,7 +352,7 @@ def test_a_string_that_is_cut_short_is_malformed(dissect: Dissect, command: str)
     ("cluster", "control", "command"),
     [
         (Cluster.TUNNELING, TO_SERVER, "07 | 00"),
-        (Cluster.PREPAYMENT, TO_SERVER, "01 | 00"),
+        (Cluster.PREPAYMENT, TO_SERVER, "0d | 00"),
         (Cluster.KEEP_ALIVE, TO_SERVER, "00 | 00"),
         (0x0750, TO_SERVER, "00 | 00"),
     ],
