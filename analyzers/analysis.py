@@ -17,12 +17,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict, TypeVar
 
 import msgspec
 import numpy as np
 
-from hanscope.analyzers import layoutcache
+from hanscope.analyzers import layoutcache, results
 from hanscope.analyzers.addresses import AddressBook, Sighting
 from hanscope.analyzers.dissect import Dissected, Dissector, Part, Shut, Tally
 from hanscope.analyzers.images import examine
@@ -41,8 +41,9 @@ from hanscope.analyzers.results import (
     Transfer,
     Unopened,
 )
-from hanscope.analyzers.tables import OtaTable
+from hanscope.analyzers.tables import Table
 from hanscope.analyzers.transfers import TransferBuilder, TransferRecord
+from hanscope.analyzers.tunnels import Carried, Carrier, Tunnel, TunnelBuilder
 from hanscope.captures.batch import RecordBatch, Secret
 from hanscope.captures.files import CaptureFile, open_capture
 from hanscope.captures.linklayer import Decision, Decisions, decide, frames, link_type_name
@@ -52,6 +53,8 @@ from hanscope.dissectors.eui64 import eui64_text
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+    from hanscope.analyzers.messages import Credentials
 
 AHEAD: Final = 4
 """Chunks for each process that are read ahead of the one that is waited for."""
@@ -91,11 +94,13 @@ def analyze(
     progress: Callable[[Progress], None] | None = None,
     processes: int | None = None,
     show_keys: bool = False,
+    credentials: "Credentials | None" = None,
 ) -> AnalysisRun:
     """Analyzes captures one after the other; keys learned from one are used on those after it.
 
     `processes`: dissecting processes at most (default: one a core; 1: none besides this). Ctrl-C ends the reading; what
-    was read until then is concluded from, and `Analysis.interrupted` says so. Raises `CaptureError` if a capture can
+    was read until then is concluded from, and `Analysis.interrupted` says so. `credentials`: what GBCS messages are
+    verified with. Raises `CaptureError` if a capture can
     not be read at all.
     """
     _keep_memory()
@@ -111,7 +116,7 @@ def analyze(
         if story.interrupted:
             break
     layoutcache.save(engine)
-    return _concluded(stories, ring, show_keys=show_keys)
+    return _concluded(stories, ring, credentials, show_keys=show_keys)
 
 
 def _keep_memory() -> None:
@@ -172,8 +177,9 @@ class _Story:
     total: Dissected = field(default_factory=Dissected)
     transmitters: Transmitters = field(default_factory=Transmitters)
     sightings: Sequence[Sighting] = ()
-    reassembler: Reassembler = field(default_factory=Reassembler)
     transfers: list[TransferRecord] = field(default_factory=list[TransferRecord])
+    tunnels: list[Tunnel] = field(default_factory=list[Tunnel])
+    messages: list[Carried] = field(default_factory=list[Carried])
     interrupted: bool = False
 
 
@@ -213,14 +219,14 @@ class _Reading:
     def _pass(self, *, second: bool) -> _Story:
         with open_capture(self._readable.path) as capture:
             story = _Story(self._readable.shown, capture, sightings=self._sightings)
-            builder = TransferBuilder(ImageStore())
+            builders = _Builders()
             local = Dissector(self._engine, self.ring, self._addresses)
             size = capture.octets_total or 0
             parallel = self._processes > 1 and size >= POOL_FROM and not capture.compressed
             source = self._pooled(capture, story, local) if parallel else self._alone(capture, story, local)
             try:
                 for result in source:
-                    self._take(result, story, builder, local)
+                    self._take(result, story, builders, local)
                     if self._progress is not None:
                         self._progress(
                             Progress(story.path, capture.octets_read, capture.octets_total, story.total.frames, second)
@@ -229,7 +235,9 @@ class _Reading:
                 story.interrupted = True
             finally:
                 source.close()
-            story.transfers = builder.finish(story.total.last_ns)
+            story.transfers = builders.transfers.finish(story.total.last_ns)
+            builders.reassembler.finish()
+            story.tunnels, story.messages = builders.tunnels.finish()
             return story
 
     def _chunks(self, capture: CaptureFile, story: _Story) -> Iterator[RecordBatch]:
@@ -276,7 +284,7 @@ class _Reading:
                 for future in waiting:
                     future.cancel()
 
-    def _take(self, result: Dissected, story: _Story, builder: TransferBuilder, local: Dissector) -> None:
+    def _take(self, result: Dissected, story: _Story, builders: "_Builders", local: Dissector) -> None:
         """Adds the result of one batch, in capture order."""
         if result.lacked_keys and (self._keys_lacked is None or result.ring_size < self._keys_lacked):
             self._keys_lacked = result.ring_size
@@ -288,9 +296,10 @@ class _Reading:
         local.ring = self.ring
         self._sightings.extend(result.sightings)
         self._addresses.tell(result.sightings)
-        tables = [result.ota]
+        ota, tunnels = [result.ota], [result.tunnels]
+        carriers: dict[int, Carrier] = {}
         if result.fragments is not None:
-            messages = story.reassembler.feed(result.fragments)
+            messages = builders.reassembler.feed(result.fragments)
             if messages is not None:
                 sifted = self._engine.aps.sift(messages.buffer, messages.at, messages.length)
                 parts = [
@@ -299,12 +308,27 @@ class _Reading:
                 ]
                 whole = Dissected()
                 local.read(whole, messages.context, parts)
-                tables.append(whole.ota)
+                ota.append(whole.ota)
+                tunnels.append(whole.tunnels)
+                if whole.tunnels is not None:
+                    ways = map(Carrier, messages.began_ns, messages.frames)
+                    carriers = dict(zip(messages.context.number.tolist(), ways, strict=True))
                 self.ring = self.ring.plus(whole.learned)
-        builder.feed(_merged(tables))
+        builders.transfers.feed(_merged(ota))
+        if heard := [table for table in tunnels if table is not None]:
+            builders.tunnels.feed(_merged(heard), carriers)
         if result.traffic is not None:
             story.transmitters.add(result.traffic)
         _add(story.total, result)
+
+
+class _Builders:
+    """What takes the tables of one capture, in capture order."""
+
+    def __init__(self) -> None:
+        self.transfers = TransferBuilder(ImageStore())
+        self.tunnels = TunnelBuilder()
+        self.reassembler = Reassembler(self.tunnels.broken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,12 +367,15 @@ def _from_secrets(secrets: Iterable[Secret]) -> Iterator[KnownKey]:
             yield KnownKey("link", secret.key, "pcapng secrets")
 
 
-def _merged(tables: Sequence[OtaTable]) -> OtaTable:
+_T = TypeVar("_T", bound=Table)
+
+
+def _merged(tables: Sequence[_T]) -> _T:
     """Tables of one batch as one, in capture order."""
     filled = [table for table in tables if len(table)]
     if len(filled) <= 1:
         return filled[0] if filled else tables[0]
-    return OtaTable.joined(filled).sorted()
+    return type(filled[0]).joined(filled).sorted()
 
 
 def _add(total: Dissected, one: Dissected) -> None:
@@ -372,7 +399,9 @@ def _add(total: Dissected, one: Dissected) -> None:
         total.uses.setdefault(key, Use()).add(use)
 
 
-def _concluded(stories: Sequence[_Story], ring: KeyRing, *, show_keys: bool) -> AnalysisRun:
+def _concluded(
+    stories: Sequence[_Story], ring: KeyRing, credentials: "Credentials | None", *, show_keys: bool
+) -> AnalysisRun:
     """Puts what the captures told into results."""
     tallies: dict[str, Tally] = {}
     uses: Uses = {}
@@ -409,9 +438,33 @@ def _concluded(stories: Sequence[_Story], ring: KeyRing, *, show_keys: bool) -> 
         keys=ledger(ring, uses, show_keys=show_keys),
         transfers=tuple(record.transfer for record in records),
         images=tuple(images),
+        **_conversations(stories, credentials),
         interrupted=any(story.interrupted for story in stories),
     )
     return AnalysisRun(analysis, tuple(records))
+
+
+class _Conversations(TypedDict, total=False):
+    tunnels: tuple[results.Tunnel, ...]
+    messages: tuple[results.Message, ...]
+    exchanges: tuple[results.Exchange, ...]
+
+
+def _conversations(stories: Sequence[_Story], credentials: "Credentials | None") -> _Conversations:
+    """What was said through tunnels, for which nothing is imported where there are none."""
+    if not any(story.tunnels or story.messages for story in stories):
+        return {}
+    from hanscope.analyzers.conversations import exchanges, message_results, tunnel_results  # noqa: PLC0415 -- heavy
+
+    tunnels: list[results.Tunnel] = []
+    messages: list[results.Message] = []
+    for story in stories:
+        places = len(messages) + 1, len(tunnels) + 1
+        messages += message_results(story.messages, story.tunnels, credentials, *places)
+        tunnels += tunnel_results(story.tunnels, places[1])
+    last_ns = [story.total.last_ns for story in stories if story.total.last_ns is not None]
+    matched = exchanges(messages, max(last_ns, default=None))
+    return {"tunnels": tuple(tunnels), "messages": tuple(messages), "exchanges": matched}
 
 
 def _tried(layer: str, ring: KeyRing) -> int:

@@ -50,11 +50,10 @@ def message_results(
     carried: Iterable[heard.Carried],
     tunnels: Sequence[heard.Tunnel],
     credentials: Credentials | None,
-    *,
     first_message: int = 1,
     first_tunnel: int = 1,
 ) -> list[Message]:
-    """Carried messages, decoded and verified; `tunnels` as they were numbered from `first_tunnel`."""
+    """Carried messages, decoded and verified, numbered from `first_message`; `tunnels` are from `first_tunnel`."""
     names = {id(one): f"N{number}" for number, one in enumerate(tunnels, first_tunnel)}
     return [
         replace(
