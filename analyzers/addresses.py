@@ -1,22 +1,57 @@
-"""EUI-64s and short addresses: learned from every frame that tells both, asked for by frames that tell only one."""
+"""EUI-64s and short addresses over time: learned from every frame that tells both, asked for by frames that tell one.
+
+NWK and auxiliary security headers tell with nearly every frame, so of them only what is new becomes a `Sighting`.
+What a command tells is always one: it is rare, and says who told whom.
+"""
 
 from __future__ import annotations
 
+from bisect import insort
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hanscope.dissectors.columns.rows import Index, distinct
+from hanscope.analyzers import results
+from hanscope.dissectors.columns.rows import Index, ascending, distinct
+from hanscope.dissectors.eui64 import eui64_text
 
 PANS: Final = 64
 """PANs for which addresses are kept; a table of 65,536 short addresses each."""
 NEWS: Final = 65_536
 """Sightings that are kept at most, over all batches."""
-
-
 SIGHTINGS: Final = 2048
-"""New sightings of one PAN that are taken in from one batch."""
+"""Sightings of one kind that are taken in from one batch."""
+MEANINGS: Final = 256
+"""EUI-64s that one short address may have had, to choose from by time."""
+_NOBODY: Final = 0xFFF8
+"""Short addresses from here on are broadcasts."""
+_NO_EUI64: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
+
+
+class Told(IntEnum):
+    """Where the two addresses of a device stood together."""
+
+    NWK_HEADER = 0
+    AUXILIARY_HEADER = 1
+    """Its EUI-64; its short address was the MAC source's, since it was the hop's transmitter."""
+    ASSOCIATION_RESPONSE = 2
+    REJOIN_RESPONSE = 3
+    DEVICE_ANNOUNCE = 4
+    NWK_ADDRESS_RESPONSE = 5
+    IEEE_ADDRESS_RESPONSE = 6
+    UPDATE_DEVICE = 7
+
+    @property
+    def words(self) -> str:
+        return self.name.lower().replace("_", " ").replace("nwk", "NWK").replace("ieee", "IEEE")
+
+
+IMPLIED: Final = frozenset({Told.NWK_HEADER, Told.AUXILIARY_HEADER})
+"""What tells with every frame."""
 
 
 class Sighting(NamedTuple):
@@ -27,13 +62,36 @@ class Sighting(NamedTuple):
     eui64: int
     number: int
     """The frame."""
+    time_ns: int
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Rows that tell a short address and an EUI-64 each; one that lacks either (or is a broadcast) tells nothing."""
+
+    told: Told
+    pan_id: Index
+    short: Index
+    eui64: NDArray[np.uint64]
+    number: Index
+    time_ns: Index
+
+    def useful(self) -> NDArray[np.bool_]:
+        known = (self.eui64 != 0) & (self.eui64 != _NO_EUI64)
+        return known & (self.short >= 0) & (self.short < _NOBODY) & (self.pan_id >= 0)
 
 
 class AddressBook:
-    """The last EUI-64 heard for each short address of each PAN."""
+    """Which EUI-64 each short address of each PAN belongs to, and since which frame."""
 
     def __init__(self) -> None:
         self._tables: dict[int, NDArray[np.uint64]] = {}
+        """By PAN: the EUI-64 heard last for each short address."""
+        self._meanings: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        """By PAN and short address: (frame, EUI-64), ascending."""
+        self._ambiguous: dict[int, NDArray[np.bool_]] = {}
+        """By PAN: short addresses that belonged to several EUI-64s."""
         self._news: list[Sighting] = []
         self._count = 0
 
@@ -46,55 +104,93 @@ class AddressBook:
             self._tables[pan_id] = np.zeros(65_536, np.uint64)
         return self._tables.get(pan_id)
 
-    def learn(self, pan_id: Index, short: Index, eui64: NDArray[np.uint64], number: Index) -> None:
-        """Notes which short address belongs to which EUI-64; rows without one of them (or with a broadcast) teach
-        nothing.
-        """
-        useful = (
-            (eui64 != 0) & (eui64 != np.uint64(0xFFFFFFFFFFFFFFFF)) & (short >= 0) & (short < 0xFFF8) & (pan_id >= 0)
-        )
-        for pan, mine in _by_pan(pan_id, useful):
-            table = self._table(pan)
-            if table is None:
-                continue
-            new = mine[table[short[mine]] != eui64[mine]]
-            # Each turn takes in one sighting and leaves the rows that tell something else.
-            for _ in range(SIGHTINGS):
-                if not len(new):
-                    break
-                row = int(new[0])
-                sighting = Sighting(pan, int(short[row]), int(eui64[row]), int(number[row]))
-                table[sighting.short] = sighting.eui64
-                if self._count < NEWS:
-                    self._count += 1
-                    self._news.append(sighting)
-                new = new[1:]
-                new = new[table[short[new]] != eui64[new]]
+    def learn(self, *evidence: Evidence) -> None:
+        """Takes in what frames told, in their order."""
+        fresh: dict[int, list[tuple[Evidence, NDArray[np.intp]]]] = {}
+        for one in evidence:
+            for pan, mine in _by_pan(one.pan_id, one.useful()):
+                table = self._table(pan)
+                if table is None:
+                    continue
+                new = mine if one.told not in IMPLIED else mine[table[one.short[mine]] != one.eui64[mine]]
+                if len(new):
+                    fresh.setdefault(pan, []).append((one, new))
+        for pan, parts in fresh.items():
+            self._take(pan, self._tables[pan], parts)
 
-    def tell(self, sightings: tuple[Sighting, ...]) -> None:
+    def _take(self, pan: int, table: NDArray[np.uint64], parts: Sequence[tuple[Evidence, NDArray[np.intp]]]) -> None:
+        number = np.concatenate([one.number[rows] for one, rows in parts])
+        order = ascending(number)
+        number = number[order]
+        short, time_ns = (
+            np.concatenate([getattr(one, name)[rows] for one, rows in parts])[order] for name in ("short", "time_ns")
+        )
+        eui64 = np.concatenate([one.eui64[rows] for one, rows in parts])[order]
+        told = np.concatenate([np.full(len(rows), one.told) for one, rows in parts])[order]
+        explicit = ~np.isin(told, list(IMPLIED))
+        left = np.arange(len(order))
+        # Each turn takes in one sighting and leaves the rows that tell something else.
+        for _ in range(SIGHTINGS):
+            if not len(left):
+                break
+            row = int(left[0])
+            sighting = Sighting(
+                pan, int(short[row]), int(eui64[row]), int(number[row]), int(time_ns[row]), Told(int(told[row]))
+            )
+            self._enter(table, sighting)
+            if self._count < NEWS:
+                self._count += 1
+                self._news.append(sighting)
+            left = left[1:]
+            left = left[explicit[left] | (table[short[left]] != eui64[left])]
+
+    def _enter(self, table: NDArray[np.uint64], sighting: Sighting) -> None:
+        table[sighting.short] = sighting.eui64
+        meanings = self._meanings.setdefault((sighting.pan_id, sighting.short), [])
+        entry = sighting.number, sighting.eui64
+        if len(meanings) >= MEANINGS or entry in meanings:
+            return
+        insort(meanings, entry)
+        if any(eui64 != sighting.eui64 for _, eui64 in meanings):
+            self._ambiguous.setdefault(sighting.pan_id, np.zeros(65_536, np.bool_))[sighting.short] = True
+
+    def tell(self, sightings: Iterable[Sighting]) -> None:
         """Takes over what another book learned."""
         for one in sightings:
             table = self._table(one.pan_id)
-            if table is not None and int(table[one.short]) != one.eui64:
-                table[one.short] = one.eui64
-                self._count += 1
+            if table is not None:
+                self._count += int(table[one.short]) != one.eui64
+                self._enter(table, one)
 
     def news(self) -> tuple[Sighting, ...]:
         """What was learned since the last call."""
         news, self._news = tuple(self._news), []
         return news
 
-    def fill(self, pan_id: Index, short: Index, eui64: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        """`eui64` with what the book knows wherever it is 0."""
-        missing = (eui64 == 0) & (short >= 0) & (short < 0xFFF8)
+    def fill(self, pan_id: Index, short: Index, eui64: NDArray[np.uint64], number: Index) -> NDArray[np.uint64]:
+        """`eui64` with what the book knows wherever it is 0: what was true at the frame `number`."""
+        missing = (eui64 == 0) & (short >= 0) & (short < _NOBODY)
         if not missing.any():
             return eui64
         out = eui64.copy()
         for pan, mine in _by_pan(pan_id, missing):
             table = self._tables.get(pan)
-            if table is not None:
-                out[mine] = table[short[mine]]
+            if table is None:
+                continue
+            out[mine] = table[short[mine]]
+            if pan in self._ambiguous:
+                unsure = mine[self._ambiguous[pan][short[mine]]]
+                for one in distinct(short[unsure])[:SIGHTINGS].tolist():
+                    theirs = unsure[short[unsure] == one]
+                    out[theirs] = _at_the_time(self._meanings[pan, one], number[theirs])
         return out
+
+
+def _at_the_time(meanings: Sequence[tuple[int, int]], number: Index) -> NDArray[np.uint64]:
+    """The EUI-64 at each frame: the one told last until then, or else the first that was told at all."""
+    since = np.array([frame for frame, _ in meanings], np.int64)
+    which = np.maximum(np.searchsorted(since, number, side="right") - 1, 0)
+    return np.array([eui64 for _, eui64 in meanings], np.uint64)[which]
 
 
 def _by_pan(pan_id: Index, which: NDArray[np.bool_]) -> list[tuple[int, NDArray[np.intp]]]:
@@ -106,3 +202,52 @@ def _by_pan(pan_id: Index, which: NDArray[np.bool_]) -> list[tuple[int, NDArray[
     if (pans == pans[0]).all():
         return [(int(pans[0]), rows)]
     return [(int(pan), rows[pans == pan]) for pan in distinct(pans)[:1000]]
+
+
+def address_results(sightings: Iterable[Sighting]) -> Iterator[results.AddressEvent]:
+    """The history of the addresses of one capture: each time when a short address got another meaning.
+
+    Sightings may come twice and in any order, as several processes and a second reading give them.
+    """
+    now: dict[tuple[int, int], _Meaning] = {}
+    of_device: dict[tuple[int, int], int] = {}
+    history: list[_Meaning] = []
+    for one in sorted(set(sightings), key=_by_frame):
+        known = now.get((one.pan_id, one.short))
+        if known is not None and known.first.eui64 == one.eui64:
+            if one.told not in IMPLIED:
+                known.told.setdefault(one.told, one.number)
+            continue
+        previous = of_device.get((one.pan_id, one.eui64))
+        meaning = _Meaning(
+            one, known.first.eui64 if known else None, previous if previous != one.short else None, {one.told: one.number}
+        )
+        now[one.pan_id, one.short] = meaning
+        of_device[one.pan_id, one.eui64] = one.short
+        history.append(meaning)
+    for meaning in history:
+        one = meaning.first
+        yield results.AddressEvent(
+            frame=one.number,
+            time=one.time_ns,
+            pan_id=one.pan_id,
+            short=one.short,
+            eui64=eui64_text(one.eui64),
+            told_by=tuple(results.Teller(source=told.words, frame=frame) for told, frame in meaning.told.items()),
+            instead_of=None if meaning.instead_of is None else eui64_text(meaning.instead_of),
+            before=None if meaning.before is None else results.FormerAddress(short=meaning.before),
+        )
+
+
+@dataclass(slots=True)
+class _Meaning:
+    """What a short address meant from a frame on."""
+
+    first: Sighting
+    instead_of: int | None
+    before: int | None
+    told: dict[Told, int]
+
+
+def _by_frame(one: Sighting) -> tuple[int, int]:
+    return one.number, one.told

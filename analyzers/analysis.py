@@ -108,7 +108,7 @@ def analyze(
     ring = keys
     stories: list[_Story] = []
     for path in paths:
-        with _Readable(path) as readable:
+        with Readable(path) as readable:
             reading = _Reading(readable, engine, ring, progress, processes or _cores())
             story = reading.run()
             ring = reading.ring
@@ -136,7 +136,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-class _Readable:
+class Readable:
     """A capture that can be read twice: standard input and pipes are copied to a temporary file while they are waited
     for.
     """
@@ -146,7 +146,7 @@ class _Readable:
         self.path = path
         self._spool: str | None = None
 
-    def __enter__(self) -> "_Readable":
+    def __enter__(self) -> "Readable":
         if self.path == "-" or (
             Path(self.path).exists() and not Path(self.path).is_file() and not Path(self.path).is_dir()
         ):
@@ -188,7 +188,7 @@ class _Reading:
 
     def __init__(
         self,
-        readable: _Readable,
+        readable: Readable,
         engine: Engine,
         ring: KeyRing,
         progress: Callable[[Progress], None] | None,
@@ -248,7 +248,7 @@ class _Reading:
             for index, count in enumerate(np.bincount(records.interface)):
                 if count:
                     story.per_interface[index] = story.per_interface.get(index, 0) + int(count)
-            self.ring = self.ring.plus(_from_secrets(capture.secrets))
+            self.ring = self.ring.plus(keys_of_secrets(capture.secrets))
             yield records
 
     def _alone(self, capture: CaptureFile, story: _Story, dissector: Dissector) -> Generator[Dissected, None, None]:
@@ -359,7 +359,7 @@ def _work(job: _Job) -> Dissected:
     return dissector.dissect(frames(job.records.attached(), job.decisions))
 
 
-def _from_secrets(secrets: Iterable[Secret]) -> Iterator[KnownKey]:
+def keys_of_secrets(secrets: Iterable[Secret]) -> Iterator[KnownKey]:
     for secret in secrets:
         if secret.kind == "nwk":
             yield KnownKey("network", secret.key, "pcapng secrets", pan_id=secret.pan_id)
@@ -441,7 +441,8 @@ def _concluded(
         **_conversations(stories, credentials),
         interrupted=any(story.interrupted for story in stories),
     )
-    return AnalysisRun(analysis, tuple(records))
+    sightings = tuple(sighting for story in stories for sighting in story.sightings)
+    return AnalysisRun(analysis, tuple(records), ring, sightings)
 
 
 class _Conversations(TypedDict, total=False):

@@ -29,8 +29,12 @@ ENDS: Final[dict[int, TransferState]] = {
 }
 """Other statuses, which the cluster does not allow but devices send, say that the client gave up: aborted."""
 
-IGNORED, REQUEST, PAGE, BLOCK_HEARD, BAD_BLOCK, WAIT, CONTROL = range(7)
-"""Kinds of rows. CONTROL is all that does not come by the thousand."""
+IGNORED, REQUEST, PAGE, BLOCK_HEARD, BLOCK_AGAIN, BAD_BLOCK = range(6)
+REPEATED, WAIT, WAIT_AGAIN, CONTROL, CONTROL_AGAIN = range(6, 11)
+"""Kinds of rows. CONTROL is all that does not come by the thousand. `..._AGAIN` and REPEATED: heard before. Their order
+lets one comparison choose: requests up to PAGE, what is new up to BLOCK_HEARD, all blocks up to BLOCK_AGAIN; from WAIT
+to WAIT_AGAIN rows have no identity.
+"""
 ASKED: Final = np.dtype(
     [("row", "<i8"), ("offset", "<u4"), ("length", "<u2"), ("sequence", "u1"), ("page", "?")],
 )
@@ -78,13 +82,12 @@ class Identity:
 
 @dataclass(slots=True, eq=False)
 class Rows:
-    """The columns of one batch that attempts are built from."""
+    """The columns that attempts are built from, of some messages in capture order."""
 
     row: Positions
     number: Positions
     time: Positions
     kind: NDArray[np.uint8]
-    copy: NDArray[np.bool_]
     offset: Positions
     length: Positions
     """Octets asked for or brought."""
@@ -94,6 +97,27 @@ class Rows:
     """Nanoseconds that a WAIT_FOR_DATA asks for."""
     identity: Positions
 
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def part(self, which: slice | Positions) -> Rows:
+        """Some of the messages; a slice copies nothing."""
+        return Rows(
+            self.row[which],
+            self.number[which],
+            self.time[which],
+            self.kind[which],
+            self.offset[which],
+            self.length[which],
+            self.sequence[which],
+            self.at[which],
+            self.wait[which],
+            self.identity[which],
+        )
+
+    def sign(self, index: np.intp | int) -> Sign:
+        return int(self.row[index]), int(self.time[index]), int(self.number[index])
+
 
 class Journal:
     """A growing log of records of one kind, most of which may lie in the store."""
@@ -102,7 +126,6 @@ class Journal:
         self.kind = kind
         self.recent: list[NDArray[np.void]] = []
         self.stored: list[tuple[int, int]] = []
-        self.count = 0
 
     def add(self, **columns: NDArray[np.generic]) -> int:
         """Append records given as columns; returns their size in octets."""
@@ -113,7 +136,6 @@ class Journal:
         for name, column in columns.items():
             records[name] = column
         self.recent.append(records)
-        self.count += rows
         return records.nbytes
 
     def flush(self, store: ImageStore) -> None:
@@ -122,8 +144,9 @@ class Journal:
         self.recent.clear()
 
     def load(self, store: ImageStore) -> NDArray[np.void]:
-        parts = [store.read(at, size).view(self.kind) for at, size in self.stored]
-        return np.concatenate([np.empty(0, self.kind), *parts, *self.recent])
+        parts = [store.read(at, size) for at, size in self.stored]
+        octets = [np.empty(0, np.uint8), *parts, *(records.view(np.uint8) for records in self.recent)]
+        return np.concatenate(octets).view(self.kind)  # records themselves would be joined field by field
 
     def clear(self) -> None:
         self.recent.clear()
@@ -218,53 +241,55 @@ class Attempt:
         self.note(sign, what)
         self.first, self.last = min(self.first, sign), max(self.last, sign)
 
-    def take(self, batch: Rows, rows: Positions, pause_ns: int) -> int:
-        """Take in requests, blocks and waits; returns how many octets the logs grew by."""
-        kind, fresh = batch.kind[rows], ~batch.copy[rows]
-        self.last = max(self.last, sign_of(batch, rows[-1]))
-        moving = rows[(kind != WAIT) & (fresh | (kind == BLOCK_HEARD))]
-        asked = rows[(kind <= PAGE) & fresh]
-        blocks = rows[kind == BLOCK_HEARD]
-        waits = rows[(kind == WAIT) & fresh]
-        bad = rows[(kind == BAD_BLOCK) & fresh]
+    def take(self, rows: Rows, steps: Positions, pause_ns: int) -> int:
+        """Take in requests, blocks and waits, with the `steps` among them; returns how many octets the logs grew by."""
+        kind = rows.kind
+        self.last = max(self.last, rows.sign(-1))
+        moving = np.flatnonzero(kind <= BLOCK_AGAIN)
+        waits = np.flatnonzero(kind == WAIT)
+        if len(moving):
+            self._find_pauses(rows, moving, waits, pause_ns)
+        if len(steps):
+            offset = rows.offset[steps]
+            self.step_low = min(self.step_low, int(offset.min()))
+            self.step_high = max(self.step_high, int(offset.max()))
+        if len(waits):
+            self._take_waits(rows, waits)
+        bad = np.flatnonzero(kind == BAD_BLOCK)
         if len(bad):
             self.bad_blocks += len(bad)
-            self.first_bad = self.first_bad or sign_of(batch, bad[0])
-        moving = moving[batch.kind[moving] != BAD_BLOCK]
-        if len(moving):
-            self._find_pauses(batch, moving, waits, pause_ns)
-            steps = batch.offset[rows[self._steps(batch, rows)]]
-            self.step_low = min(self.step_low, int(steps.min(initial=NO_OFFSET)))
-            self.step_high = max(self.step_high, int(steps.max(initial=-1)))
-        if len(waits):
-            self._take_waits(batch, waits)
-        grown = self._take_requests(batch, asked) if len(asked) else 0
-        if len(blocks):
-            offset, length = batch.offset[blocks], batch.length[blocks]
-            counted = blocks[~batch.copy[blocks]]
-            self.block_responses += len(counted)
-            if len(counted):
-                self.block_sequence = int(batch.sequence[counted[-1]])
-            self.floor = min(self.floor, int(offset.min()))
-            self.edge = max(self.edge, int((offset + length).max()))
-            grown += self.blocks.add(
-                row=batch.row[blocks],
-                frame=batch.number[blocks],
-                at=batch.at[blocks],
-                offset=offset,
-                length=length,
-                sequence=batch.sequence[blocks],
-                copy=batch.copy[blocks],
-            )
-        return grown
+            self.first_bad = self.first_bad or rows.sign(bad[0])
+        asked = np.flatnonzero(kind <= PAGE)
+        grown = self._take_requests(rows, asked) if len(asked) else 0
+        blocks = moving[kind[moving] > PAGE]
+        return grown + self._take_blocks(rows, blocks) if len(blocks) else grown
 
-    def _take_requests(self, batch: Rows, asked: Positions) -> int:
-        offset, length = batch.offset[asked], batch.length[asked]
-        page = batch.kind[asked] == PAGE
-        pages = int(page.sum())
+    def _take_blocks(self, rows: Rows, blocks: Positions) -> int:
+        offset, length, sequence = rows.offset[blocks], rows.length[blocks], rows.sequence[blocks]
+        again = rows.kind[blocks] == BLOCK_AGAIN
+        counted = np.flatnonzero(~again)
+        self.block_responses += len(counted)
+        if len(counted):
+            self.block_sequence = int(sequence[counted[-1]])
+        self.floor = min(self.floor, int(offset.min()))
+        self.edge = max(self.edge, int((offset + length).max()))
+        return self.blocks.add(
+            row=rows.row[blocks],
+            frame=rows.number[blocks],
+            at=rows.at[blocks],
+            offset=offset,
+            length=length,
+            sequence=sequence,
+            copy=again,
+        )
+
+    def _take_requests(self, rows: Rows, asked: Positions) -> int:
+        offset, length = rows.offset[asked], rows.length[asked]
+        page = rows.kind[asked] == PAGE
+        pages = int(np.count_nonzero(page))
         if pages and not self.page_requests:
             first = int(asked[int(np.argmax(page))])
-            self.note(sign_of(batch, first), f"page requests begin at offset {batch.offset[first]}")
+            self.note(rows.sign(first), f"page requests begin at offset {rows.offset[first]}")
         self.page_requests += pages
         self.block_requests += len(asked) - pages
         self.low = min(self.low, int(offset.min()))
@@ -276,97 +301,106 @@ class Attempt:
             self.end_status = self.upgrade = self.upgrade_at = None
             self.finished = False
         return self.asked.add(
-            row=batch.row[asked], offset=offset, length=length, sequence=batch.sequence[asked], page=page
+            row=rows.row[asked], offset=offset, length=length, sequence=rows.sequence[asked], page=page
         )
 
-    def _take_waits(self, batch: Rows, waits: Positions) -> None:
+    def _take_waits(self, rows: Rows, waits: Positions) -> None:
+        wait = rows.wait[waits]
         if self.first_wait is None:
-            self.first_wait = sign_of(batch, waits[0]), int(batch.wait[waits[0]])
+            self.first_wait = rows.sign(waits[0]), int(wait[0])
         self.waits += len(waits)
-        self.waited_ns += int(batch.wait[waits].sum())
-        self.wait_until = max(self.wait_until, int((batch.time[waits] + batch.wait[waits]).max()))
+        self.waited_ns += int(wait.sum())
+        self.wait_until = max(self.wait_until, int((rows.time[waits] + wait).max()))
 
-    def _find_pauses(self, batch: Rows, moving: Positions, waits: Positions, pause_ns: int) -> None:
+    def _find_pauses(self, rows: Rows, moving: Positions, waits: Positions, pause_ns: int) -> None:
         """Begin the story, or list where it went on after a pause (that no WAIT_FOR_DATA asked for) or a query."""
-        time = batch.time[moving]
+        time = rows.time[moving]
         if self.begun is None:
-            self.begun = sign_of(batch, moving[0])
-            self.begun_sequence = int(batch.sequence[moving[0]])
-            what = "request" if batch.kind[moving[0]] <= PAGE else "block heard"
-            self.note(self.begun, f"first {what}, at offset {batch.offset[moving[0]]}")
+            self.begun = rows.sign(moving[0])
+            self.begun_sequence = int(rows.sequence[moving[0]])
+            what = "request" if rows.kind[moving[0]] <= PAGE else "block heard"
+            self.note(self.begun, f"first {what}, at offset {rows.offset[moving[0]]}")
             self.moved, self.queried = int(time[0]), False
-        before = np.append(self.moved, time[:-1])
+        before = _before(time, self.moved)
         self.moved = int(time[-1])
         pause = time - before
         if self.queried:
             pause[0] = max(int(pause[0]), pause_ns + 1)
         long = np.flatnonzero(pause > pause_ns)
         if len(long):
-            until = np.maximum.accumulate(np.append(self.wait_until, batch.time[waits] + batch.wait[waits]))
+            until = np.maximum.accumulate(np.append(self.wait_until, rows.time[waits] + rows.wait[waits]))
             due = np.maximum(before[long], until[np.searchsorted(waits, moving[long])])
             explained = time[long] - due <= pause_ns
             if self.queried:
                 explained[0] &= long[0] != 0
             for index in long[~explained][: max(EVENTS_KEPT // 2 - len(self.resumptions), 0)].tolist():
-                sign = sign_of(batch, int(moving[index]))
+                sign = rows.sign(moving[index])
                 silent = (sign[1] - int(before[index])) / SECOND
                 why = "a query and " if self.queried and index == 0 else ""
-                what = f"went on at offset {batch.offset[moving[index]]} after {why}{silent:.1f} s"
+                what = f"went on at offset {rows.offset[moving[index]]} after {why}{silent:.1f} s"
                 self.resumptions.append(TransferEvent(time=sign[1], frame=sign[2], what=what))
         self.queried = False
 
-    def begins_anew(self, batch: Rows, rows: Positions, silence_ns: int) -> int:
-        """The index in `rows` of the first one that belongs to a new attempt; their number if none does."""
-        index = self._steps(batch, rows)
-        cut = len(rows)
-        if len(index):
-            steps = rows[index]
-            offset, time, sequence = batch.offset[steps], batch.time[steps], batch.sequence[steps]
-            if self.over and (self.finished or offset[0] <= self.floor):
-                return int(index[0])
-            low = np.minimum.accumulate(np.append(self.step_low, offset))[:-1]
-            high = np.maximum.accumulate(np.append(self.step_high, offset))[:-1]
-            restart = (offset <= low) & (high >= offset + np.maximum(batch.length[steps], 1))
-            if restart.any():
-                begun = (self.begun[1], self.begun_sequence) if self.begun else (time[0], sequence[0])
-                restart &= (sequence != begun[1]) | (time - begun[0] > SAME_MESSAGE_NS)
-                if restart.any():
-                    cut = int(index[np.argmax(restart)])
-        return min(cut, self._after_silence(batch, rows, silence_ns))
-
-    def _steps(self, batch: Rows, rows: Positions) -> Positions:
+    def steps(self, rows: Rows) -> Positions:
         """The requests among `rows`, and the blocks that prove a request which was not heard: blocks at another offset
         than the last request's and with a sequence number of their own, while no page was asked for (its blocks come
         without requests).
         """
-        kind, fresh = batch.kind[rows], ~batch.copy[rows]
-        asks = (kind <= PAGE) & fresh
-        block = np.flatnonzero((kind == BLOCK_HEARD) & fresh)
+        asks = rows.kind <= PAGE
+        asked = np.flatnonzero(asks)
+        block = np.flatnonzero(rows.kind == BLOCK_HEARD)
         if not len(block) or self.page_requests:
-            return np.flatnonzero(asks)
-        sequence = batch.sequence[rows[block]]
-        latest = np.maximum.accumulate(np.where(asks, np.arange(len(rows)), -1))[block]
-        asked = np.where(latest >= 0, batch.offset[rows[latest]], self.asked_last)
-        alone = (batch.offset[rows[block]] != asked) & (sequence != np.append(self.block_sequence, sequence[:-1]))
+            return asked
+        sequence = rows.sequence[block]
+        latest = np.append(self.asked_last, rows.offset[asked])[np.cumsum(asks)[block]]
+        alone = (rows.offset[block] != latest) & (sequence != _before(sequence, self.block_sequence))
+        if not alone.any():
+            return asked
         block = block[alone]
-        page = np.flatnonzero(asks & (kind == PAGE))
+        page = np.flatnonzero(rows.kind == PAGE)
         if len(page):
             block = block[block < page[0]]
         asks[block] = True
         return np.flatnonzero(asks)
 
-    def _after_silence(self, batch: Rows, rows: Positions, silence_ns: int) -> int:
+    def begins_anew(self, rows: Rows, steps: Positions, silence_ns: int) -> int:
+        """The index of the first row that belongs to a new attempt; the number of rows if none does.
+
+        `steps`: of these rows, as this attempt tells them.
+        """
+        cut = len(rows)
+        if len(steps):
+            offset = rows.offset[steps]
+            if self.over and (self.finished or offset[0] <= self.floor):
+                return int(steps[0])
+            if offset.min() <= self.step_low:  # else none can lie as low as all before it
+                cut = self._restart(rows, steps, offset)
+        return min(cut, self._after_silence(rows, silence_ns))
+
+    def _restart(self, rows: Rows, steps: Positions, offset: Positions) -> int:
+        """The index of the first step that goes back to the beginning; or the number of rows."""
+        low = np.minimum.accumulate(_before(offset, self.step_low))
+        high = np.maximum.accumulate(_before(offset, self.step_high))
+        restart = (offset <= low) & (high >= offset + np.maximum(rows.length[steps], 1))
+        if restart.any():
+            time, sequence = rows.time[steps], rows.sequence[steps]
+            begun = (self.begun[1], self.begun_sequence) if self.begun else (time[0], sequence[0])
+            restart &= (sequence != begun[1]) | (time - begun[0] > SAME_MESSAGE_NS)
+        return int(steps[np.argmax(restart)]) if restart.any() else len(rows)
+
+    def _after_silence(self, rows: Rows, silence_ns: int) -> int:
         """The index of the first request or block outside of what was had after a long silence; or their number."""
-        moving = np.flatnonzero((batch.kind[rows] <= BLOCK_HEARD) & ~batch.copy[rows])
+        first = int(rows.time.min())
+        if int(rows.time.max()) - (min(self.moved, first) if self.begun else first) <= silence_ns:
+            return len(rows)
+        moving = np.flatnonzero(rows.kind <= BLOCK_HEARD)
         if not len(moving):
             return len(rows)
-        step = rows[moving]
-        time = batch.time[step]
-        silent = time - np.append(self.moved if self.begun else time[0], time[:-1]) > silence_ns
+        time, offset = rows.time[moving], rows.offset[moving]
+        silent = time - _before(time, self.moved if self.begun else int(time[0])) > silence_ns
         if silent.any():
-            offset = batch.offset[step]
-            edge = np.maximum.accumulate(np.append(self.edge, offset + batch.length[step]))[:-1]
-            floor = np.minimum.accumulate(np.append(self.floor, offset))[:-1]
+            edge = np.maximum.accumulate(_before(offset + rows.length[moving], self.edge))
+            floor = np.minimum.accumulate(_before(offset, self.floor))
             silent &= (offset > edge) | (offset < floor)
         return int(moving[np.argmax(silent)]) if silent.any() else len(rows)
 
@@ -402,13 +436,15 @@ def _conclude(attempt: Attempt, store: ImageStore, limit: int) -> Conclusion:
     if beyond:
         notes.append(f"{beyond} octets beyond the end of the image were not used")
     covered = image.covered.below(end)
-    if attempt.begun is None:
+    if covered.octets == end:
+        holes = []
+    elif attempt.begun is None:
         holes = missing(covered, end, np.zeros(0, np.int64), np.zeros(0, np.int64), end)
     else:
         holes = missing(covered, end, *_course(attempt, asked, blocks, end), attempt.floor)
     kept = image.keep(store, min(end, limit)) if covered.octets else None
     whole = size is not None and size > 0 and covered.octets == size
-    kind = asked["page"].astype(np.int64) << 40
+    requests = distinct((asked["page"].astype(np.int64) << 40 | starts << 8) + asked["sequence"])
     return Conclusion(
         image_size=size,
         image_size_source=source,
@@ -417,7 +453,7 @@ def _conclude(attempt: Attempt, store: ImageStore, limit: int) -> Conclusion:
         conflicting=image.conflicting,
         conflicts=tuple(image.conflicts),
         sha256=sha256(image.packed[:size].data).hexdigest() if whole else None,
-        repeated_requests=len(distinct((kind | starts << 8) + asked["sequence"])) - len(distinct(kind | starts << 8)),
+        repeated_requests=len(requests) - len(distinct(requests >> 8)),
         duplicate_blocks=image.repeated,
         all_there=bool(size) and all(why == "answered but not captured" for _, _, why in holes),
         notes=tuple(notes),
@@ -434,16 +470,18 @@ def _course(
     That is what it asked for, in order, and as empty ranges what else proves that it had come to an offset. Requests
     beyond the image prove nothing.
     """
-    asked = asked[asked["offset"] < max(end, 1)]
+    inside = asked["offset"] < max(end, 1)
+    if not inside.all():
+        asked = asked[inside]
     starts = asked["offset"].astype(np.int64)
     ends = starts + asked["length"]
     rows, far_starts, far_ends = [asked["row"]], [starts], [ends]
-    fresh = blocks[~blocks["copy"]]
-    offset = fresh["offset"].astype(np.int64)
-    same_sequence = (fresh["sequence"][1:] == fresh["sequence"][:-1]) & (offset[1:] != offset[:-1])
+    fresh = np.flatnonzero(~blocks["copy"])
+    offset, sequence = blocks["offset"][fresh].astype(np.int64), blocks["sequence"][fresh]
+    same_sequence = (sequence[1:] == sequence[:-1]) & (offset[1:] != offset[:-1])
     if not attempt.page_requests and not same_sequence.any():
         alone = ~among(offset, starts) & (offset < end)
-        rows.append(fresh["row"][alone])
+        rows.append(blocks["row"][fresh[alone]])
         far_starts.append(offset[alone])
         far_ends.append(offset[alone])
     if attempt.succeeded_row is not None:
@@ -465,8 +503,12 @@ def _end_of_file(asked: NDArray[np.void], ends: Positions, end: int) -> int:
     return last if asked["length"][final] < alike.max() else end
 
 
-def sign_of(batch: Rows, index: np.intp | int) -> Sign:
-    return int(batch.row[index]), int(batch.time[index]), int(batch.number[index])
+def _before(values: Positions, first: int) -> Positions:
+    """For each value the one before it; `first` for the first."""
+    before = np.empty_like(values)
+    before[:1] = first
+    before[1:] = values[:-1]
+    return before
 
 
 def state_of(  # noqa: PLR0911 -- the rules in their order, one line each

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from hanscope.dissectors.eui64 import eui64_text
 from hanscope.analyzers.messages import Credentials, examine, undecodable
 from hanscope.analyzers.results import Carriage, Exchange, Message, MessagePart, Party, TransferEvent, Tunnel
+from hanscope.dissectors.eui64 import eui64_text
 from hanscope.dissectors.gbcs.codes import USE_CASES, CraFlag, use_case_text
 
 if TYPE_CHECKING:

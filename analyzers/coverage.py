@@ -146,9 +146,10 @@ def missing(
     `starts` and `ends` are what the client asked for, in order; a range that is empty only proves that the client had
     come so far (an Upgrade End Request SUCCESS, or the answer to a request that was not heard).
     """
-    pieces = covered.gaps(size).cut(np.concatenate((starts, ends, [first_offset])))
-    if not len(pieces):
+    holes = covered.gaps(size)
+    if not len(holes):
         return []
+    pieces = holes.cut(np.concatenate((starts, ends, [first_offset])))
     last = latest_cover(pieces, starts, ends)
     came_to = np.append(np.maximum.accumulate(starts[::-1])[::-1], -1)
     went_on = (came_to[last + 1] >= pieces.ends) & (pieces.starts >= first_offset)

@@ -428,7 +428,9 @@ class Dissector:
             control = sealed.header[:, 0]
             # An acknowledgement (type 2) of a command has its format bit set.
             is_data = ((control & 3) == 0) | (((control & 3) == 2) & ((control & 0x10) == 0))
-            found = self._opener.aps(sealed, pair, is_data, context.number[mine], self.ring)
+            # The outer frame of a Tunnel command is not for the device that the inner one is for.
+            receiver = np.zeros(len(mine), np.uint64) if depth else context.destination_eui64[mine]
+            found = self._opener.aps(sealed, pair, receiver, is_data, context.number[mine], self.ring)
             self._shut(result, "APS", context.pan_id[mine], found.reason, context.number[mine])
             good = np.flatnonzero(found.reason == Reason.OPENED)
             bare = np.empty((len(good), sealed.auxiliary + found.plain.shape[1]), np.uint8)

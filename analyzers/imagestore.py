@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from typing import IO, Final
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from hanscope.analyzers.coverage import NOTHING, Intervals, Positions
-from hanscope.dissectors.columns.rows import distinct
+from hanscope.dissectors.columns.rows import distinct, rows
 
 Octets = NDArray[np.uint8]
 BLOCK: Final = np.dtype(
@@ -151,7 +150,7 @@ def assemble(store: ImageStore, blocks: NDArray[np.void], limit: int) -> Assembl
     covered = Intervals.of(offset, end) if len(blocks) else NOTHING
     place = covered.count_below(offset)
     log = _Log(store, blocks, offset, end - offset, place, np.zeros(covered.octets, np.uint8))
-    order = np.argsort(offset, kind="stable") if (offset[1:] < offset[:-1]).any() else np.arange(len(offset))
+    order = np.argsort(offset, kind="stable")
     sorted_offset = offset[order]
     heads = np.flatnonzero(np.append(True, sorted_offset[1:] != sorted_offset[:-1])[: len(order)])
     first = order[heads]
@@ -182,7 +181,8 @@ class _Log:
 
     def windows(self) -> Iterator[tuple[slice, Octets, Positions]]:
         """Blocks that lie near each other in the store: which, the octets, and where in these each one begins."""
-        at, stop = self.blocks["at"], self.blocks["at"] + self.length
+        at = np.ascontiguousarray(self.blocks["at"])
+        stop = at + self.length
         begin = 0
         while begin < len(at):
             base = int(at[begin])
@@ -196,21 +196,19 @@ class _Log:
 
     def place_and_compare(self, owner: Positions) -> None:
         """The usual case: a block is new, or within one that was there before (`owner`)."""
+        new = owner == np.arange(len(owner))
         for window, octets, at in self.windows():
-            index = np.arange(window.start, window.stop)
-            new = owner[window] == index
-            for size in distinct(self.length[window]).tolist():
-                source = sliding_window_view(octets, size)
-                target = sliding_window_view(self.packed, size, writeable=True)
-                alike = self.length[window] == size
-                these = index[alike & new]
-                target[self.place[these]] = source[at[these - window.start]]
+            length, place = self.length[window], self.place[window]
+            for size in distinct(length).tolist():
+                these = np.flatnonzero((length == size) & new[window])
+                _pieces(self.packed, size)[place[these]] = _pieces(octets, size)[at[these]]
             # All new blocks of the window stand now; a repetition is never in an earlier window than its owner.
-            for size in distinct(self.length[window][~new]).tolist():
-                these = index[~new & (self.length[window] == size)]
-                came = sliding_window_view(octets, size)[at[these - window.start]]
-                differ = sliding_window_view(self.packed, size)[self.place[these]] != came
+            repeated = np.flatnonzero(~new[window])
+            for size in distinct(length[repeated]).tolist():
+                these = repeated[length[repeated] == size]
+                differ = rows(self.packed, place[these], size) != rows(octets, at[these], size)
                 bad = differ.any(axis=1)
+                these += window.start
                 self.repeated += int((~bad & ~self.blocks["copy"][these]).sum())
                 if bad.any():
                     row, column = np.nonzero(differ)
@@ -260,3 +258,8 @@ class _Log:
             self.conflicts.append(
                 (int(position[head]), int(position[tail]) + 1, int(frames[kept[head]]), int(frames[who[head]]))
             )
+
+
+def _pieces(octets: Octets, size: int) -> NDArray[np.void]:
+    """A view of the `size` octets from each position on: assigned as one piece each."""
+    return np.ndarray((len(octets) - size + 1,), f"V{size}", octets, strides=(1,))

@@ -15,13 +15,16 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hanscope.analyzers.keys import KeyRing, KnownKey, Use, Uses
+from hanscope.analyzers.keys import MAXIMUM_SCOPES, KeyRing, KnownKey, Span, Use, Uses
 from hanscope.dissectors.columns.rows import Index, Octets, ascending, distinct, numbers, rows
 from hanscope.dissectors.columns.stage import Group
 from hanscope.dissectors.crypto.ccm import BLOCK, MIC, BulkCcm, Nonces, open_one
 
 _T = TypeVar("_T", bound=np.generic)
 
+UNTOLD: Final = 0xFFFF
+"""Stands for the key sequence number of a frame that has none."""
+SEQUENCES: Final = UNTOLD + 1
 LEVEL: Final = 5
 """nwkSecurityLevel of every ZigBee PRO network (4.5.1.1.1): it takes the place of the 0 on the air."""
 PROBES: Final = 16
@@ -75,7 +78,7 @@ class Sealed:
     frame_counter: NDArray[np.uint64]
     control: NDArray[np.uint64]
     sequence_number: Index
-    """Key sequence number; -1: none."""
+    """Key sequence number; `UNTOLD`: none."""
 
     def __len__(self) -> int:
         return len(self.row)
@@ -131,7 +134,7 @@ def _sealed(groups: Sequence[Group], header: int, auxiliary: int, layer: str) ->
         eui64=column("source_eui64", 0),
         frame_counter=column("frame_counter", 0),
         control=lead[:, auxiliary].astype(np.uint64),
-        sequence_number=column("key_sequence_number", 0xFFFF).astype(np.int64),
+        sequence_number=column("key_sequence_number", UNTOLD).astype(np.int64),
     )
 
 
@@ -182,6 +185,24 @@ class Opener:
         mic = rows(frames.buffer, frames.at + frames.length, MIC)
         return self._cipher(key).decrypt(nonces, frames.header, body, frames.length, mic)
 
+    def _in_sequence(self, key: KnownKey, kinds: Index, number: Index) -> None:
+        """Notes with which PANs and key sequence numbers a key was in use, for the frames that it opened."""
+        if not len(kinds):
+            return
+        alike = int(kinds.min()) == int(kinds.max())
+        for kind in kinds[:1] if alike else distinct(kinds)[:MAXIMUM_SCOPES]:
+            mine = number if alike else number[kinds == kind]
+            pan_id, sequence = divmod(int(kind), SEQUENCES)
+            span = Span(len(mine), int(mine.min()), int(mine.max()))
+            place = pan_id, sequence if sequence < UNTOLD else -1
+            self.uses.setdefault(key, Use()).add(Use(sequences={place: span}))
+
+    def _between(self, key: KnownKey, pairs: Index) -> None:
+        """Notes whose APS frames a key opened."""
+        if len(pairs):
+            known = self.uses.setdefault(key, Use())
+            known.add(Use(pairs={(one >> 32, one >> 16 & 0xFFFF, one & 0xFFFF) for one in distinct(pairs).tolist()}))
+
     def _used(self, key: KnownKey, number: Index, *, nwk: bool) -> None:
         if len(number):
             count = len(number)
@@ -195,7 +216,7 @@ class Opener:
         found = Opened.nothing(frames)
         reason = found.reason
         reason[frames.eui64 == 0] = Reason.SOURCE_UNKNOWN
-        kinds = pan_id * 65536 + frames.sequence_number
+        kinds = pan_id * SEQUENCES + frames.sequence_number
         for key in ring.network:
             left = (reason == Reason.NO_KEY) | (reason == Reason.MIC_FAILED)
             if key.pan_id is not None:
@@ -207,6 +228,8 @@ class Opener:
                 which = self._promising(key.octets, frames, which, kinds, reason)
             if len(which):
                 self._open(key.octets, key, frames, which, number, found, nwk=True)
+                opened = which[reason[which] == Reason.OPENED]
+                self._in_sequence(key, kinds[opened], number[opened])
         return found
 
     def _open(
@@ -253,9 +276,17 @@ class Opener:
         return np.sort(np.concatenate(keep)) if keep else which[:0]
 
     def aps(
-        self, frames: Sealed, pair: Index, is_data: NDArray[np.bool_], number: Index, ring: KeyRing
+        self,
+        frames: Sealed,
+        pair: Index,
+        receiver: NDArray[np.uint64],
+        is_data: NDArray[np.bool_],
+        number: Index,
+        ring: KeyRing,
     ) -> Opened:
-        """Opens APS frames. `pair`: a number for each pair of devices; `is_data`: no command, nor the ack of one."""
+        """Opens APS frames. `pair`: a number for each pair of devices (PAN id and two short addresses, the lower first,
+        in 16 bits each); `receiver`: EUI-64s, 0 unknown; `is_data`: no command, nor the ack of one.
+        """
         found = Opened.nothing(frames)
         reason = found.reason
         unknown = frames.eui64 == 0
@@ -271,7 +302,7 @@ class Opener:
             which = np.flatnonzero(members & ~unknown)
             if len(which) and keys:
                 reason[which] = Reason.MIC_FAILED
-                self._by_pair(frames, which, pair, number, keys, found)
+                self._by_pair(frames, which, pair, receiver, number, keys, found)
         reason[unknown] = Reason.SOURCE_UNKNOWN
         return found
 
@@ -280,6 +311,7 @@ class Opener:
         frames: Sealed,
         which: NDArray[np.intp],
         pair: Index,
+        receiver: NDArray[np.uint64],
         number: Index,
         keys: Sequence[tuple[bytes, KnownKey]],
         found: Opened,
@@ -291,11 +323,12 @@ class Opener:
             members = which[(mine == theirs[0]) if len(theirs) == 1 else np.isin(mine, theirs)]
             if len(members):
                 self._open(octets, key, frames, members, number, found, nwk=False)
+                self._between(key, pair[members[found.reason[members] == Reason.OPENED]])
         shut = which[found.reason[which] != Reason.OPENED]
         for one in distinct(pair[shut]):
             # A pair may change its key in the middle of a batch, so the search goes on while it finds something.
             for _ in range(4):
-                if not self._search(frames, shut[pair[shut] == one], int(one), number, keys, found):
+                if not self._search(frames, shut[pair[shut] == one], int(one), receiver, number, keys, found):
                     break
 
     def _search(
@@ -303,6 +336,7 @@ class Opener:
         frames: Sealed,
         mine: NDArray[np.intp],
         pair: int,
+        receiver: NDArray[np.uint64],
         number: Index,
         keys: Sequence[tuple[bytes, KnownKey]],
         found: Opened,
@@ -316,7 +350,7 @@ class Opener:
             one = int(at)
             nonce, header, body = frames.alone(one)
             for octets, key in keys:
-                if key.devices and int(frames.eui64[one]) not in key.devices:
+                if not key.serves(int(frames.eui64[one]), int(receiver[one])):
                     continue
                 if self._trials <= 0:
                     reason[left] = Reason.NOT_TRIED
@@ -325,5 +359,6 @@ class Opener:
                 if open_one(octets, nonce, header, body) is not None:
                     self._pairs[pair] = octets, key
                     self._open(octets, key, frames, left, number, found, nwk=False)
+                    self._between(key, np.array([pair]))
                     return True
         return False

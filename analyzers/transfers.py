@@ -52,24 +52,27 @@ from numpy.typing import NDArray
 from hanscope.analyzers.attempts import (
     ABORT,
     BAD_BLOCK,
+    BLOCK_AGAIN,
     BLOCK_HEARD,
     CONTROL,
+    CONTROL_AGAIN,
     EVENTS_KEPT,
     IGNORED,
     NO_OFFSET,
     PAGE,
+    REPEATED,
     REQUEST,
     SAME_MESSAGE_NS,
     SECOND,
     SUCCESS,
     WAIT,
+    WAIT_AGAIN,
     WAIT_FOR_DATA,
     Attempt,
     Device,
     Identity,
     Rows,
     Sign,
-    sign_of,
     state_of,
 )
 from hanscope.analyzers.coverage import Positions
@@ -112,6 +115,10 @@ STATUSES: Final = {
     0x99: "REQUIRE_MORE_IMAGE",
 }
 _KIND: Final = np.array([CONTROL, CONTROL, CONTROL, REQUEST, PAGE, BLOCK_HEARD, *[CONTROL] * 4, IGNORED], np.uint8)
+_AGAIN: Final = np.arange(CONTROL_AGAIN + 1, dtype=np.uint8)
+"""By kind: the kind of such a row when its message was heard before."""
+_AGAIN[[REQUEST, PAGE, BAD_BLOCK]] = REPEATED
+_AGAIN[[BLOCK_HEARD, WAIT, CONTROL]] = BLOCK_AGAIN, WAIT_AGAIN, CONTROL_AGAIN
 _BY_SERVER: Final = np.array([1, 0, 1, 0, 0, 1, 0, 1, 0, 1, 0], np.bool_)
 
 
@@ -232,8 +239,9 @@ class TransferBuilder:
             self._feed(table.take(slice(begin, begin + ROWS_AT_ONCE)))
 
     def _feed(self, table: OtaTable) -> None:
-        by_server = _BY_SERVER[_told(table)]
-        batch = self._columns(table)
+        told = _told(table)
+        by_server = _BY_SERVER[told]
+        batch = self._columns(table, told)
         self._rows += len(table)
         self._last_time = max(self._last_time, int(table.time_ns.max()))
         source_eui64, destination_eui64 = self._devices.fill(table)
@@ -241,11 +249,14 @@ class TransferBuilder:
         server = np.where(by_server, table.nwk_source, table.nwk_destination)
         client_eui64 = np.where(by_server, destination_eui64, source_eui64)
         server_eui64 = np.where(by_server, source_eui64, destination_eui64)
-        heard = np.flatnonzero(batch.kind != IGNORED)
+        talkers = groups(_mix(_link(table.pan_id, client, server), client_eui64, server_eui64))
+        for last in sorted(int(rows[-1]) for rows in talkers):
+            pan_id = int(table.pan_id[last])
+            self._devices.learn(pan_id, int(table.nwk_source[last]), int(source_eui64[last]))
+            self._devices.learn(pan_id, int(table.nwk_destination[last]), int(destination_eui64[last]))
         talks: dict[int, tuple[_Dialogue, list[Positions]]] = {}
         to_all: list[tuple[Device, Positions]] = []
-        for group in groups(_mix(table.pan_id, client, client_eui64, server, server_eui64)[heard]):
-            rows = heard[group]
+        for rows in _heard(talkers, batch.kind):
             one, last = rows[0], int(batch.row[rows[-1]])
             pan_id = int(table.pan_id[one])
             host = self._devices.find(pan_id, int(server[one]), int(server_eui64[one]), last)
@@ -261,7 +272,8 @@ class TransferBuilder:
                 if dialogue.server is host:
                     talks.setdefault(id(dialogue), (dialogue, []))[1].append(rows)
         for dialogue, parts in talks.values():
-            self._converse(dialogue, table, batch, parts[0] if len(parts) == 1 else np.sort(np.concatenate(parts)))
+            rows = parts[0] if len(parts) == 1 else np.sort(np.concatenate(parts))
+            self._converse(dialogue, table, batch.part(rows))
         if self._journal_octets > JOURNAL_OCTETS:
             self._flush()
 
@@ -275,43 +287,43 @@ class TransferBuilder:
             dialogue = self._dialogues[key] = _Dialogue(client, server)
         return dialogue
 
-    def _columns(self, table: OtaTable) -> Rows:
-        told = _told(table)
+    def _columns(self, table: OtaTable, told: Positions) -> Rows:
         kind = _KIND[told]
-        default = table.command == DEFAULT_RESPONSE
-        kind[default] = np.where((table.status[default] == SUCCESS) | (told[default] == 10), IGNORED, CONTROL)
+        kind[(table.command == DEFAULT_RESPONSE) & (table.status == SUCCESS)] = IGNORED
         # A broadcast Image Notify is for nobody in particular, an Upgrade End Response for all clients of its server.
         kind[(table.nwk_destination >= FIRST_BROADCAST) & (told != 0x07)] = IGNORED
         block = kind == BLOCK_HEARD
         kind[block & (table.status != SUCCESS)] = CONTROL
         kind[block & (table.status == WAIT_FOR_DATA)] = WAIT
-        kind[(kind == BLOCK_HEARD) & ((table.data_length < table.data_size) | (table.data_size <= 0))] = BAD_BLOCK
-        asks = kind <= PAGE
-        kind[asks & (table.file_offset < 0)] = IGNORED
-        kind[(kind == BLOCK_HEARD) & (table.file_offset < 0)] = BAD_BLOCK
-        length = np.where(table.command == 0x04, table.page_size, table.data_size)
+        nowhere = table.file_offset < 0
+        short = (table.data_length < table.data_size) | (table.data_size <= 0)
+        kind[(kind == BLOCK_HEARD) & (short | nowhere)] = BAD_BLOCK
+        kind[(kind <= PAGE) & nowhere] = IGNORED
+        at = self._spool(table, np.flatnonzero(kind == BLOCK_HEARD))
+        wait = _waits(table, kind)
+        copies = self._copies.among(table)
+        kind[copies] = _AGAIN[kind[copies]]
         return Rows(
             row=np.arange(self._rows, self._rows + len(table)),
             number=table.number,
             time=table.time_ns,
             kind=kind,
-            copy=self._copies.among(table),
             offset=np.clip(table.file_offset, 0, 0xFFFFFFFF),
-            length=np.clip(length, 0, 0xFFFF),
+            length=np.clip(np.where(told == 0x04, table.page_size, table.data_size), 0, 0xFFFF),
             sequence=table.zcl_sequence & 0xFF,
-            at=self._spool(table, kind == BLOCK_HEARD),
-            wait=_waits(table, kind),
+            at=at,
+            wait=wait,
             identity=((table.manufacturer_code & 0xFFFF) << 48)
             | ((table.image_type & 0xFFFF) << 32)
             | (table.file_version & 0xFFFFFFFF),
         )
 
-    def _spool(self, table: OtaTable, blocks: NDArray[np.bool_]) -> Positions:
+    def _spool(self, table: OtaTable, blocks: Positions) -> Positions:
         """Put the image octets of a batch into the store; where each row's are."""
-        if not blocks.any():
+        if not len(blocks):
             return table.data_at
-        begin = int(table.data_at[blocks].min())
-        end = int((table.data_at + table.data_length)[blocks].max())
+        at = table.data_at[blocks]
+        begin, end = int(at.min()), int((at + table.data_length[blocks]).max())
         return table.data_at + (self._store.append(table.image_data[begin:end]) - begin)
 
     def _flush(self) -> None:
@@ -325,24 +337,22 @@ class TransferBuilder:
             for track in dialogue.tracks.values():
                 yield from track.attempts
 
-    def _converse(self, dialogue: _Dialogue, table: OtaTable, batch: Rows, rows: Positions) -> None:
-        control = batch.kind[rows] == CONTROL
-        stream = rows[~control]
-        signals = rows[control]
-        signals = signals[~batch.copy[signals]]
+    def _converse(self, dialogue: _Dialogue, table: OtaTable, rows: Rows) -> None:
+        if int(rows.kind.max()) == CONTROL_AGAIN:
+            rows = rows.part(np.flatnonzero(rows.kind != CONTROL_AGAIN))
         begin = 0
-        for signal, end in zip(signals.tolist(), np.searchsorted(stream, signals).tolist(), strict=True):
-            self._stream(dialogue, batch, stream[begin:end])
-            self._signal(dialogue, table, batch, signal)
-            begin = end
-        self._stream(dialogue, batch, stream[begin:])
+        for signal in np.flatnonzero(rows.kind == CONTROL).tolist():
+            if begin < signal:
+                self._stream(dialogue, rows.part(slice(begin, signal)))
+            self._signal(dialogue, table, rows, signal)
+            begin = signal + 1
+        if begin < len(rows):
+            self._stream(dialogue, rows.part(slice(begin, None)))
 
-    def _stream(self, dialogue: _Dialogue, batch: Rows, rows: Positions) -> None:
+    def _stream(self, dialogue: _Dialogue, rows: Rows) -> None:
         """Requests, blocks and waits between two messages that steer."""
-        if not len(rows):
-            return
-        identity = batch.identity[rows]
-        named = batch.kind[rows] != WAIT
+        identity = rows.identity
+        named = rows.kind < WAIT
         if not named.all():
             known = np.maximum.accumulate(np.where(named, np.arange(len(rows)), -1))
             identity = identity[known]
@@ -351,37 +361,41 @@ class TransferBuilder:
                 identity[lost] = dialogue.current.identity.code
             elif lost.any():
                 self.refused.unattributed += int(lost.sum())
-                rows, identity = rows[~lost], identity[~lost]
+                rows, identity = rows.part(np.flatnonzero(~lost)), identity[~lost]
         while dialogue.prelude and len(rows):  # whoever begins first gets it, so go on in order
             changes = np.flatnonzero(identity != identity[0])
             many = int(changes[0]) if len(changes) else len(rows)
-            track = self._advance(dialogue, Identity.of(int(identity[0])), batch, rows[:many])
+            track = self._advance(dialogue, Identity.of(int(identity[0])), rows.part(slice(many)))
             dialogue.current = track or dialogue.current
-            rows, identity = rows[many:], identity[many:]
-        for group in groups(identity):
-            track = self._advance(dialogue, Identity.of(int(identity[group[0]])), batch, rows[group])
+            rows, identity = rows.part(slice(many, None)), identity[many:]
+        images = groups(identity)
+        for group in images:
+            part = rows if len(images) == 1 else rows.part(group)
+            track = self._advance(dialogue, Identity.of(int(identity[group[0]])), part)
             if group[-1] == len(rows) - 1:
                 dialogue.current = track or dialogue.current
 
-    def _advance(self, dialogue: _Dialogue, identity: Identity, batch: Rows, rows: Positions) -> _Track | None:
+    def _advance(self, dialogue: _Dialogue, identity: Identity, rows: Rows) -> _Track | None:
         """Rows of one image: share them out among attempts."""
         track = self._track(dialogue, identity)
         if track is None:
             return None
-        attempt = self._latest(dialogue, track, sign_of(batch, rows[0]))
+        attempt = self._latest(dialogue, track, rows.sign(0))
         while len(rows):
-            cut = attempt.begins_anew(batch, rows, self._silence_ns)
+            steps = attempt.steps(rows)
+            cut = attempt.begins_anew(rows, steps, self._silence_ns)
             if cut < len(rows) and not self._room():
                 cut = len(rows)
             if cut:
                 if attempt.begun is None:
                     dialogue.hand_over(attempt)
-                self._journal_octets += attempt.take(batch, rows[:cut], self._pause_ns)
-            rows = rows[cut:]
+                grown = attempt.take(rows.part(slice(cut)), steps[steps < cut], self._pause_ns)
+                self._journal_octets += grown
+            rows = rows.part(slice(cut, None))
             if len(rows):
                 attempt.superseded = True
                 attempt.conclude(self._store, self._limit)
-                attempt = self._begin(dialogue, track, sign_of(batch, rows[0]))
+                attempt = self._begin(dialogue, track, rows.sign(0))
         return track
 
     def _track(self, dialogue: _Dialogue, identity: Identity) -> _Track | None:
@@ -413,11 +427,12 @@ class TransferBuilder:
         dialogue.hand_over(attempt)
         return attempt
 
-    def _signal(self, dialogue: _Dialogue, table: OtaTable, batch: Rows, row: int) -> None:
+    def _signal(self, dialogue: _Dialogue, table: OtaTable, rows: Rows, index: int) -> None:
         """One message that steers: everything but requests, blocks and waits."""
-        sign = sign_of(batch, row)
+        sign = rows.sign(index)
+        row = sign[0] - (self._rows - len(table))
         command, status = int(table.command[row]), int(table.status[row])
-        identity = Identity.of(int(batch.identity[row])) if table.file_version[row] >= 0 else None
+        identity = Identity.of(int(rows.identity[index])) if table.file_version[row] >= 0 else None
         if command == 0x00:
             dialogue.tell(sign, "server sent an Image Notify")
         elif command in (0x01, 0x08):
@@ -699,12 +714,12 @@ def _status(status: int) -> str:
     return STATUSES.get(status, f"status 0x{status:02x}") if status >= 0 else "no status"
 
 
-def _told(table: OtaTable) -> NDArray[np.intp]:
+def _told(table: OtaTable) -> Positions:
     """The command that tells who speaks: 0 to 9, or 10 for none known.
 
     A default response is told by what it answers: its speaker is the other side, so it gets a command of that side.
     """
-    command = np.where((table.command >= 0) & (table.command <= 9), table.command, 10)
+    command = np.minimum(table.command.view(np.uint64), 10).view(np.int64)  # ABSENT becomes the greatest number
     default = table.command == DEFAULT_RESPONSE
     if default.any():
         known = default & (table.answered >= 0) & (table.answered <= 9)
@@ -723,6 +738,19 @@ def _waits(table: OtaTable, kind: NDArray[np.uint8]) -> Positions:
     return wait
 
 
+def _heard(talkers: list[Positions], kind: NDArray[np.uint8]) -> list[Positions]:
+    """The rows that are not ignored of each group, in order of their first ones."""
+    if int(kind.min()) > IGNORED:
+        return talkers
+    heard = [rows[kind[rows] != IGNORED] for rows in talkers]
+    return sorted((rows for rows in heard if len(rows)), key=lambda rows: int(rows[0]))
+
+
+def _link(pan_id: Positions, one: Positions, other: Positions) -> Positions:
+    """PAN and two short addresses in one number."""
+    return (pan_id << 32) ^ (one << 16) ^ other
+
+
 def _mix(*columns: NDArray[np.int64] | NDArray[np.uint64]) -> NDArray[np.uint64]:
     """One number for each row, different when any of the columns differs (with as good as certainty)."""
     mixed = np.zeros(len(columns[0]), np.uint64)
@@ -733,21 +761,26 @@ def _mix(*columns: NDArray[np.int64] | NDArray[np.uint64]) -> NDArray[np.uint64]
     return mixed
 
 
-def groups(codes: NDArray[np.generic]) -> Iterator[Positions]:
+def groups(codes: NDArray[np.int64] | NDArray[np.uint64]) -> list[Positions]:
     """The positions of each value, ascending, in order of the values' first positions."""
-    rest = np.arange(len(codes))
-    for _ in range(16):  # there are few different ones nearly always, then this is faster than to sort
-        if not len(rest):
-            return
-        alike = codes[rest] == codes[rest[0]]
-        if alike.all():
-            yield rest
-            return
-        yield rest[alike]
-        rest = rest[~alike]
-    order = rest[np.argsort(codes[rest], kind="stable")]
-    heads = np.flatnonzero(codes[order][1:] != codes[order][:-1]) + 1
-    yield from sorted(np.split(order, heads), key=lambda group: int(group[0]))
+    if not len(codes):
+        return []
+    if (codes == codes[0]).all():
+        return [np.arange(len(codes))]
+    key = (_mix(codes) >> np.uint64(48)).astype(np.uint16)
+    order = np.argsort(key, kind="stable")  # of 16 bits: radix sort
+    heads = _heads(codes[order])
+    if (key[order[heads[1:]]] == key[order[heads[:-1]]]).any():  # two values with one key: they may lie mixed
+        order = np.argsort(codes, kind="stable")
+        heads = _heads(codes[order])
+    ends = [*heads[1:].tolist(), len(codes)]
+    parts = [order[head:end] for head, end in zip(heads.tolist(), ends, strict=True)]
+    return sorted(parts, key=lambda part: int(part[0]))
+
+
+def _heads(ordered: NDArray[np.int64] | NDArray[np.uint64]) -> Positions:
+    """Where each run of equal values begins."""
+    return np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
 
 
 class _Copies:
@@ -757,15 +790,12 @@ class _Copies:
         self._mixed = np.zeros(0, np.uint64)
         self._time = np.zeros(0, np.int64)
 
-    def among(self, table: OtaTable) -> NDArray[np.bool_]:
+    def among(self, table: OtaTable) -> Positions:
         """Which rows are the same message as an earlier row, of this table or of those before."""
         message = np.where(table.aps_counter >= 0, table.aps_counter, table.nwk_sequence + 256)
         fresh = _mix(
-            table.pan_id,
-            table.nwk_source,
-            table.nwk_destination,
-            (table.source_endpoint << 8) ^ table.destination_endpoint,
-            message,
+            _link(table.pan_id, table.nwk_source, table.nwk_destination),
+            (message << 16) ^ (table.source_endpoint << 8) ^ table.destination_endpoint,
             (table.zcl_sequence << 40) ^ (table.command << 20) ^ (table.answered << 10) ^ table.status,
             (table.file_offset << 8) ^ table.data_size,
         )
@@ -773,14 +803,12 @@ class _Copies:
         mixed, time = np.append(self._mixed, fresh), np.append(self._time, table.time_ns)
         place = np.uint64((1 << 17) - 1)  # room for every row's position below its number: sorting that is fastest
         order = np.sort((mixed & ~place) | np.arange(len(mixed), dtype=np.uint64))
-        position = (order & place).astype(np.int64)
-        same = np.flatnonzero((order[1:] & ~place) == (order[:-1] & ~place))
-        earlier, later = position[same], position[same + 1]
+        same = np.flatnonzero((order[1:] ^ order[:-1]) <= place)
+        earlier, later = (order[same] & place).astype(np.intp), (order[same + 1] & place).astype(np.intp)
         near = (time[later] - time[earlier] <= SAME_MESSAGE_NS) & (later - earlier <= SAME_MESSAGE_ROWS)
-        copy = np.zeros(len(mixed), np.bool_)
-        copy[later[near & (mixed[later] == mixed[earlier])]] = True
+        copies = later[near & (mixed[later] == mixed[earlier])] - kept
         self._mixed, self._time = mixed[-SAME_MESSAGE_ROWS:].copy(), time[-SAME_MESSAGE_ROWS:].copy()
-        return copy[kept:]
+        return copies[copies >= 0]
 
 
 class _Devices:
@@ -793,18 +821,24 @@ class _Devices:
 
     def fill(self, table: OtaTable) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         """The EUI-64s of source and destination; where a row has none, the last one heard with that short address."""
+        if table.source_eui64.all() and table.destination_eui64.all():
+            return table.source_eui64, table.destination_eui64
         short = np.column_stack((table.nwk_source, table.nwk_destination)).ravel()
         eui64 = np.column_stack((table.source_eui64, table.destination_eui64)).ravel()
         pan_id = np.repeat(table.pan_id, 2)
-        for group in groups(_mix(pan_id, short)):
+        for group in groups((pan_id << 16) ^ short):
             here = eui64[group]
-            address = int(pan_id[group[0]]), int(short[group[0]])
+            if here.all():
+                continue
             known = np.maximum.accumulate(np.where(here != 0, np.arange(len(here)), -1))
-            before = np.uint64(self._eui64.get(address, 0))
+            before = np.uint64(self._eui64.get((int(pan_id[group[0]]), int(short[group[0]])), 0))
             eui64[group] = np.where(known >= 0, here[known], before)
-            if known[-1] >= 0:
-                self._eui64[address] = int(here[known[-1]])
         return eui64[0::2].copy(), eui64[1::2].copy()
+
+    def learn(self, pan_id: int, short: int, eui64: int) -> None:
+        """Remember who has a short address now, for `fill`."""
+        if eui64:
+            self._eui64[pan_id, short] = eui64
 
     def find(self, pan_id: int, short: int, eui64: int, row: int) -> Device:
         """The device; its short address is the one it had last (`row`)."""

@@ -44,6 +44,7 @@ NEAR_NS: Final = 60 * SECOND
 _CLUSTER: Final = (0x0704).to_bytes(2, "little")
 _REQUEST, _CLOSE, _DATA, _ERROR, _ACK, _READY = range(6)
 _CLOSURE: Final = 0x06
+_SUCCESS: Final = 0
 _GB_HRGP: Final = 6
 _GET, _GET_RESPONSE, _PUT = 1, 2, 3
 _FILL: Final = 1 << 16
@@ -282,12 +283,10 @@ class TunnelBuilder:
         return tunnel
 
     def _answered(self, table: TunnelTable, at: int, row: _Row) -> None:
-        from hanscope.dissectors.zigbee.clusters.tunneling import TunnelStatus  # noqa: PLC0415 -- imports Scapy
-
         asked = self._asked(row)
-        if row.status != TunnelStatus.SUCCESS:
+        if row.status != _SUCCESS:
             asked.state = "refused"
-            asked.tell(row.time_ns, row.number, f"refused: {_name(TunnelStatus, row.status)}")
+            asked.tell(row.time_ns, row.number, f"refused: {_status_text('TunnelStatus', row.status)}")
             return
         self._asking.pop((row.pan_id, row.client.short, row.server.short), None)
         place = row.pan_id, row.client.short, row.server.short, row.tunnel_id
@@ -326,8 +325,6 @@ class TunnelBuilder:
 
     def _within(self, table: TunnelTable, at: int, row: _Row, carriers: Mapping[int, Carrier]) -> None:
         """A command about a tunnel that is, or should be, there."""
-        from hanscope.dissectors.zigbee.clusters.tunneling import TransferDataStatus  # noqa: PLC0415 -- Scapy
-
         if row.tunnel_id == ABSENT:
             return  # cut off: counted as malformed
         tunnel = self._tunnel(row)
@@ -342,7 +339,7 @@ class TunnelBuilder:
                 tunnel.tell(row.time_ns, row.number, f"data of the {who} after it was closed")
             self._data(tunnel, row, carriers.get(row.number))
         elif command == _ERROR:
-            why = _name(TransferDataStatus, row.status)
+            why = _status_text("TransferDataStatus", row.status)
             tunnel.tell(row.time_ns, row.number, f"data refused by the {who}: {why}")
         elif command in (_ACK, _READY):
             left = int(table.octets_left[at])
@@ -692,10 +689,12 @@ def _listed(frames: Sequence[int]) -> str:
     return f"frame {frames[0]}" if len(frames) == 1 else f"frames {_ranges(frames)}"
 
 
-def _name(codes: type, value: int) -> str:
+def _status_text(codes: Literal["TunnelStatus", "TransferDataStatus"], value: int) -> str:
     """A status in words."""
+    from hanscope.dissectors.zigbee.clusters import tunneling  # noqa: PLC0415 -- imports Scapy
+
     try:
-        return str(codes(value).name).replace("_", " ").lower()
+        return str(getattr(tunneling, codes)(value).name).replace("_", " ").lower()
     except ValueError:
         return f"status {value:#04x}"
 

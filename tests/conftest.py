@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Programs that tests start must not take the folder `hanscope` of the repository for the package.
+os.environ.setdefault("PYTHONSAFEPATH", "1")
+
 SHARED = Path(os.environ.get("HANSCOPE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
 
 

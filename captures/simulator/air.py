@@ -194,11 +194,14 @@ class Air:
         answers: Int64s | int = NONE,
         tag: Any = NONE,
         heard: bool = True,
+        acknowledgement: dict[str, Any] | None = None,
         **columns: Any,
     ) -> Int64s:
         """Hands over messages of one kind, to be sent at `at_ns` (since the start) or as soon as the air is free.
 
         `answers`: the messages whose ZCL sequence number (or, for an APS acknowledgement, APS counter) they repeat.
+        `answers` of a later fragment: the message that the first fragment is. `acknowledgement`: columns of the APS
+        acknowledgement.
         `heard=False`: nobody receives them, so that they are sent four times and nobody acknowledges.
         `columns`: values of fields that differ from the kind's specimen; all messages of a kind in a window give
         the same fields. Returns the messages' numbers.
@@ -212,7 +215,7 @@ class Air:
         if again.any():
             second = self._attempt(kind, messages[again], at[again] + APS_RETRY_NS, source, destination, heard=True)
             arrived[again] = second
-        self.send(kind.aps_ack, arrived, destination, source, answers=messages)
+        self.send(kind.aps_ack, arrived, destination, source, answers=messages, **acknowledgement or {})
         return messages
 
     def poll(self, at_ns: Any, node: int, *, pending: bool = False) -> None:
@@ -378,12 +381,13 @@ class Air:
             values[first[mine]] = _next(state, origin[whose[mine]], modulus)
             return values[turns["attempt"]]
 
-        def of_messages(state: Int64s, which: NDArray[np.bool_], repeats: NDArray[np.bool_]) -> Int64s:
+        def of_messages(state: Int64s, which: NDArray[np.bool_], *repeating: NDArray[np.bool_]) -> Int64s:
             """A counter that messages take on, unless they repeat that of the message they answer; of each turn."""
             values = np.full(len(origin), NONE, np.int64)
             mine = by_time[which[by_time]]
             values[mine] = _next(state, origin[mine], 256)
-            values[repeats] = values[answers[repeats]]
+            for repeats in repeating:  # fragments before what acknowledges them
+                values[repeats] = values[answers[repeats]]
             return values[window.message]
 
         has_zcl = window.which(Kind.has_zcl)
@@ -391,7 +395,12 @@ class Air:
             mac_sequence=_next(self._mac, turns["transmitter"], 256),
             nwk_sequence=of_attempts(self._nwk, window.which(Kind.has_nwk), 256),
             nwk_frame_counter=self._nwk_frame_counters(window, start),
-            aps_counter=of_messages(self._aps, window.which(Kind.counts_aps), window.which(Kind.acknowledges)),
+            aps_counter=of_messages(
+                self._aps,
+                window.which(Kind.counts_aps),
+                window.which(lambda kind: kind.continues),
+                window.which(Kind.acknowledges),
+            ),
             aps_frame_counter=of_attempts(self._aps_counter, window.which(Kind.secures_aps), 1 << 32),
             zcl_sequence=of_messages(self._zcl, has_zcl & (answers == NONE), has_zcl & (answers != NONE)),
         )

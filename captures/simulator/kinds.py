@@ -26,11 +26,20 @@ from hanscope.dissectors.zigbee.aps import (
     ApsCommand,
     ApsFrameType,
     DeliveryMode,
+    Fragment,
+    Fragmentation,
     KeyType,
     RequestKey,
     TransportKey,
 )
 from hanscope.dissectors.zigbee.clusters.price import PublishPrice
+from hanscope.dissectors.zigbee.clusters.tunneling import (
+    CloseTunnel,
+    RequestTunnel,
+    RequestTunnelResponse,
+    TransferDataClientToServer,
+    TransferDataServerToClient,
+)
 from hanscope.dissectors.zigbee.codes import Cluster, Profile, Status, ZdpCluster
 from hanscope.dissectors.zigbee.nwk import (
     DiscoverRoute,
@@ -96,6 +105,8 @@ class Kind:
     """Slots that keep the specimen's value, although the network knows one."""
     relayed: bool = False
     """A broadcast that every router repeats."""
+    continues: bool = False
+    """A later APS fragment: it has the APS counter of the first one, which it `answers`."""
 
     @cached_property
     def specimen(self) -> Specimen:
@@ -135,7 +146,7 @@ class Kind:
 
     def counts_aps(self) -> bool:
         """It takes the next APS counter."""
-        return "Aps.counter" in self.specimen.slots and not self.acknowledges()
+        return "Aps.counter" in self.specimen.slots and not self.acknowledges() and not self.continues
 
 
 # -- MAC ---------------------------------------------------------------------------------------------------------------
@@ -389,3 +400,71 @@ def publish_price(security: Security) -> Kind:
         price=28_430,
     )
     return _data("publish price", security, Cluster.PRICE, content)
+
+
+# Tunnels.
+
+LARGEST_TRANSFER: Final = 1500
+"""Octets of data that both ends of a tunnel take at once (GBCS 10.2.2)."""
+
+
+def _tunneling(name: str, security: Security, command: Packet, *, from_server: bool) -> Kind:
+    header = Zcl(disable_default_response=1, server_to_client=int(from_server))
+    return _data(name, security, Cluster.TUNNELING, header / command)
+
+
+@lru_cache
+def request_tunnel(security: Security) -> Kind:
+    command = RequestTunnel(maximum_incoming_transfer_size=LARGEST_TRANSFER)
+    return _tunneling("request tunnel", security, command, from_server=False)
+
+
+@lru_cache
+def request_tunnel_response(security: Security) -> Kind:
+    command = RequestTunnelResponse(maximum_incoming_transfer_size=LARGEST_TRANSFER)
+    return _tunneling("request tunnel response", security, command, from_server=True)
+
+
+@lru_cache
+def close_tunnel(security: Security) -> Kind:
+    return _tunneling("close tunnel", security, CloseTunnel(), from_server=False)
+
+
+@lru_cache
+def transfer_data(security: Security, size: int, *, from_server: bool) -> Kind:
+    """Data that need no fragments."""
+    layer = TransferDataServerToClient if from_server else TransferDataClientToServer
+    return _tunneling("transfer data", security, layer(transfer_data=bytes(size)), from_server=from_server)
+
+
+@lru_cache
+def fragment(security: Security, size: int, *, first: bool) -> Kind:
+    """An APS fragment of tunneling, with so many octets of the message; windows are of one fragment."""
+    step = Fragmentation.FIRST if first else Fragmentation.LATER
+    header = Aps(
+        frame_type=ApsFrameType.DATA,
+        ack_request=1,
+        cluster=Cluster.TUNNELING,
+        profile=Profile.SMART_ENERGY,
+        fragmentation=step,
+        block_number=0,
+    )
+    return Kind(
+        "fragment",
+        _stacked(_to_hub_or_device(), header, _aps_security(security), Fragment(octets=bytes(size))),
+        aps_ack=_fragment_ack(security, step),
+        continues=not first,
+    )
+
+
+@lru_cache
+def _fragment_ack(security: Security, step: Fragmentation) -> Kind:
+    header = Aps(
+        frame_type=ApsFrameType.ACKNOWLEDGEMENT,
+        cluster=Cluster.TUNNELING,
+        profile=Profile.SMART_ENERGY,
+        fragmentation=step,
+        block_number=0,
+        ack_bitfield=0xFF,
+    )
+    return Kind("APS acknowledgement of a fragment", _stacked(_to_hub_or_device(), header, _aps_security(security)))

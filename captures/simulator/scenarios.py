@@ -1,6 +1,6 @@
 """Simulated HANs that are shipped, measured and tested with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -15,8 +15,10 @@ from hanscope.captures.simulator.firmware import MILLISECOND, Firmware, Habits, 
 from hanscope.captures.simulator.han import HUB, Han, Node, Role
 from hanscope.captures.simulator.simulation import Scenario, run
 from hanscope.captures.simulator.truth import Truth
+from hanscope.captures.simulator.tunnels import Conversation, device_of, gas_meters
 from hanscope.captures.writer import PcapngWriter, PcapWriter
 from hanscope.dissectors.eui64 import eui64_text
+from hanscope.dissectors.gbcs.envelope import Envelope, parse
 from hanscope.dissectors.images.gbcs import DeviceType
 
 MANUFACTURER: Final = 0x10DE
@@ -27,6 +29,7 @@ IMAGE_TYPES: Final = {
     Role.GSME: DeviceType.GSME,
     Role.HCALCS: DeviceType.HCALCS,
 }
+USUAL_NOISE: Final = Noise(damaged=0.003, resent=0.012, aps_retried=0.004)
 _LARGEST_IMAGE: Final = 512 * 1024
 _LEAST_IMAGE: Final = 4096
 
@@ -55,7 +58,7 @@ def benchmark(path: Path | str, *, frames: int, seed: int = 0) -> Truth:
             _again_and_again(han, node, one, size + 111 * node, number=number, seed=seed)
             for node, one in habits.items()
         ],
-        noise=Noise(damaged=0.003, resent=0.012, aps_retried=0.004),
+        noise=USUAL_NOISE,
         window_s=min(480, max(20, frames // 200)),
     )
     with PcapWriter(path) as writer:
@@ -200,14 +203,69 @@ def _row(octets: bytes) -> NDArray[np.uint8]:
     return np.frombuffer(octets, np.uint8).reshape(1, -1)
 
 
-SCENARIOS: Final = ("benchmark", "demo")
+def gbcs(
+    path: Path | str,
+    messages: Sequence[bytes],
+    *,
+    seed: int = 0,
+    noise: Noise = USUAL_NOISE,
+    block: int = 1200,
+    largest: int = kinds.LARGEST_TRANSFER,
+) -> Truth:
+    """A pcapng file in which these messages go through tunnels, those of different devices at the same time.
+
+    Each device that a message names is in the HAN: gas meters are asleep and fetch theirs, some of the others are
+    behind a repeater. Messages of more than `largest` octets go in blocks of `block`. The truth is in `PATH.json`, keys
+    and all. `EnvelopeError` if one is no message, `ValueError` if there is none.
+    """
+    if not messages:
+        raise ValueError("no messages: there is nothing to carry")
+    envelopes = [parse(octets) for octets in messages]
+    han = _gbcs_han(envelopes, np.random.default_rng([seed, 3]))
+    conversation = Conversation(messages, han, block=block, largest=largest)
+    seconds = conversation.end_ns // SECOND + 10
+    scenario = Scenario(
+        name="gbcs", seed=seed, han=han, updates=[], noise=noise, window_s=seconds, conversation=conversation
+    )
+    comment = "A simulated Home Area Network: no real devices, no real keys."
+    with PcapngWriter(path, application="hanscope simulator", comment=comment) as writer:
+        writer.interface(name="simulated", description=f"2.4 GHz, channel {han.channel}")
+        truth = run(scenario, writer, seconds=seconds)
+    truth.write(Path(f"{path}.json"))
+    return truth
 
 
-def simulate(scenario: str, path: Path | str, *, seed: int = 0, frames: int | None = None) -> Truth:
-    """Writes the capture of a scenario; `frames` is for scenarios of any length.
+def _gbcs_han(messages: Sequence[Envelope], rng: np.random.Generator) -> Han:
+    gas = gas_meters(messages)
+    devices = sorted({device_of(one)[0] for one in messages})
+    nodes = [Node(Role.HUB, 0x00DE_4D00_0000_0001, 0x0000), Node(Role.REPEATER, 0x00DE_4D00_0000_0002, 0x1A2B)]
+    for number, eui64 in enumerate(devices):
+        nodes.append(
+            Node(
+                Role.GSME if eui64 in gas else Role.ESME,
+                eui64,
+                0x2000 + 0x101 * number,
+                link_key=rng.bytes(16),
+                extended_nonce=bool(number % 2),
+                sleepy=eui64 in gas,
+                parent=1 if number % 3 == 2 and eui64 not in gas else HUB,
+            )
+        )
+    return Han(tuple(nodes), network_key=rng.bytes(16), pan_id=0x6BC5, extended_pan_id=0x00DE_4D00_0000_0001)
+
+
+SCENARIOS: Final = ("benchmark", "demo", "gbcs")
+
+
+def simulate(
+    scenario: str, path: Path | str, *, seed: int = 0, frames: int | None = None, messages: Sequence[bytes] = ()
+) -> Truth:
+    """Writes the capture of a scenario; `frames` is for scenarios of any length, `messages` are what `gbcs` carries.
 
     `ValueError` if there is no such scenario.
     """
+    if scenario == "gbcs" and frames is None:
+        return gbcs(path, messages, seed=seed)
     if scenario == "benchmark":
         return benchmark(path, frames=100_000 if frames is None else frames, seed=seed)
     if scenario == "demo" and frames is None:

@@ -12,6 +12,7 @@ from hanscope.captures.simulator.background import Background
 from hanscope.captures.simulator.firmware import TAG, Update
 from hanscope.captures.simulator.han import Han
 from hanscope.captures.simulator.truth import Blocks, Missed, Truth, UpdateTruth
+from hanscope.captures.simulator.tunnels import FIRST_TAG, Conversation
 
 QUIET_NS: Final = 3 * SECOND
 """At the end of a window nothing new begins, so that nothing reaches into the next one."""
@@ -38,6 +39,8 @@ class Scenario:
     window_s: int
     story: Callable[[Air], None] | None = None
     """What else is sent, once, in the first window."""
+    conversation: Conversation | None = None
+    """What is said through tunnels, in the first window too."""
 
 
 def run(scenario: Scenario, writer: Writer, *, frames: int | None = None, seconds: int | None = None) -> Truth:
@@ -59,10 +62,14 @@ class _Run:
         self.damaged: list[NDArray[np.int64]] = []
         self.missed: list[Missed] = []
         self.blocks: list[Blocks] = []
+        self.pieces: dict[int, int] = {}
+        """Of each piece of a message the first frame that carries it."""
 
     def until(self, frames: int | None, seconds: int | None) -> Truth:
         if self.scenario.story is not None:
             self.scenario.story(self.air)
+        if self.scenario.conversation is not None:
+            self.scenario.conversation.begin(self.air)
         begin = 0
         while (frames is None or self.frames < frames) and (seconds is None or begin < seconds * SECOND):
             end = begin + self.scenario.window_s * SECOND
@@ -96,6 +103,8 @@ class _Run:
         blocks = np.flatnonzero(window.tag >= 0)
         update, offset = np.divmod(window.tag[blocks], TAG)
         self.blocks.append(Blocks(*(column.astype(np.uint32) for column in (number[blocks], update, offset))))
+        for row in np.flatnonzero((window.tag <= FIRST_TAG) & (number > 0)).tolist():
+            self.pieces.setdefault(FIRST_TAG - int(window.tag[row]), int(number[row]))
         missed = ~captured
         self.missed.append(Missed(window.time_ns[missed], window.transmitter[missed], window.frame_counter[missed]))
         self.frames += len(rows)
@@ -112,6 +121,7 @@ class _Run:
             missed=_joined(Missed, self.missed),
             updates=tuple(_update_truth(self.known[number], blocks) for number in sorted(sent)),
             blocks=blocks,
+            messages=() if self.scenario.conversation is None else self.scenario.conversation.truth(self.pieces),
         )
 
 

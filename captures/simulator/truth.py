@@ -52,6 +52,26 @@ class UpdateTruth:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageTruth:
+    """One GBCS message that was sent through a tunnel."""
+
+    device: int
+    """Index of the node; the hub is at the other end."""
+    to_device: bool
+    octets: bytes
+    blocks: int
+    """In how many blocks (General Block Transfer); 0: whole."""
+    frames: tuple[int, ...]
+    """Of each of its fragments the first intact frame in the capture, ascending."""
+    lost: int
+    """Fragments of which no intact frame is in the capture."""
+
+    @property
+    def complete(self) -> bool:
+        return not self.lost
+
+
+@dataclass(frozen=True, slots=True)
 class Truth:
     """Everything about a simulated capture."""
 
@@ -65,6 +85,7 @@ class Truth:
     missed: Missed
     updates: tuple[UpdateTruth, ...]
     blocks: Blocks
+    messages: tuple[MessageTruth, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Without the single blocks."""
@@ -100,6 +121,17 @@ class Truth:
                     "missing": update.missing,
                 }
                 for update in self.updates
+            ],
+            "messages": [
+                {
+                    "device": nodes[message.device].short,
+                    "to_device": message.to_device,
+                    "octets": message.octets.hex(),
+                    "blocks": message.blocks,
+                    "frames": message.frames,
+                    "complete": message.complete,
+                }
+                for message in self.messages
             ],
         }
 

@@ -20,7 +20,28 @@ from hanscope.dissectors.fields import (
 )
 from hanscope.dissectors.layer import IfRoom, Layer, ToEnd, When
 from hanscope.dissectors.zigbee.codes import Cluster, Status
-from hanscope.dissectors.zigbee.zcl import cluster_command
+from hanscope.dissectors.zigbee.zcl import cluster_command, name_attributes
+
+
+class OtaAttribute(IntEnum):
+    """Attributes; they are the client's (6.7)."""
+
+    UPGRADE_SERVER_ID = 0x0000
+    FILE_OFFSET = 0x0001
+    CURRENT_FILE_VERSION = 0x0002
+    CURRENT_ZIGBEE_STACK_VERSION = 0x0003
+    DOWNLOADED_FILE_VERSION = 0x0004
+    DOWNLOADED_ZIGBEE_STACK_VERSION = 0x0005
+    IMAGE_UPGRADE_STATUS = 0x0006
+    MANUFACTURER_ID = 0x0007
+    IMAGE_TYPE_ID = 0x0008
+    MINIMUM_BLOCK_PERIOD = 0x0009
+    IMAGE_STAMP = 0x000A
+    UPGRADE_ACTIVATION_POLICY = 0x000B
+    UPGRADE_TIMEOUT_POLICY = 0x000C
+
+
+name_attributes(Cluster.OTA_UPGRADE, OtaAttribute, of_server=False)
 
 
 class OtaCommand(IntEnum):

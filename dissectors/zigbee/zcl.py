@@ -6,7 +6,7 @@ untyped values (L6), read a reportable change where there is none (L4), name clu
 in attribute values.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar, Final, TypeVar
@@ -54,6 +54,20 @@ def cluster_command(cluster: int, command: int, *, server_to_client: bool) -> Ca
         return cls
 
     return register
+
+
+def cluster_commands() -> Iterator[tuple[int, int, bool, type[Layer]]]:
+    """All registered commands, in order: cluster, identifier, whether the server sends it, layer."""
+    for (cluster, command), by_direction in sorted(_cluster_commands.items()):
+        for server_to_client, layer in sorted(by_direction.items()):
+            yield cluster, command, server_to_client, layer
+
+
+def registered_commands() -> Iterator[tuple[int, int, bool, type[Layer]]]:
+    """Every cluster command that has a layer: cluster, command, whether the server sends it, layer; in this order."""
+    for (cluster, command), by_direction in sorted(_cluster_commands.items()):
+        for server_to_client, layer in sorted(by_direction.items()):
+            yield cluster, command, server_to_client, layer
 
 
 _attribute_names: dict[tuple[int, bool], Mapping[int, str]] = {}

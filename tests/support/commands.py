@@ -42,12 +42,7 @@ class Command:
 
 def registered() -> list[Command]:
     """All commands of all clusters but OTA Upgrade, which has tests of its own."""
-    return [
-        Command(cluster, identifier, server_to_client, layer)
-        for (cluster, identifier), by_direction in sorted(zcl._cluster_commands.items())
-        for server_to_client, layer in sorted(by_direction.items())
-        if cluster != Cluster.OTA_UPGRADE
-    ]
+    return [Command(*command) for command in zcl.registered_commands() if command[0] != Cluster.OTA_UPGRADE]
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,3 +211,11 @@ def test_a_command_that_is_cut_short_is_malformed(dissect: Dissect, text: str, f
 def test_what_is_no_command_of_the_cluster_stays_undissected(dissect: Dissect, zcl: str) -> None:
     *_, rest = dissect(Aps, APS + zcl)
     assert isinstance(rest, Undissected)
+
+
+def test_attributes_show_with_their_names(dissect: Dissect) -> None:
+    """They are the client's: its report goes from client to server."""
+    *_, report = dissect(Aps, APS + "00 01 0a 0600 30 01")
+    assert "[IMAGE_UPGRADE_STATUS AttributeRecord" in report.show(dump=True)
+    *_, read = dissect(Aps, APS + "08 01 00 0200")
+    assert "[CURRENT_FILE_VERSION 2]" in read.show(dump=True)

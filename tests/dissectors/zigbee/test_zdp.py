@@ -3,16 +3,19 @@
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from commands import ZdpCommand, zdp_bodies, zdp_registered
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opened import opened_aps
 from scapy.packet import Packet
 from trees import disagreement, leaves, trees
 
 from hanscope.dissectors.layer import Malformed, Undissected, layers_of
 from hanscope.dissectors.zigbee import Aps, Zdp
+from hanscope.dissectors.zigbee.zdp import ZDP_COMMANDS
 
 COMMANDS = zdp_registered()
 Dissect = Callable[[type[Packet], str], list[Packet]]
@@ -178,3 +181,32 @@ def test_every_field_of_every_command_lies_where_tshark_has_it_and_has_its_value
     assert compared == {command.title for command in COMMANDS}
     assert malformed == MALFORMED_TO_TSHARK
     assert faults == TSHARK_FAULTS
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "kinds"),
+    [
+        ("catsniffer-ota.tap.pcap", "f0ff6193c6880d107f540a4179ca7ea5", 7),
+        ("hue-association.tap.pcap", "02398409245156e31d98a92157a8a66f", 12),
+        ("hue-ota-ti-metadata.pcapng", "3c3465cf5c9eb97dbdb187050842224e", 12),
+        ("silabs-application-link-key.pcapng", "321f5c2bfecd923ad71839c7b4e02f3d", 4),
+    ],
+)
+def test_real_frames_are_read_as_tshark_reads_them(data: Path, name: str, key: str, kinds: int) -> None:
+    found = [
+        (packet[Zdp], frame)
+        for frame in opened_aps(data / "captures" / name, bytes.fromhex(key))
+        if Zdp in (packet := Aps(frame))
+    ]
+    wrong: list[str] = []
+    for (zdp, frame), shown in zip(found, trees([frame for _, frame in found]), strict=True):
+        kind = type(zdp.payload)
+        assert kind in ZDP_COMMANDS.values(), frame.hex()
+        assert not shown.malformed
+        for leaf in leaves(frame, kind):
+            compare = replace(leaf, value=None) if leaf.name in SHOWN_IN_PARTS else leaf
+            why = disagreement(compare, frame, shown, OTHER_NAMES)
+            if why is not None and (kind.__name__, leaf.name) not in TSHARK_FAULTS:
+                wrong.append(why)
+    assert not wrong
+    assert len({type(zdp.payload) for zdp, _ in found}) == kinds

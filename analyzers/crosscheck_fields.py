@@ -1,0 +1,451 @@
+"""What is compared with tshark: its fields, our columns that say the same, and the faults of tshark that are known.
+
+`FIELDS` is the one definition: by tshark's protocol, one `Field` for each of its fields. A `Fault` says of a difference
+that tshark is known for it, and why. Only what the frame itself shows is compared: fields that tshark adds from other
+frames have no octets, and are left out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+Value = int | bytes
+Columns = Mapping[str, Sequence[Value]]
+"""Values of one frame by our column ("Layer.field"), in the order of the frame."""
+
+
+class Case(NamedTuple):
+    """What a fault is judged by: one frame as both sides have it."""
+
+    ours: Columns
+    malformed: frozenset[str]
+    """Layers of ours that ended too early."""
+    shown: frozenset[str]
+    """Names of all fields and protocols that tshark shows."""
+    protocol: str
+    """tshark's, of the field or layer that differs."""
+    field: str | None
+    """tshark's field; `None`: only one side has the protocol at all."""
+    left: Sequence[Value]
+    """Our values."""
+    right: Sequence[Value]
+    """tshark's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A difference that is tshark's doing, or its way of showing things."""
+
+    id: str
+    reason: str
+    applies: Callable[[Case], bool]
+
+
+def _one(value: Value) -> list[Value]:
+    return [value]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of tshark's and the columns of ours that say the same."""
+
+    names: tuple[str, ...]
+    """tshark's; with several, whichever is there. One that begins with `*` is the end of a name."""
+    columns: tuple[str, ...]
+    split: Callable[[Any], list[Value]] = _one
+    """Makes of one value of ours those that tshark shows."""
+    octets: bool = False
+    """Whether the value is octets, not a number."""
+    secret: bool = False
+    """Whether reports leave the value out."""
+
+
+def _field(name: str, *columns: str) -> Field:
+    return Field((name,), columns)
+
+
+def _octets(name: str, *columns: str) -> Field:
+    return Field((name,), columns, octets=True)
+
+
+def _key(name: str, *columns: str) -> Field:
+    return Field((name,), columns, octets=True, secret=True)
+
+
+def _listed(name: str, column: str, split: Callable[[bytes], list[Value]]) -> Field:
+    return Field((name,), (column,), split)
+
+
+def _shorts(octets: bytes) -> list[Value]:
+    return [int.from_bytes(octets[at : at + 2], "little") for at in range(0, len(octets), 2)]
+
+
+def _eui64s(octets: bytes) -> list[Value]:
+    return [int.from_bytes(octets[at : at + 8], "little") for at in range(0, len(octets), 8)]
+
+
+def _from_threes(convert: Callable[[bytes], Value]) -> Callable[[bytes], list[Value]]:
+    """For lists of records of three octets."""
+    return lambda octets: [convert(octets[at : at + 3]) for at in range(0, len(octets), 3)]
+
+
+def _short_first(record: bytes) -> Value:
+    return int.from_bytes(record[:2], "little")
+
+
+def _capability(prefix: str, device: str, power: str, idle: str, security: str, allocate: str, layer: str) -> list[Field]:
+    names = {
+        "alt_coord": "alternate_coordinator",
+        device: "full_function_device",
+        power: "mains_powered",
+        idle: "receiver_on_when_idle",
+        security: "security_capability",
+        allocate: "allocate_address",
+    }
+    return [_field(f"{prefix}.{theirs}", f"{layer}.{mine}") for theirs, mine in names.items()]
+
+
+def _security(layer: str) -> list[Field]:
+    return [
+        _field("zbee.sec.key_id", f"{layer}.key_identifier"),
+        _field("zbee.sec.ext_nonce", f"{layer}.extended_nonce"),
+        _field("zbee.sec.counter", f"{layer}.frame_counter"),
+        _field("zbee.sec.src64", f"{layer}.source_eui64"),
+        _field("zbee.sec.key_seqno", f"{layer}.key_sequence_number"),
+    ]
+
+
+def _in(field: str, *layers: str) -> tuple[str, ...]:
+    return tuple(f"{layer}.{field}" for layer in layers)
+
+
+_MIC: Final = tuple(f"MacSecuredPayload{bits}.mic" for bits in (32, 64, 128))
+_WPAN: Final = (
+    _field("wpan.frame_type", "Mac.frame_type"),
+    _field("wpan.security", "Mac.security_enabled"),
+    _field("wpan.pending", "Mac.frame_pending"),
+    _field("wpan.ack_request", "Mac.ack_request"),
+    _field("wpan.pan_id_compression", "Mac.pan_id_compression"),
+    _field("wpan.seqno_suppression", "Mac.sequence_number_suppression"),
+    _field("wpan.ie_present", "Mac.ie_present"),
+    _field("wpan.dst_addr_mode", "Mac.destination_addressing_mode"),
+    _field("wpan.version", "Mac.frame_version"),
+    _field("wpan.src_addr_mode", "Mac.source_addressing_mode"),
+    _field("wpan.seq_no", "Mac.sequence_number"),
+    _field("wpan.dst_pan", "Mac.destination_pan_id"),
+    _field("wpan.dst16", "Mac.destination_short"),
+    _field("wpan.dst64", "Mac.destination_extended"),
+    _field("wpan.src_pan", "Mac.source_pan_id"),
+    _field("wpan.src16", "Mac.source_short"),
+    _field("wpan.src64", "Mac.source_extended"),
+    _field("wpan.aux_sec.sec_level", "Mac.security_level"),
+    _field("wpan.aux_sec.key_id_mode", "Mac.key_identifier_mode"),
+    _field("wpan.aux_sec.frame_counter_suppression", "Mac.frame_counter_suppression"),
+    _field("wpan.aux_sec.asn_in_nonce", "Mac.asn_in_nonce"),
+    _field("wpan.aux_sec.frame_counter", "Mac.frame_counter"),
+    _field("wpan.aux_sec.key_index", "Mac.key_index"),
+    _octets("wpan.mic", *_MIC),
+    _field("wpan.superframe_order", "MacBeacon.superframe_order"),
+    _field("wpan.beacon_order", "MacBeacon.beacon_order"),
+    _field("wpan.assoc_permit", "MacBeacon.association_permit"),
+    _field("wpan.bcn_coord", "MacBeacon.pan_coordinator"),
+    _field("wpan.battery_ext", "MacBeacon.battery_life_extension"),
+    _field("wpan.cap", "MacBeacon.final_cap_slot"),
+    _field("wpan.gts.count", "MacBeacon.gts_descriptor_count"),
+    _field("wpan.gts.permit", "MacBeacon.gts_permit"),
+    _listed("wpan.gts.address", "MacBeacon.gts_list", _from_threes(_short_first)),
+    _listed("wpan.pending16", "MacBeacon.pending_short", _shorts),
+    _listed("wpan.pending64", "MacBeacon.pending_extended", _eui64s),
+    _field("wpan.cmd", "MacCommand.command_identifier"),
+    *_capability("wpan.cinfo", "device_type", "power_src", "idle_rx", "sec_capable", "alloc_addr", "AssociationRequest"),
+    _field("wpan.asoc.addr", "AssociationResponse.assigned_short"),
+    _field("wpan.assoc.status", "AssociationResponse.status"),
+    _field("wpan.disassoc.reason", "DisassociationNotification.reason"),
+    _field("wpan.realign.pan", "CoordinatorRealignment.new_pan_id"),
+    _field("wpan.realign.addr", "CoordinatorRealignment.coordinator_short"),
+    _field("wpan.realign.channel", "CoordinatorRealignment.channel"),
+    _field("wpan.realign.channel_page", "CoordinatorRealignment.channel_page"),
+)
+
+_BEACON: Final = (
+    _field("zbee_beacon.protocol", "BeaconPayload.protocol_id"),
+    _field("zbee_beacon.profile", "ZigbeeBeacon.stack_profile"),
+    _field("zbee_beacon.version", "ZigbeeBeacon.protocol_version"),
+    _field("zbee_beacon.router", "ZigbeeBeacon.router_capacity"),
+    _field("zbee_beacon.depth", "ZigbeeBeacon.device_depth"),
+    _field("zbee_beacon.end_dev", "ZigbeeBeacon.end_device_capacity"),
+    _field("zbee_beacon.ext_panid", "ZigbeeBeacon.extended_pan_id"),
+    _field("zbee_beacon.tx_offset", "ZigbeeBeacon.tx_offset"),
+    _field("zbee_beacon.update_id", "ZigbeeBeacon.update_id"),
+)
+
+_NWK: Final = (
+    _field("zbee_nwk.frame_type", "Nwk.frame_type"),
+    _field("zbee_nwk.proto_version", "Nwk.protocol_version"),
+    _field("zbee_nwk.discovery", "Nwk.discover_route"),
+    _field("zbee_nwk.multicast", "Nwk.multicast"),
+    _field("zbee_nwk.security", "Nwk.security"),
+    _field("zbee_nwk.src_route", "Nwk.source_route"),
+    _field("zbee_nwk.ext_dst", "Nwk.destination_eui64_present"),
+    _field("zbee_nwk.ext_src", "Nwk.source_eui64_present"),
+    _field("zbee_nwk.end_device_initiator", "Nwk.end_device_initiator"),
+    _field("zbee_nwk.dst", "Nwk.destination"),
+    _field("zbee_nwk.src", "Nwk.source"),
+    _field("zbee_nwk.radius", "Nwk.radius"),
+    _field("zbee_nwk.seqno", "Nwk.sequence_number"),
+    _field("zbee_nwk.multicast.mode", "Nwk.multicast_mode"),
+    _field("zbee_nwk.multicast.radius", "Nwk.non_member_radius"),
+    _field("zbee_nwk.multicast.max_radius", "Nwk.maximum_non_member_radius"),
+    _field("zbee_nwk.dst64", "Nwk.destination_eui64"),
+    _field("zbee_nwk.src64", "Nwk.source_eui64"),
+    _field("zbee_nwk.relay.count", "Nwk.relay_count"),
+    _field("zbee_nwk.relay.index", "Nwk.relay_index"),
+    _listed("zbee_nwk.relay", "Nwk.relays", _shorts),
+    *_security("NwkSecurity"),
+    _field("zbee_nwk.cmd.id", "NwkCommand.command_identifier"),
+    _field("zbee_nwk.cmd.addr", "NetworkStatus.network_address", "RejoinResponse.network_address"),
+    _field("zbee_nwk.cmd.route.id", *_in("route_request_identifier", "RouteRequest", "RouteReply")),
+    _field("zbee_nwk.cmd.route.dest", "RouteRequest.destination"),
+    _field("zbee_nwk.cmd.route.orig", "RouteReply.originator"),
+    _field("zbee_nwk.cmd.route.resp", "RouteReply.responder"),
+    _field("zbee_nwk.cmd.route.dest_ext", "RouteRequest.destination_eui64"),
+    _field("zbee_nwk.cmd.route.orig_ext", "RouteReply.originator_eui64"),
+    _field("zbee_nwk.cmd.route.resp_ext", "RouteReply.responder_eui64"),
+    _field("zbee_nwk.cmd.route.cost", *_in("path_cost", "RouteRequest", "RouteReply")),
+    _field("zbee_nwk.cmd.route.opts.mcast", *_in("multicast", "RouteRequest", "RouteReply")),
+    _field("zbee_nwk.cmd.route.opts.dest_ext", "RouteRequest.destination_eui64_present"),
+    _field("zbee_nwk.cmd.route.opts.resp_ext", "RouteReply.responder_eui64_present"),
+    _field("zbee_nwk.cmd.route.opts.orig_ext", "RouteReply.originator_eui64_present"),
+    _field("zbee_nwk.cmd.route.opts.many2one", "RouteRequest.many_to_one"),
+    _field("zbee_nwk.cmd.status", "NetworkStatus.status"),
+    _field("zbee_nwk.cmd.status.unknown_command_id", "NetworkStatus.unknown_command"),
+    _field("zbee_nwk.cmd.leave.rejoin", "Leave.rejoin"),
+    _field("zbee_nwk.cmd.leave.request", "Leave.request"),
+    _field("zbee_nwk.cmd.leave.children", "Leave.remove_children"),
+    _field("zbee_nwk.cmd.relay_count", "RouteRecord.relay_count"),
+    _listed("zbee_nwk.cmd.relay_device", "RouteRecord.relays", _shorts),
+    *_capability("zbee_nwk.cmd.cinfo", "ffd", "power", "on_idle", "security", "alloc", "RejoinRequest"),
+    _field("zbee_nwk.cmd.rejoin_status", "RejoinResponse.status"),
+    _field("zbee_nwk.cmd.link.last", "LinkStatus.last_frame"),
+    _field("zbee_nwk.cmd.link.first", "LinkStatus.first_frame"),
+    _field("zbee_nwk.cmd.link.count", "LinkStatus.entry_count"),
+    _listed("zbee_nwk.cmd.link.address", "LinkStatus.entries", _from_threes(_short_first)),
+    _listed("zbee_nwk.cmd.link.incoming_cost", "LinkStatus.entries", _from_threes(lambda record: record[2] & 7)),
+    _listed("zbee_nwk.cmd.link.outgoing_cost", "LinkStatus.entries", _from_threes(lambda record: record[2] >> 4 & 7)),
+    _field("zbee_nwk.cmd.report.type", "NetworkReport.report_type"),
+    _field("zbee_nwk.cmd.report.count", "NetworkReport.report_information_count"),
+    _field("zbee_nwk.cmd.update.type", "NetworkUpdate.update_type"),
+    _field("zbee_nwk.cmd.update.count", "NetworkUpdate.update_information_count"),
+    _field("zbee_nwk.cmd.update.id", "NetworkUpdate.update_id"),
+    Field(("zbee_nwk.panid",), ("NetworkReport.pan_ids", "NetworkUpdate.new_pan_ids"), _shorts),
+    _field("zbee_nwk.cmd.epid", *_in("extended_pan_id", "NetworkReport", "NetworkUpdate")),
+    _field("zbee_nwk.cmd.ed_tmo_req", "EndDeviceTimeoutRequest.requested_timeout"),
+    _field("zbee_nwk.cmd.ed_config", "EndDeviceTimeoutRequest.configuration"),
+    _field("zbee_nwk.cmd.ed_tmo_rsp_status", "EndDeviceTimeoutResponse.status"),
+    _field("zbee_nwk.cmd.ed_prnt_info.mac_data_poll_keepalive", "EndDeviceTimeoutResponse.data_poll_keep_alive"),
+    _field("zbee_nwk.cmd.ed_prnt_info.ed_tmo_req_keepalive", "EndDeviceTimeoutResponse.timeout_request_keep_alive"),
+    _field("zbee_nwk.cmd.power_negotiation_supported", "EndDeviceTimeoutResponse.power_negotiation"),
+    _field("zbee_nwk.cmd.link_pwr_delta.type", "LinkPowerDelta.delta_type"),
+    _field("zbee_nwk.cmd.link_pwr_delta.list_count", "LinkPowerDelta.entry_count"),
+    _listed("zbee_nwk.cmd.link_pwr_delta.address", "LinkPowerDelta.entries", _from_threes(_short_first)),
+    _listed(
+        "zbee_nwk.cmd.link_pwr_delta.power_delta",
+        "LinkPowerDelta.entries",
+        _from_threes(lambda record: int.from_bytes(record[2:], "little", signed=True)),
+    ),
+)
+
+_SKKE: Final = ("Skke1", "Skke2", "Skke3", "Skke4")
+_APS: Final = (
+    _field("zbee_aps.type", "Aps.frame_type"),
+    _field("zbee_aps.delivery", "Aps.delivery_mode"),
+    _field("zbee_aps.ack_format", "Aps.ack_format"),
+    _field("zbee_aps.security", "Aps.security"),
+    _field("zbee_aps.ack_req", "Aps.ack_request"),
+    _field("zbee_aps.ext_header", "Aps.extended_header"),
+    _field("zbee_aps.dst", "Aps.destination_endpoint"),
+    _field("zbee_aps.group", "Aps.group_address"),
+    Field(("zbee_aps.cluster", "zbee_aps.zdp_cluster"), ("Aps.cluster",)),
+    _field("zbee_aps.profile", "Aps.profile"),
+    _field("zbee_aps.src", "Aps.source_endpoint"),
+    _field("zbee_aps.counter", "Aps.counter"),
+    _field("zbee_aps.fragmentation", "Aps.fragmentation"),
+    _field("zbee_aps.block", "Aps.block_number"),
+    _field("zbee_aps.block_acks", "Aps.ack_bitfield"),
+    *_security("ApsSecurity"),
+    _field("zbee_aps.cmd.id", "ApsCommand.command_identifier"),
+    _field("zbee_aps.cmd.initiator", *_in("initiator_eui64", *_SKKE)),
+    _field("zbee_aps.cmd.responder", *_in("responder_eui64", *_SKKE)),
+    _octets("zbee_aps.cmd.challenge", *_in("data", *_SKKE[:2])),
+    _octets("zbee_aps.cmd.mac", *_in("data", *_SKKE[2:])),
+    _field("zbee_aps.cmd.key_type", *_in("key_type", "TransportKey", "RequestKey", "VerifyKey", "ConfirmKey")),
+    _key("zbee_aps.cmd.key", "TransportKey.key"),
+    _key("zbee_aps.cmd.key_hash", "VerifyKey.hash"),
+    _field("zbee_aps.cmd.seqno", *_in("key_sequence_number", "TransportKey", "SwitchKey")),
+    _field("zbee_aps.cmd.dst", *_in("destination_eui64", "TransportKey", "Tunnel", "ConfirmKey")),
+    _field("zbee_aps.cmd.src", *_in("source_eui64", "TransportKey", "VerifyKey")),
+    _field("zbee_aps.cmd.partner", *_in("partner_eui64", "TransportKey", "RequestKey")),
+    _field("zbee_aps.cmd.init_flag", "TransportKey.initiator_flag"),
+    _field("zbee_aps.cmd.device", "UpdateDevice.device_eui64", "RemoveDevice.target_eui64"),
+    _field("zbee_aps.cmd.addr", "UpdateDevice.device_short"),
+    _field("zbee_aps.cmd.update_status", "UpdateDevice.status"),
+    _field("zbee_aps.cmd.status", "ConfirmKey.status"),
+)
+
+_OTA: Final = "zbee_zcl_general.ota"
+_OTA_REQUESTS: Final = ("QueryNextImageRequest", "ImageBlockRequest", "ImagePageRequest")
+_SPECIFIC: Final = ("QueryDeviceSpecificFileRequest", "QueryDeviceSpecificFileResponse")
+_OTA_IDENTIFIED: Final = (
+    "ImageNotify",
+    *_OTA_REQUESTS,
+    "QueryNextImageResponse",
+    "ImageBlockResponse",
+    "UpgradeEndRequest",
+    "UpgradeEndResponse",
+    *_SPECIFIC,
+)
+_TUNNEL: Final = "zbee_zcl_se.tun"
+_DATA: Final = ("TransferDataClientToServer", "TransferDataServerToClient")
+_DATA_ERROR: Final = ("TransferDataErrorClientToServer", "TransferDataErrorServerToClient")
+_OCTETS_LEFT: Final = (
+    "AckTransferDataClientToServer",
+    "AckTransferDataServerToClient",
+    "ReadyDataClientToServer",
+    "ReadyDataServerToClient",
+)
+_ZCL: Final = (
+    _field("zbee_zcl.type", "Zcl.frame_type"),
+    _field("zbee_zcl.ms", "Zcl.manufacturer_specific"),
+    _field("zbee_zcl.dir", "Zcl.server_to_client"),
+    _field("zbee_zcl.ddr", "Zcl.disable_default_response"),
+    _field("zbee_zcl.cmd.mc", "Zcl.manufacturer_code"),
+    _field("zbee_zcl.cmd.tsn", "Zcl.transaction_sequence_number"),
+    Field(
+        ("zbee_zcl.cmd.id", "zbee_zcl.cs.cmd.id", "*.cmd.srv_rx.id", "*.cmd.srv_tx.id"), ("Zcl.command_identifier",)
+    ),
+    _field("zbee_zcl.cmd.id.rsp", "DefaultResponse.command_identifier"),
+    _field(f"{_OTA}.payload.type", "ImageNotify.payload_type"),
+    _field(f"{_OTA}.query_jitter", "ImageNotify.query_jitter"),
+    _field(f"{_OTA}.manufacturer_code", *_in("manufacturer_code", *_OTA_IDENTIFIED)),
+    _field(f"{_OTA}.image.type", *_in("image_type", *_OTA_IDENTIFIED)),
+    _field(f"{_OTA}.file.version", *_in("file_version", *_OTA_IDENTIFIED)),
+    _field(
+        f"{_OTA}.query_next_image_req.field_ctrl.hw_ver_present", "QueryNextImageRequest.hardware_version_present"
+    ),
+    _field(
+        f"{_OTA}.image_block_req.field_ctrl.request_node_addr_present", "ImageBlockRequest.request_node_address_present"
+    ),
+    _field(f"{_OTA}.image_block_req.field_ctrl.min_block_period", "ImageBlockRequest.minimum_block_period_present"),
+    _field(
+        f"{_OTA}.query_next_image_req.field_ctrl.request_node_addr_present",
+        "ImagePageRequest.request_node_address_present",
+    ),
+    _field(f"{_OTA}.hw_ver", "QueryNextImageRequest.hardware_version"),
+    _field(
+        f"{_OTA}.status",
+        *_in("status", "QueryNextImageResponse", "ImageBlockResponse", "UpgradeEndRequest", _SPECIFIC[1]),
+    ),
+    _field(f"{_OTA}.image.size", *_in("image_size", "QueryNextImageResponse", _SPECIFIC[1])),
+    _field(f"{_OTA}.file.offset", *_in("file_offset", "ImageBlockRequest", "ImagePageRequest", "ImageBlockResponse")),
+    _field(f"{_OTA}.max_data_size", *_in("maximum_data_size", "ImageBlockRequest", "ImagePageRequest")),
+    _field(f"{_OTA}.min_block_period", *_in("minimum_block_period", "ImageBlockRequest", "ImageBlockResponse")),
+    _field(
+        f"{_OTA}.ieee_addr", *_in("request_node_address", "ImageBlockRequest", "ImagePageRequest", _SPECIFIC[0])
+    ),
+    _field(f"{_OTA}.page.size", "ImagePageRequest.page_size"),
+    _field(f"{_OTA}.rsp_spacing", "ImagePageRequest.response_spacing"),
+    _field(f"{_OTA}.current_time", *_in("current_time", "ImageBlockResponse", "UpgradeEndResponse")),
+    _field(f"{_OTA}.request_time", "ImageBlockResponse.request_time"),
+    _field(f"{_OTA}.upgrade_time", "UpgradeEndResponse.upgrade_time"),
+    _field(f"{_OTA}.zb_stack.ver", "QueryDeviceSpecificFileRequest.zigbee_stack_version"),
+    _field(f"{_OTA}.data_size", "ImageBlockResponse.data_size"),
+    _octets(f"{_OTA}.image.data", "ImageBlockResponse.image_data"),
+    _field(f"{_TUNNEL}.protocol_id", "RequestTunnel.protocol_id"),
+    _field(f"{_TUNNEL}.manufacturer_code", "RequestTunnel.manufacturer_code"),
+    _field(f"{_TUNNEL}.flow_control_supported", "RequestTunnel.flow_control_support"),
+    _field(
+        f"{_TUNNEL}.max_in_transfer_size", *_in("maximum_incoming_transfer_size", "RequestTunnel", "RequestTunnelResponse")
+    ),
+    _field(
+        f"{_TUNNEL}.tunnel_id",
+        *_in(
+            "tunnel_id",
+            "CloseTunnel",
+            "RequestTunnelResponse",
+            "TunnelClosureNotification",
+            *_DATA,
+            *_DATA_ERROR,
+            *_OCTETS_LEFT,
+        ),
+    ),
+    _field(f"{_TUNNEL}.transfer_status", "RequestTunnelResponse.tunnel_status"),
+    _field(f"{_TUNNEL}.transfer_data_status", *_in("transfer_data_status", *_DATA_ERROR)),
+    _field(f"{_TUNNEL}.octets_left", *_in("octets_left", *_OCTETS_LEFT)),
+    _field(f"{_TUNNEL}.protocol_offset", "GetSupportedTunnelProtocols.protocol_offset"),
+    _field(f"{_TUNNEL}.protocol_list_complete", "SupportedTunnelProtocolsResponse.protocol_list_complete"),
+    _field(f"{_TUNNEL}.protocol_count", "SupportedTunnelProtocolsResponse.protocol_count"),
+)
+
+
+def _identities(header: str, layer: str) -> list[Field]:
+    return [
+        _field(f"gbcs_message.{header}.cra_flag", f"{layer}.cra_flag"),
+        _field(f"gbcs_message.{header}.originator_counter", f"{layer}.originator_counter"),
+        _field(f"gbcs_message.{header}.business_originator_id", f"{layer}.originator"),
+        _field(f"gbcs_message.{header}.business_target_id", f"{layer}.target"),
+        _field(f"gbcs_message.{header}.message_code", f"{layer}.message_code"),
+    ]
+
+
+_GBCS: Final = (
+    _field("gbcs_message.mac_header.general_ciphering", "MacHeader.tag"),
+    _field("gbcs_message.mac_header.security_control_byte", "MacHeader.security_control"),
+    _field("gbcs_message.mac_header.invocation_counter", "MacHeader.invocation_counter"),
+    _field("gbcs_message.grouping_header.general_signing", "GroupingHeader.tag"),
+    *_identities("grouping_header", "GroupingHeader"),
+    _field(
+        "gbcs_message.grouping_header.supplementary_remote_party_id", "GroupingHeader.supplementary_remote_party"
+    ),
+    _field(
+        "gbcs_message.grouping_header.supplementary_remote_party_counter",
+        "GroupingHeader.supplementary_remote_party_counter",
+    ),
+    _field(
+        "gbcs_message.grouping_header.supplementary_remote_party_originator_counter",
+        "GroupingHeader.supplementary_originator_counter",
+    ),
+    _octets("gbcs_message.krp", "GroupingHeader.signature"),
+    _octets("gbcs_message.mac", "Mac.mac"),
+    _field("gbcs_message.routing_header.general_ciphering", "RoutingHeader.tag"),
+    *_identities("routing_header", "RoutingHeader"),
+    _field("gbcs_message.routing_header.security_control_byte", "RoutingHeader.security_control"),
+    _field("gbcs_message.routing_header.invocation_counter", "RoutingHeader.invocation_counter"),
+    _field("gbcs_message.gbt_header.general_block_transfer", "BlockTransfer.tag"),
+    _field("gbcs_message.gbt_header.block_control.last_block", "BlockTransfer.last_block"),
+    _field("gbcs_message.gbt_header.block_control.streaming", "BlockTransfer.streaming"),
+    _field("gbcs_message.gbt_header.block_control.window", "BlockTransfer.window"),
+    _field("gbcs_message.gbt_header.block_number", "BlockTransfer.block_number"),
+    _field("gbcs_message.gbt_header.block_number_ack", "BlockTransfer.block_number_acknowledged"),
+)
+
+FIELDS: Final[Mapping[str, Sequence[Field]]] = {
+    "wpan": _WPAN,
+    "zbee_beacon": _BEACON,
+    "zbee_nwk": _NWK,
+    "zbee_aps": _APS,
+    "zbee_zcl": _ZCL,
+    "gbcs_message": _GBCS,
+}
+"""By tshark's protocol."""
+
+TRANSFERS: Final = ("TransferDataClientToServer.transfer_data", "TransferDataServerToClient.transfer_data")
+COLUMNS: Final = frozenset(
+    {*TRANSFERS, *(column for fields in FIELDS.values() for field in fields for column in field.columns)}
+)
+"""All columns of ours that are needed."""
+FCS_OK: Final = "wpan.fcs_ok"
+EVIDENCE: Final = ("_ws.malformed", "_ws.expert", "data", "lwm", "6lowpan", "mle", "thread", "zbee_nwk_gp", "gbcs_tunnel")
+"""Protocols of tshark's of which it matters that they are there."""
+
+FAULTS: Final[Sequence[Fault]] = ()
+"""The first that applies explains a difference."""
