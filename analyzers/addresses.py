@@ -6,7 +6,7 @@ What a command tells is always one: it is rare, and says who told whom.
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -93,11 +93,12 @@ class AddressBook:
         self._ambiguous: dict[int, NDArray[np.bool_]] = {}
         """By PAN: short addresses that belonged to several EUI-64s."""
         self._news: list[Sighting] = []
-        self._count = 0
+        self._told = 0
+        self._changes = 0
 
     def __len__(self) -> int:
-        """How many sightings there were so far."""
-        return self._count
+        """How often a short address got a meaning that was new so far."""
+        return self._changes
 
     def _table(self, pan_id: int) -> NDArray[np.uint64] | None:
         if pan_id not in self._tables and len(self._tables) < PANS:
@@ -138,13 +139,14 @@ class AddressBook:
                 pan, int(short[row]), int(eui64[row]), int(number[row]), int(time_ns[row]), Told(int(told[row]))
             )
             self._enter(table, sighting)
-            if self._count < NEWS:
-                self._count += 1
+            if self._told < NEWS:
+                self._told += 1
                 self._news.append(sighting)
             left = left[1:]
             left = left[explicit[left] | (table[short[left]] != eui64[left])]
 
     def _enter(self, table: NDArray[np.uint64], sighting: Sighting) -> None:
+        self._changes += int(table[sighting.short]) != sighting.eui64
         table[sighting.short] = sighting.eui64
         meanings = self._meanings.setdefault((sighting.pan_id, sighting.short), [])
         entry = sighting.number, sighting.eui64
@@ -159,7 +161,6 @@ class AddressBook:
         for one in sightings:
             table = self._table(one.pan_id)
             if table is not None:
-                self._count += int(table[one.short]) != one.eui64
                 self._enter(table, one)
 
     def news(self) -> tuple[Sighting, ...]:
@@ -204,49 +205,68 @@ def _by_pan(pan_id: Index, which: NDArray[np.bool_]) -> list[tuple[int, NDArray[
     return [(int(pan), rows[pans == pan]) for pan in distinct(pans)[:1000]]
 
 
-def address_results(sightings: Iterable[Sighting]) -> Iterator[results.AddressEvent]:
-    """The history of the addresses of one capture: each time when a short address got another meaning.
-
-    Sightings may come twice and in any order, as several processes and a second reading give them.
-    """
-    now: dict[tuple[int, int], _Meaning] = {}
-    of_device: dict[tuple[int, int], int] = {}
-    history: list[_Meaning] = []
-    for one in sorted(set(sightings), key=_by_frame):
-        known = now.get((one.pan_id, one.short))
-        if known is not None and known.first.eui64 == one.eui64:
-            if one.told not in IMPLIED:
-                known.told.setdefault(one.told, one.number)
-            continue
-        previous = of_device.get((one.pan_id, one.eui64))
-        meaning = _Meaning(
-            one, known.first.eui64 if known else None, previous if previous != one.short else None, {one.told: one.number}
-        )
-        now[one.pan_id, one.short] = meaning
-        of_device[one.pan_id, one.eui64] = one.short
-        history.append(meaning)
-    for meaning in history:
-        one = meaning.first
-        yield results.AddressEvent(
-            frame=one.number,
-            time=one.time_ns,
-            pan_id=one.pan_id,
-            short=one.short,
-            eui64=eui64_text(one.eui64),
-            told_by=tuple(results.Teller(source=told.words, frame=frame) for told, frame in meaning.told.items()),
-            instead_of=None if meaning.instead_of is None else eui64_text(meaning.instead_of),
-            before=None if meaning.before is None else results.FormerAddress(short=meaning.before),
-        )
-
-
 @dataclass(slots=True)
-class _Meaning:
-    """What a short address meant from a frame on."""
+class Meaning:
+    """What a short address meant from a frame on, until the next one."""
 
     first: Sighting
     instead_of: int | None
+    """EUI-64 that the short address belonged to before."""
     before: int | None
+    """Short address that the device had before."""
     told: dict[Told, int]
+    """The first frame of each kind that told it."""
+
+
+class AddressHistory:
+    """The addresses of one capture over time.
+
+    Sightings may come twice and in any order, as several processes and a second reading give them.
+    """
+
+    def __init__(self, sightings: Iterable[Sighting]) -> None:
+        self.meanings: list[Meaning] = []
+        self._of_short: dict[tuple[int, int], list[Meaning]] = {}
+        of_device: dict[tuple[int, int], int] = {}
+        for one in sorted(set(sightings), key=_by_frame):
+            theirs = self._of_short.setdefault((one.pan_id, one.short), [])
+            known = theirs[-1].first.eui64 if theirs else None
+            if known == one.eui64:
+                if one.told not in IMPLIED:
+                    theirs[-1].told.setdefault(one.told, one.number)
+                continue
+            before = of_device.get((one.pan_id, one.eui64))
+            meaning = Meaning(one, known, before if before != one.short else None, {one.told: one.number})
+            of_device[one.pan_id, one.eui64] = one.short
+            theirs.append(meaning)
+            self.meanings.append(meaning)
+
+    def eui64(self, pan_id: int, short: int, number: int) -> int | None:
+        """Whose short address it was at a frame; before it was told, whose it was first."""
+        theirs = self._of_short.get((pan_id, short))
+        if not theirs:
+            return None
+        at = bisect_right(theirs, number, key=_begin)
+        return theirs[max(at - 1, 0)].first.eui64
+
+    def results(self) -> Iterator[results.AddressEvent]:
+        """Each time when a short address got another meaning."""
+        for meaning in self.meanings:
+            one = meaning.first
+            yield results.AddressEvent(
+                frame=one.number,
+                time=one.time_ns,
+                pan_id=one.pan_id,
+                short=one.short,
+                eui64=eui64_text(one.eui64),
+                told_by=tuple(results.Teller(source=told.words, frame=frame) for told, frame in meaning.told.items()),
+                instead_of=None if meaning.instead_of is None else eui64_text(meaning.instead_of),
+                before=None if meaning.before is None else results.FormerAddress(short=meaning.before),
+            )
+
+
+def _begin(meaning: Meaning) -> int:
+    return meaning.first.number
 
 
 def _by_frame(one: Sighting) -> tuple[int, int]:

@@ -245,6 +245,7 @@ class Attempt:
         """Take in requests, blocks and waits, with the `steps` among them; returns how many octets the logs grew by."""
         kind = rows.kind
         self.last = max(self.last, rows.sign(-1))
+        asked = np.flatnonzero(kind <= PAGE)
         moving = np.flatnonzero(kind <= BLOCK_AGAIN)
         waits = np.flatnonzero(kind == WAIT)
         if len(moving):
@@ -255,11 +256,9 @@ class Attempt:
             self.step_high = max(self.step_high, int(offset.max()))
         if len(waits):
             self._take_waits(rows, waits)
-        bad = np.flatnonzero(kind == BAD_BLOCK)
-        if len(bad):
+        if len(moving) + len(waits) < len(rows) and len(bad := np.flatnonzero(kind == BAD_BLOCK)):
             self.bad_blocks += len(bad)
             self.first_bad = self.first_bad or rows.sign(bad[0])
-        asked = np.flatnonzero(kind <= PAGE)
         grown = self._take_requests(rows, asked) if len(asked) else 0
         blocks = moving[kind[moving] > PAGE]
         return grown + self._take_blocks(rows, blocks) if len(blocks) else grown
@@ -334,7 +333,7 @@ class Attempt:
             if self.queried:
                 explained[0] &= long[0] != 0
             for index in long[~explained][: max(EVENTS_KEPT // 2 - len(self.resumptions), 0)].tolist():
-                sign = rows.sign(moving[index])
+                sign = rows.sign(int(moving[index]))
                 silent = (sign[1] - int(before[index])) / SECOND
                 why = "a query and " if self.queried and index == 0 else ""
                 what = f"went on at offset {rows.offset[moving[index]]} after {why}{silent:.1f} s"

@@ -126,11 +126,74 @@ class Key(Result, frozen=True, kw_only=True):
     """The first frame that it opened."""
 
 
+class Teller(Result, frozen=True, kw_only=True):
+    """A frame that told both addresses of a device."""
+
+    source: str
+    """"NWK header", "auxiliary header", "association response", "rejoin response", "device announce", "NWK address
+    response", "IEEE address response", "update device"."""
+    frame: int
+
+
+class FormerAddress(Result, frozen=True, kw_only=True):
+    """The short address that a device had before."""
+
+    short: int
+
+
+class AddressEvent(Result, frozen=True, kw_only=True):
+    """From a frame on, a short address belonged to a device."""
+
+    frame: int
+    time: int
+    """Unix nanoseconds."""
+    pan_id: int
+    short: int
+    eui64: str
+    told_by: tuple[Teller, ...]
+    """The frame that told it first, and the first command of each kind that told it again."""
+    instead_of: str | None
+    """EUI-64 of the device that had the short address until then."""
+    before: FormerAddress | None
+
+
 class Party(Result, frozen=True, kw_only=True):
     """One end of a transfer."""
 
     short: int
     eui64: str | None
+
+
+class KeyEvent(Result, frozen=True, kw_only=True):
+    """A command about a key, or the time during which a network key was in use."""
+
+    frame: int
+    last_frame: int
+    """Of the repetitions of a command, of the frames under a key."""
+    frames: int
+    time: int
+    """Unix nanoseconds."""
+    pan_id: int
+    what: Literal["Transport-Key", "Request-Key", "Switch-Key", "Verify-Key", "Confirm-Key", "in use"]
+    """`in use`: `frames` NWK frames were secured with the key, under this key sequence number."""
+    sender: Party | None
+    receiver: Party | None
+    device: str | None
+    """EUI-64 that the command names: the key's receiver, or the one whose key is verified or confirmed."""
+    partner: str | None
+    """EUI-64 of the other end of an application link key."""
+    key_type: str | None
+    """"standard network", "trust center link", "application link", …"""
+    key_sequence_number: int | None
+    fingerprint: str | None
+    """The key that is carried, in use, switched to, or proven; `None`: not known."""
+    status: int | None
+    """Of a Confirm-Key."""
+    outcome: Outcome | None
+    """Of a Verify-Key: whether a known link key gives its hash; `unknown`: none that is known does."""
+    aps_secured: bool | None
+    text: str
+    """For people."""
 
 
 class MissingRange(Result, array_like=True, frozen=True, kw_only=True):
@@ -437,6 +500,8 @@ class Analysis(Result, frozen=True, kw_only=True):
     keys: tuple[Key, ...]
     transfers: tuple[Transfer, ...]
     images: tuple[Image, ...]
+    key_events: tuple[KeyEvent, ...] = ()
+    addresses: tuple[AddressEvent, ...] = ()
     tunnels: tuple[Tunnel, ...] = ()
     messages: tuple[Message, ...] = ()
     exchanges: tuple[Exchange, ...] = ()

@@ -10,7 +10,7 @@
   with 01, 02 or 03, the first octet tells.
 * **Blocks** (General Block Transfer) of one message have the same Routing Header and the same direction.
 * **What is incomplete** says why: the APS fragments or blocks that are not in the capture. Who sent it to whom is told
-  as far as its beginning tells that. A set of fragments without its beginning, that was sent while exactly one block
+  as far as its beginning tells that. A set of fragments without its beginning, that was sent when exactly one block
   transfer of the same sender to the same receiver lacks a block, is reported with that one.
 """
 
@@ -39,7 +39,7 @@ BLOCKS_KEPT: Final = 1024
 """Of one message."""
 EVENTS_KEPT: Final = 100
 """Of one tunnel."""
-NEAR_NS: Final = 60 * SECOND
+NEAR_NS: Final = 10 * SECOND
 """How long before the first or after the last block heard one that is missing may have been sent."""
 _CLUSTER: Final = (0x0704).to_bytes(2, "little")
 _REQUEST, _CLOSE, _DATA, _ERROR, _ACK, _READY = range(6)
@@ -130,7 +130,7 @@ class Carried:
     gas_command: GasCommand | None
     remaining: int | None
     blocks: int
-    """In how many blocks it came; 0: whole."""
+    """In how many blocks it came, or of how many anything was heard; 0: whole."""
     began_ns: int
     ended_ns: int
     frames: tuple[int, ...]
@@ -178,11 +178,36 @@ class _BlockTransfer:
     ended_ns: int
     blocks: list[Block] = field(default_factory=list["Block"])
     frames: set[int] = field(default_factory=set[int])
+    times: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
+    """When each block was sent of which anything was heard: beginning and end."""
+    end: int | None = None
+    """The number of the last block, once that is known."""
     broken: dict[int, str] = field(default_factory=dict[int, str])
     """Why a block did not come."""
     strays: list[str] = field(default_factory=list[str])
     """Frames of what may have been one of the blocks that did not come."""
     overflow: bool = False
+
+    def sent(self, number: int, last: bool, began_ns: int, ended_ns: int) -> None:  # noqa: FBT001 -- as in the header
+        self.times.setdefault(number, (began_ns, ended_ns))
+        self.began_ns = min(self.began_ns, began_ns)
+        self.ended_ns = max(self.ended_ns, ended_ns)
+        if last:
+            self.end = number
+
+    def silent(self) -> list[int]:
+        """The blocks of which nothing was heard, as far as their number is known."""
+        highest = max(self.times, default=0) if self.end is None else self.end
+        return [number for number in range(1, highest + 1) if number not in self.times]
+
+    def lacked(self, began_ns: int, ended_ns: int) -> bool:
+        """Whether a block of which nothing was heard may have been sent between these times."""
+        earlier, earlier_ns = 0, self.began_ns - NEAR_NS
+        for number, (block_began_ns, block_ended_ns) in sorted(self.times.items()):
+            if number > earlier + 1 and earlier_ns <= began_ns and ended_ns <= block_began_ns:
+                return True
+            earlier, earlier_ns = number, block_ended_ns
+        return self.end != earlier and earlier_ns <= began_ns and ended_ns <= earlier_ns + NEAR_NS
 
 
 class _Wrapped(NamedTuple):
@@ -385,14 +410,13 @@ class TunnelBuilder:
             return  # an acknowledgement
         place = row.pan_id, row.sender.short, row.receiver.short, block.key
         transfer = self._transfer(place, tunnel, row.sender, row.receiver, wrapped, began_ns)
-        transfer.ended_ns = row.time_ns
+        transfer.sent(block.number, block.last, began_ns, row.time_ns)
         transfer.frames.update(frames)
         if len(transfer.blocks) >= BLOCKS_KEPT:
             transfer.overflow = True
             return
         transfer.blocks.append(block)
-        last = max((one.number for one in transfer.blocks if one.last), default=0)
-        if not last or len(transfer.blocks) < last or transfer.overflow:
+        if transfer.end is None or len(transfer.blocks) < transfer.end:
             return
         message = reassemble(transfer.blocks).message
         if message is None:
@@ -447,11 +471,10 @@ class TunnelBuilder:
         tunnel = self._by_id.get((fragments.pan_id, client.short, server.short, tunnel_id))
         why = _missing_fragments(fragments)
         if (block := _told(wrapped.message, _block_identity)) is not None:
-            key, number = block
+            key, number, last = block
             place = fragments.pan_id, sender.short, receiver.short, key
             transfer = self._transfer(place, tunnel, sender, receiver, wrapped, fragments.began_ns)
-            transfer.began_ns = min(transfer.began_ns, fragments.began_ns)
-            transfer.ended_ns = max(transfer.ended_ns, fragments.heard_ns)
+            transfer.sent(number, last, fragments.began_ns, fragments.heard_ns)
             transfer.broken[number] = why
             transfer.frames.update(fragments.frames.values())
             return True
@@ -482,8 +505,7 @@ class TunnelBuilder:
             one
             for one in lacking
             if (one.pan_id, one.sender.short, one.receiver.short) == ends
-            and one.began_ns - NEAR_NS <= fragments.began_ns
-            and fragments.heard_ns <= one.ended_ns + NEAR_NS
+            and one.lacked(fragments.began_ns, fragments.heard_ns)
         ]
         if len(fitting) == 1:
             (transfer,) = fitting
@@ -570,7 +592,7 @@ def _of_blocks(transfer: _BlockTransfer, octets: bytes, why: str | None) -> Carr
         receiver=transfer.receiver,
         gas_command=transfer.gas_command,
         remaining=transfer.remaining,
-        blocks=len({block.number for block in transfer.blocks} | transfer.broken.keys()),
+        blocks=len(transfer.times),
         began_ns=transfer.began_ns,
         ended_ns=transfer.ended_ns,
         frames=tuple(sorted(transfer.frames)),
@@ -585,10 +607,9 @@ def _lacking(transfer: _BlockTransfer) -> Carried:
 
     found = reassemble(transfer.blocks)
     told = [f"block {number}: {why}" for number, why in sorted(transfer.broken.items())]
-    silent = [number for number in found.missing if number not in transfer.broken]
-    if silent:
+    if silent := transfer.silent():
         told.append(f"{_numbered('block', silent)} not in the capture")
-    if not found.last_seen and not transfer.overflow:
+    if transfer.end is None and not transfer.overflow:
         told.append("the last block is not in the capture")
     if transfer.strays:
         told.append(f"what came in {', and '.join(transfer.strays)} without its beginning may have been of it")
@@ -653,22 +674,22 @@ def _message_identity(octets: bytes) -> Identity:
     return Identity(found.cra_flag, found.message_code, found.originator, found.target, found.originator_counter)
 
 
-def _block_identity(octets: bytes) -> tuple[BlockKey, int]:
+def _block_identity(octets: bytes) -> tuple[BlockKey, int, bool]:
     from hanscope.dissectors.gbcs.envelope import parse_block  # noqa: PLC0415 -- imports Scapy
 
     found = parse_block(octets)
-    return found.key, found.number
+    return found.key, found.number, found.last
 
 
 def _missing_fragments(fragments: Incomplete) -> str:
     total = fragments.total or 0
     missing = [number + 1 for number in range(total) if number not in fragments.blocks]
-    return f"{_numbered('APS fragment', missing)} of {total} not in the capture"
+    return f"{_numbered('APS fragment', missing, f' of {total}')} not in the capture"
 
 
-def _numbered(noun: str, numbers: Sequence[int]) -> str:
+def _numbered(noun: str, numbers: Sequence[int], of: str = "") -> str:
     """As the beginning of a sentence: "block 2 is", "blocks 2, 4 to 7 are"."""
-    return f"{noun} {_ranges(numbers)} is" if len(numbers) == 1 else f"{noun}s {_ranges(numbers)} are"
+    return f"{noun} {_ranges(numbers)}{of} is" if len(numbers) == 1 else f"{noun}s {_ranges(numbers)}{of} are"
 
 
 def _ranges(numbers: Iterable[int]) -> str:
