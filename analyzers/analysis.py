@@ -23,10 +23,11 @@ import msgspec
 import numpy as np
 
 from hanscope.analyzers import layoutcache, results
-from hanscope.analyzers.addresses import AddressBook, Sighting
+from hanscope.analyzers.addresses import AddressBook, AddressHistory, Sighting
 from hanscope.analyzers.dissect import Dissected, Dissector, Part, Shut, Tally
 from hanscope.analyzers.images import examine
 from hanscope.analyzers.imagestore import ImageStore
+from hanscope.analyzers.keyevents import KeyStory
 from hanscope.analyzers.keys import KeyRing, KnownKey, Use, Uses, ledger
 from hanscope.analyzers.network import Heard, Transmitters
 from hanscope.analyzers.reassembly import Reassembler
@@ -85,6 +86,8 @@ class AnalysisRun:
     """The keys that were given and those that the captures taught."""
     sightings: tuple[Sighting, ...] = ()
     """Which devices had which addresses, in the order in which the captures told it."""
+    uses: Uses = field(default_factory=dict[KnownKey, Use])
+    """What each key opened."""
 
 
 def analyze(
@@ -176,6 +179,7 @@ class _Story:
     per_interface: dict[int, int] = field(default_factory=dict[int, int])
     total: Dissected = field(default_factory=Dissected)
     transmitters: Transmitters = field(default_factory=Transmitters)
+    keys: KeyStory = field(default_factory=KeyStory)
     sightings: Sequence[Sighting] = ()
     transfers: list[TransferRecord] = field(default_factory=list[TransferRecord])
     tunnels: list[Tunnel] = field(default_factory=list[Tunnel])
@@ -317,6 +321,7 @@ class _Reading:
         builders.transfers.feed(_merged(ota))
         if heard := [table for table in tunnels if table is not None]:
             builders.tunnels.feed(_merged(heard), carriers)
+        story.keys.add(result.key_commands)
         if result.traffic is not None:
             story.transmitters.add(result.traffic)
         _add(story.total, result)
@@ -410,8 +415,13 @@ def _concluded(
     records: list[TransferRecord] = []
     images: list[Image] = []
     devices: list[Device] = []
+    key_events: list[results.KeyEvent] = []
+    addresses: list[results.AddressEvent] = []
     for story in stories:
         _add(whole, story.total)
+        history = AddressHistory(story.sightings)
+        addresses.extend(history.results())
+        key_events.extend(story.keys.results(ring, story.total.uses, history))
         renumbered = [_renumbered(record, len(records) + place) for place, record in enumerate(story.transfers, 1)]
         records.extend(renumbered)
         images.extend(image for record in renumbered if (image := _image(record)) is not None)
@@ -438,11 +448,13 @@ def _concluded(
         keys=ledger(ring, uses, show_keys=show_keys),
         transfers=tuple(record.transfer for record in records),
         images=tuple(images),
+        key_events=tuple(key_events),
+        addresses=tuple(addresses),
         **_conversations(stories, credentials),
         interrupted=any(story.interrupted for story in stories),
     )
     sightings = tuple(sighting for story in stories for sighting in story.sightings)
-    return AnalysisRun(analysis, tuple(records), ring, sightings)
+    return AnalysisRun(analysis, tuple(records), ring, sightings, uses)
 
 
 class _Conversations(TypedDict, total=False):
@@ -524,7 +536,7 @@ def _devices(story: _Story, transfers: Sequence[Transfer]) -> Iterator[Device]:
 
     What a device sent under its EUI-64 alone (while it joined) counts with what it sent under its short address.
     """
-    eui64_of = {(one.pan_id, one.short): one.eui64 for one in story.sightings}
+    eui64_of = {(one.pan_id, one.short): one.eui64 for one in sorted(story.sightings, key=lambda one: one.number)}
     short_of = {eui64: place for place, eui64 in eui64_of.items()}
     servers = {(one.pan_id, one.server.short) for one in transfers}
     clients = {(one.pan_id, one.client.short) for one in transfers}

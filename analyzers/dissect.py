@@ -14,8 +14,9 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hanscope.analyzers.addresses import AddressBook, Sighting
+from hanscope.analyzers.addresses import AddressBook, Evidence, Sighting, Told
 from hanscope.analyzers.context import Context
+from hanscope.analyzers.keyevents import KeyCommand, key_commands
 from hanscope.analyzers.keys import KeyRing, KnownKey, Uses
 from hanscope.analyzers.network import Traffic, traffic_of
 from hanscope.analyzers.opening import Opener, Reason, Sealed, sealed_frames
@@ -29,6 +30,15 @@ from hanscope.dissectors.columns.stage import Group, Sifted
 OTA_CLUSTER: Final = 0x0019
 ROUNDS: Final = 6
 """How often a batch is read again because it taught a key: a network key opens the way to a link key, and so on."""
+
+UPDATE_DEVICE_LEFT: Final = 2
+"""Status of an Update-Device command: the device has left (4.4.10.2.3)."""
+_TELLERS: Final = {
+    "DeviceAnnounce": Told.DEVICE_ANNOUNCE,
+    "NwkAddressResponse": Told.NWK_ADDRESS_RESPONSE,
+    "IeeeAddressResponse": Told.IEEE_ADDRESS_RESPONSE,
+}
+"""ZDP commands that tell both addresses of a device."""
 
 TRANSPORTED: Final = 1000
 """Transport-Key commands of one kind and batch that are looked at."""
@@ -157,6 +167,7 @@ class Dissected:
     uses: Uses = field(default_factory=dict)
     learned: tuple[KnownKey, ...] = ()
     sightings: tuple[Sighting, ...] = ()
+    key_commands: tuple[KeyCommand, ...] = ()
     traffic: Traffic | None = None
     ota: OtaTable = field(default_factory=lambda: OtaTable.of(0))
     tunnels: TunnelTable | None = None
@@ -264,12 +275,16 @@ class Dissector:
         frame = np.arange(len(batch), dtype=np.int64) if good.all() else np.flatnonzero(good)
         mac = self.engine.mac.sift(batch.buffer, batch.at[frame], batch.length[frame])
         self._count(result, mac, batch.number[frame], "Mac")
+        self._associated(batch, frame, mac)
         context, nwk_at, nwk_length, mac_eui64 = self._mac(result, batch, frame, mac)
         if len(context):
             nwk = self.engine.nwk.sift(batch.buffer, nwk_at, nwk_length)
             self._count(result, nwk, context.number, "Nwk")
             self._nwk(result, nwk, context, mac_eui64)
+        result.sightings = self.addresses.news()
         result.uses = self._opener.uses
+        for span in (one for use in result.uses.values() for one in use.sequences.values()):
+            span.first_ns = int(batch.time_ns[np.searchsorted(batch.number, span.first_frame)])
         result.addresses = len(self.addresses)
         return result
 
@@ -336,8 +351,8 @@ class Dissector:
         source_eui64 = np.where(own, hop_eui64, source_eui64)
         self._sight(context, source, source_eui64, destination, destination_eui64, hop_eui64)
         book = self.addresses
-        source_eui64 = book.fill(context.pan_id, source, source_eui64)
-        destination_eui64 = book.fill(context.pan_id, destination, destination_eui64)
+        source_eui64 = book.fill(context.pan_id, source, source_eui64, context.number)
+        destination_eui64 = book.fill(context.pan_id, destination, destination_eui64, context.number)
         full = Context(
             number=context.number,
             time_ns=context.time_ns,
@@ -379,10 +394,14 @@ class Dissector:
         if len(command_rows[0]):
             sifted = self.engine.command.sift(commands, command_rows[1], command_rows[2])
             self._count(result, sifted, full.number[command_rows[0]], "NwkCommand")
+            for group in sifted.with_slot("RejoinResponse.network_address"):
+                mine = command_rows[0][group.index]
+                accepted = group.uint("RejoinResponse.status") == 0
+                short = np.where(accepted, group.uint("RejoinResponse.network_address").astype(np.int64), -1)
+                self._told(Told.REJOIN_RESPONSE, full, mine, short, full.destination_eui64[mine])
         buffer, (row, at, length) = payloads.buffer(data=True)
         if len(row):
             self.read(result, full, self._aps(result, full, row, buffer, at, length))
-        result.sightings = book.news()
 
     def _fill_source(
         self, sealed: Sealed, hop_eui64: NDArray[np.uint64], mac_eui64: NDArray[np.uint64], context: Context
@@ -391,7 +410,8 @@ class Dissector:
         if sealed.eui64.all():
             return
         fallback = np.where(mac_eui64 != 0, mac_eui64, hop_eui64)[sealed.row]
-        fallback = self.addresses.fill(context.pan_id[sealed.row], context.mac_source[sealed.row], fallback)
+        row = sealed.row
+        fallback = self.addresses.fill(context.pan_id[row], context.mac_source[row], fallback, context.number[row])
         sealed.eui64[:] = np.where(sealed.eui64 == 0, fallback, sealed.eui64)
 
     def _sight(
@@ -403,10 +423,38 @@ class Dissector:
         destination_eui64: NDArray[np.uint64],
         hop_eui64: NDArray[np.uint64],
     ) -> None:
-        book, number = self.addresses, context.number
-        book.learn(context.pan_id, source, source_eui64, number)
-        book.learn(context.pan_id, destination, destination_eui64, number)
-        book.learn(context.pan_id, context.mac_source, hop_eui64, number)
+        pan_id, number, time_ns = context.pan_id, context.number, context.time_ns
+        self.addresses.learn(
+            Evidence(Told.NWK_HEADER, pan_id, source, source_eui64, number, time_ns),
+            Evidence(Told.NWK_HEADER, pan_id, destination, destination_eui64, number, time_ns),
+            Evidence(Told.AUXILIARY_HEADER, pan_id, context.mac_source, hop_eui64, number, time_ns),
+        )
+
+    def _told(self, told: Told, context: Context, row: Index, short: Index, eui64: NDArray[np.uint64]) -> None:
+        """Takes in addresses that a command told; `row`: of the context, for each."""
+        self.addresses.learn(
+            Evidence(told, context.pan_id[row], short, eui64, context.number[row], context.time_ns[row])
+        )
+
+    def _associated(self, batch: FrameBatch, frame: Index, mac: Sifted) -> None:
+        """Short addresses that association responses gave (802.15.4-2006 7.3.2); `frame`: the batch's row of each."""
+        for group in mac.with_slot("AssociationResponse.assigned_short"):
+            if "Mac.destination_extended" not in group.layout.slots:
+                continue
+            name = "Mac.source_pan_id" if "Mac.source_pan_id" in group.layout.slots else "Mac.destination_pan_id"
+            mine = frame[group.index]
+            accepted = group.uint("AssociationResponse.status") == 0
+            short = np.where(accepted, group.uint("AssociationResponse.assigned_short").astype(np.int64), -1)
+            eui64 = group.uint("Mac.destination_extended").astype(np.uint64)
+            evidence = Evidence(
+                Told.ASSOCIATION_RESPONSE,
+                _column([group], name),
+                short,
+                eui64,
+                batch.number[mine],
+                batch.time_ns[mine],
+            )
+            self.addresses.learn(evidence)
 
     def _aps(
         self, result: Dissected, context: Context, row: Index, buffer: Octets, at: Index, length: Index, depth: int = 0
@@ -460,14 +508,16 @@ class Dissector:
         ota: list[Part] = []
         tunnels: list[Part] = []
         fragments: list[Part] = []
+        commands: list[Part] = []
         for part in parts:
             layout = part.group.layout
             if layout.has("Fragment"):
                 fragments.append(part)
-            elif layout.has("TransportKey"):
-                result.learned += tuple(_transported(part, context))
-            elif layout.has("DeviceAnnounce"):
-                self._announced(part, context)
+            elif layout.has("ApsCommand"):
+                commands.append(part)
+                self._commanded(result, context, part)
+            elif layout.has("Zdp"):
+                self._discovered(context, part)
             elif layout.has("Zcl") and any(layer in OTA_COMMANDS for layer in layout.layers):
                 ota.append(part)
             elif layout.has("Zcl") and any(layer in TUNNEL_COMMANDS for layer in layout.layers):
@@ -480,14 +530,32 @@ class Dissector:
                     group = part.group
                     some = Group(layout, group.index[mine], group.at[mine], group.length[mine], group.buffer)
                     ota.append(Part(some, part.rows[mine], part.secured))
+        if commands:
+            heard = sorted((one for part in commands for one in _transported(part, context)), key=_by_number)
+            result.learned += tuple(key for _, key in heard)
         result.ota = ota_table(ota, context)
         result.tunnels = tunnel_table(tunnels, context) if tunnels else None
         result.fragments = _fragments(fragments, context) if fragments else None
 
-    def _announced(self, part: Part, context: Context) -> None:
-        short = part.group.uint("DeviceAnnounce.nwk_address").astype(np.int64)
-        eui64 = part.group.uint("DeviceAnnounce.ieee_address").astype(np.uint64)
-        self.addresses.learn(context.pan_id[part.rows], short, eui64, context.number[part.rows])
+    def _commanded(self, result: Dissected, context: Context, part: Part) -> None:
+        """What APS commands tell: keys, what became of them, addresses."""
+        result.key_commands += tuple(key_commands(part.group, part.rows, context, secured=part.secured))
+        if "UpdateDevice.device_short" in part.group.layout.slots:
+            short = part.group.uint("UpdateDevice.device_short").astype(np.int64)
+            left = part.group.uint("UpdateDevice.status") == UPDATE_DEVICE_LEFT
+            eui64 = part.group.uint("UpdateDevice.device_eui64").astype(np.uint64)
+            self._told(Told.UPDATE_DEVICE, context, part.rows, np.where(left, -1, short), eui64)
+
+    def _discovered(self, context: Context, part: Part) -> None:
+        """The addresses that ZDP commands tell."""
+        slots = part.group.layout.slots
+        for layer, told in _TELLERS.items():
+            if f"{layer}.nwk_address" in slots and f"{layer}.ieee_address" in slots:
+                short = part.group.uint(f"{layer}.nwk_address").astype(np.int64)
+                if f"{layer}.status" in slots:
+                    short[part.group.uint(f"{layer}.status") != 0] = -1
+                eui64 = part.group.uint(f"{layer}.ieee_address").astype(np.uint64)
+                self._told(told, context, part.rows, short, eui64)
 
     def _shut(
         self, result: Dissected, layer: str, pan_id: Index, reason: NDArray[np.uint8] | NDArray[np.int64], number: Index
@@ -607,8 +675,12 @@ def _fragments(parts: Sequence[Part], context: Context) -> Fragments:
     )
 
 
-def _transported(part: Part, context: Context) -> Iterator[KnownKey]:
-    """The keys of Transport-Key commands (ZigBee 05-3474 4.4.10.1)."""
+def _by_number(heard: tuple[int, KnownKey]) -> int:
+    return heard[0]
+
+
+def _transported(part: Part, context: Context) -> Iterator[tuple[int, KnownKey]]:
+    """The keys of Transport-Key commands (ZigBee 05-3474 4.4.10.1), each with its frame."""
     group = part.group
     slots = group.layout.slots
     if "TransportKey.key" not in slots:
@@ -618,14 +690,21 @@ def _transported(part: Part, context: Context) -> Iterator[KnownKey]:
     number, pan_id = context.number[part.rows], context.pan_id[part.rows]
     network = "TransportKey.key_sequence_number" in slots
     sequence = group.uint("TransportKey.key_sequence_number") if network else kinds
+    ends = [
+        group.uint(name)
+        for name in ("TransportKey.destination_eui64", "TransportKey.source_eui64", "TransportKey.partner_eui64")
+        if name in slots
+    ]
     for at in range(min(len(group), TRANSPORTED)):
-        source = f"frame {int(number[at])} (Transport-Key)"
+        frame, octets = int(number[at]), keys[at].tobytes()
+        source = f"frame {frame} (Transport-Key)"
         if network:
-            yield KnownKey(
-                "network", keys[at].tobytes(), source, pan_id=int(pan_id[at]), sequence_number=int(sequence[at])
-            )
+            scope = {"pan_id": int(pan_id[at]), "sequence_number": int(sequence[at])}
+            yield frame, KnownKey("network", octets, source, **scope)
         else:
-            yield KnownKey("link", keys[at].tobytes(), source)
+            # A trust centre link key names both ends, an application link key its receiver's partner.
+            devices = frozenset(int(end[at]) for end in ends) - {0, 0xFFFFFFFFFFFFFFFF}
+            yield frame, KnownKey("link", octets, source, devices=devices)
 
 
 def ota_table(parts: Sequence[Part], context: Context) -> OtaTable:

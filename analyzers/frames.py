@@ -35,7 +35,7 @@ from hanscope.analyzers.keys import KeyRing, KnownKey
 from hanscope.analyzers.opening import Reason
 from hanscope.analyzers.reassembly import Incomplete, Messages, Reassembler
 from hanscope.analyzers.results import Analysis, Transfer
-from hanscope.captures.batch import Fcs, FrameBatch
+from hanscope.captures.batch import CaptureError, Fcs, FrameBatch
 from hanscope.captures.files import open_capture
 from hanscope.captures.linklayer import Decisions, decide, frames
 from hanscope.dissectors.columns.engine import Engine
@@ -146,7 +146,10 @@ def open_frames(
 ) -> Generator[FrameReader]:
     """A capture (`-`: standard input), analyzed, for reading its frames. Raises `CaptureError`."""
     with Readable(path) as readable:
-        run = analyze([readable.path], keys=keys, progress=progress, processes=processes)
+        try:
+            run = analyze([readable.path], keys=keys, progress=progress, processes=processes)
+        except CaptureError as error:
+            raise CaptureError(str(error).replace(readable.path, readable.shown)) from None
         yield FrameReader(readable.path, run)
 
 

@@ -52,6 +52,8 @@ KEY_TYPES: Final = {
     4: "trust center link",
     5: "high-security network",
 }
+REQUESTED: Final = {2: "application link", 4: "trust center link"}
+"""What a Request-Key may ask for; its types are others (4.4.10.4)."""
 _NOBODY: Final = frozenset({0, 0xFFFFFFFFFFFFFFFF})
 """EUI-64s that stand for all devices, or for a trust centre that a distributed network does not have."""
 
@@ -91,7 +93,7 @@ def key_commands(group: Group, row: Index, context: Context, *, secured: bool) -
 
     carried = next((name for name in (f"{layer}.key", f"{layer}.hash") if name in slots), None)
     octets = group.octets(carried)[:count] if carried else None
-    device = column(_DEVICE[layer] if layer in _DEVICE else "", 0)
+    device = column(_DEVICE.get(layer, ""), 0)
     columns = zip(
         group.uint("Aps.counter")[:count],
         column("key_type"),
@@ -169,7 +171,8 @@ class _Telling:
     def commands(self, heard: Iterable[_Heard]) -> Iterator[KeyEvent]:
         for one in heard:
             command = one.command
-            key_type = KEY_TYPES.get(command.key_type, f"type {command.key_type}") if command.key_type >= 0 else None
+            types = REQUESTED if command.what == "Request-Key" else KEY_TYPES
+            key_type = types.get(command.key_type, f"type {command.key_type}") if command.key_type >= 0 else None
             named, outcome = self._named(command)
             receiver = self._party(command, command.receiver)
             device = None if command.device in _NOBODY else eui64_text(command.device)

@@ -86,18 +86,19 @@ class PcapngWriter(_Writer):
         options = [(4, application.encode()), (1, comment.encode())]
         self._block(SECTION, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + _options(options))
 
-    def interface(self, link_type: int = WITH_FCS, name: str = "", description: str = "") -> int:
-        """Describe a further interface; returns its index."""
-        options = [(2, name.encode()), (3, description.encode()), (9, b"\x09")]
+    def interface(
+        self, link_type: int = WITH_FCS, name: str = "", description: str = "", fcs_length: int | None = None
+    ) -> int:
+        """Describe a further interface; returns its index. `fcs_length`: as in `captures.batch.Interface`."""
+        fcs = b"" if fcs_length is None else bytes([fcs_length])
+        options = [(2, name.encode()), (3, description.encode()), (9, b"\x09"), (13, fcs)]
         self._block(INTERFACE, struct.pack("<HHI", link_type, 0, LARGEST) + _options(options))
         self._interfaces += 1
         return self._interfaces - 1
 
     def secret(self, secret: Secret) -> None:
         """Put a ZigBee key into the file."""
-        octets = secret.key + struct.pack(f"<{1 + len(secret.devices)}H", secret.pan_id, *secret.devices)
-        kind = ZIGBEE_NWK_KEY if secret.kind == "nwk" else ZIGBEE_APS_KEY
-        self._block(SECRETS, struct.pack("<II", kind, len(octets)) + _padded(octets))
+        self._file.write(secrets_block(secret))
 
     def write(
         self,
@@ -141,8 +142,20 @@ class PcapngWriter(_Writer):
             self._file.write(_packed(head[part].view(np.uint8), buffer, begin[part], size[part], closed=True).data)
 
     def _block(self, kind: int, body: bytes) -> None:
-        length = struct.pack("<I", len(body) + 12)
-        self._file.write(struct.pack("<I", kind) + length + body + length)
+        self._file.write(_block(kind, body))
+
+
+def secrets_block(secret: Secret, order: str = "<") -> bytes:
+    """A ZigBee key as a decryption secrets block; `order`: the section's. The key's own fields are little-endian."""
+    octets = secret.key + struct.pack(f"<{1 + len(secret.devices)}H", secret.pan_id, *secret.devices)
+    kind = ZIGBEE_NWK_KEY if secret.kind == "nwk" else ZIGBEE_APS_KEY
+    return _block(SECRETS, struct.pack(f"{order}II", kind, len(octets)) + _padded(octets), order)
+
+
+def _block(kind: int, body: bytes, order: str = "<") -> bytes:
+    """A pcapng block."""
+    length = struct.pack(f"{order}I", len(body) + 12)
+    return struct.pack(f"{order}I", kind) + length + body + length
 
 
 def tap_headers(

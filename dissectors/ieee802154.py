@@ -239,9 +239,9 @@ class Mac(Layer):
 
     def behind_header(self) -> type[Packet]:
         """What follows the header, or the header information elements."""
-        if _secured(self) and self.security_level != MacSecurityLevel.NONE:
-            return _SECURED[self.security_level]
-        return self.content()
+        if self.frame_version != FrameVersion.IEEE_2015 and self.frame_type in _OPEN:
+            return self.content()
+        return _protected(self) or self.content()
 
     def content(self) -> type[Packet]:
         """What the frame carries."""
@@ -252,6 +252,18 @@ class Mac(Layer):
         if self.frame_type == MacFrameType.BEACON and self.frame_version != FrameVersion.IEEE_2015:
             return MacBeacon
         return Undissected
+
+
+_OPEN: Final = (MacFrameType.BEACON, MacFrameType.COMMAND)
+"""Frames up to 2006 whose payload begins with fields that are never encrypted: a beacon's before its own payload, and a
+command's identifier (2006, 7.5.8.2.1). From 2015 on, all of it is."""
+
+
+def _protected(mac: Any) -> type[Layer] | None:
+    """The layer that holds an encrypted payload and its MIC; `None` if there is no protection."""
+    if mac is None or not _secured(mac) or mac.security_level == MacSecurityLevel.NONE:
+        return None
+    return _SECURED[mac.security_level]
 
 
 def _mac(layer: Any) -> tuple[Any, int]:
@@ -396,7 +408,7 @@ class MacBeacon(Layer):
         return True
 
     def payload_class(self) -> type[Packet]:
-        return BeaconPayload
+        return _protected(_mac(self)[0]) or BeaconPayload
 
 
 class BeaconPayload(Layer):
@@ -487,4 +499,4 @@ class MacCommand(Layer):
     ]
 
     def payload_class(self) -> type[Packet]:
-        return MAC_COMMANDS.get(self.command_identifier, Undissected)
+        return _protected(_mac(self)[0]) or MAC_COMMANDS.get(self.command_identifier, Undissected)

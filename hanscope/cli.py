@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hanscope.analyzers.analysis import AnalysisRun
+    from hanscope.analyzers.frames import FrameReader
     from hanscope.analyzers.keys import KeyRing
+    from hanscope.analyzers.messages import Credentials
     from hanscope.analyzers.results import Analysis, Capture, Image, Message
     from hanscope.report.words import Tone
 
@@ -197,6 +199,12 @@ Captures = Annotated[
         metavar="CAPTURE", help="pcap or pcapng files, plain or gzip; - is standard input.", show_default=False
     ),
 ]
+OneCapture = Annotated[
+    str,
+    typer.Argument(
+        metavar="CAPTURE", help="A pcap or pcapng file, plain or gzip; - is standard input.", show_default=False
+    ),
+]
 KeysFile = Annotated[
     Path | None,
     typer.Option("--keys", metavar="FILE", help='Keys in a TOML file: [[network]] and [[link]] with key = "HEX".'),
@@ -227,6 +235,14 @@ Redact = Annotated[
 ]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress bar.")]
 ShowKeys = Annotated[bool, typer.Option("--show-keys", help="Print the keys themselves, not only their fingerprints.")]
+Certificates = Annotated[
+    list[Path] | None,
+    typer.Option("--certificates", metavar="DIR", help="Certificates, PEM or DER, of organisations and devices."),
+]
+PrivateKeys = Annotated[
+    list[Path] | None,
+    typer.Option("--private-keys", metavar="FILE|DIR", help="Key agreement keys for MACs and decryption: PEM or JSON."),
+]
 Processes = Annotated[
     int | None,
     typer.Option("--processes", metavar="N", min=1, help="Processor cores to use (else all).", show_default=False),
@@ -252,6 +268,7 @@ Examples:
   hanscope analyze house.pcapng
   hanscope analyze monday.pcap tuesday.pcap.gz --keys keys.toml
   hanscope analyze house.pcapng --key network:000102030405060708090a0b0c0d0e0f
+  hanscope analyze house.pcapng --certificates certificates --private-keys keys.json
   hanscope analyze house.pcapng --format json | jq '.transfers[].state'
   tcpdump -w - ... | hanscope analyze -
 
@@ -269,6 +286,8 @@ def analyze(
     *,
     keys: KeysFile = None,
     key: KeyTexts = None,
+    certificates: Certificates = None,
+    private_keys: PrivateKeys = None,
     form: FormatOption = Format.TEXT,
     output: Output = None,
     fail_on: FailOn = Gate.ERROR,
@@ -281,7 +300,14 @@ def analyze(
     from hanscope.report import json  # noqa: PLC0415 - heavy
 
     reporting = _reporting(form, output, redact=redact, show_keys=show_keys, inputs=[*captures, *_paths(keys)])
-    reading = _read(captures, _key_ring(keys, key), no_progress=no_progress, processes=processes, show_keys=show_keys)
+    reading = _read(
+        captures,
+        _key_ring(keys, key),
+        no_progress=no_progress,
+        processes=processes,
+        show_keys=show_keys,
+        credentials=_credentials(certificates, private_keys),
+    )
     analysis = _redacted(reading.analysis, reporting)
     if reading.anything or form is not Format.TEXT:
         _put(
@@ -416,16 +442,8 @@ def gbcs(
         typer.Argument(metavar="FILE|HEX", help="GBCS messages; - is standard input.", show_default=False),
     ],
     *,
-    certificates: Annotated[
-        list[Path] | None,
-        typer.Option("--certificates", metavar="DIR", help="Certificates, PEM or DER, of organisations and devices."),
-    ] = None,
-    private_keys: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--private-keys", metavar="FILE|DIR", help="Key agreement keys for MACs and decryption: PEM or JSON."
-        ),
-    ] = None,
+    certificates: Certificates = None,
+    private_keys: PrivateKeys = None,
     form: FormatOption = Format.TEXT,
     output: Output = None,
     redact: Redact = False,
@@ -439,9 +457,7 @@ def gbcs(
     )
     if "-" in inputs and sys.stdin.isatty():
         raise CommandError("-: standard input is a terminal; pipe messages in", ExitCode.USAGE)
-    credentials, complaints = gbcs_command.credentials(certificates or (), private_keys or ())
-    for complaint in complaints:
-        complain(complaint)
+    credentials = _credentials(certificates, private_keys)
     tally = gbcs_command.Tally()
     messages = tally.watching(gbcs_command.examined(gbcs_command.read(inputs), credentials))
     if redact:
@@ -468,6 +484,103 @@ def _of_messages(messages: "Iterable[Message]") -> "Analysis":
     return Analysis(
         captures=(), layers=(), unopened=(), devices=(), keys=(), transfers=(), images=(), messages=tuple(messages)
     )
+
+
+@app.command(
+    cls=Command,
+    epilog="""\b
+Examples:
+  hanscope frames house.pcapng --keys keys.toml
+  hanscope frames house.pcapng --filter 'layer == "ImageBlockResponse" and ota.file_offset >= 4096'
+  hanscope frames house.pcapng --filter 'has(shut)' --columns number,pan,nwk.source,shut
+  hanscope frames house.pcapng --format jsonl | jq 'select(.transfer == "T1") | .number'
+
+\b
+A filter compares fields (== != < <= > >=, in (...), "Zcl" in layers, has(field)) and joins comparisons with and, or,
+not and parentheses. A comparison with a field that a frame has not is false.
+
+\b
+Columns, and fields of a filter:
+  number time elapsed length fcs channel lqi rssi_dbm pan source destination
+  layer (the innermost) layers info malformed key nwk.key aps.key shut fragments transfer
+  mac.source nwk.frame_counter aps.cluster zcl.command zdp.sequence ota.file_offset tunneling.tunnel_id ...
+  Layer.field, every field of every layer; docs/layers.md lists them
+""",
+)
+def frames(
+    capture: OneCapture,
+    *,
+    expression: Annotated[
+        str | None, typer.Option("--filter", metavar="EXPRESSION", help="Show only frames that fulfil this.")
+    ] = None,
+    columns: Annotated[str | None, typer.Option("--columns", metavar="A,B,C", help="What to show of each.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Show at most N frames.")] = None,
+    keys: KeysFile = None,
+    key: KeyTexts = None,
+    form: FormatOption = Format.TEXT,
+    output: Output = None,
+    no_progress: NoProgress = False,
+    processes: Processes = None,
+) -> None:
+    """List the frames of a capture, one line each."""
+    from hanscope import frames_command  # noqa: PLC0415 - heavy
+    from hanscope.analyzers.filters import FilterError  # noqa: PLC0415 - heavy
+    from hanscope.report import frames as report  # noqa: PLC0415 - heavy
+
+    reporting = _reporting(form, output, redact=False, show_keys=False, inputs=[capture, *_paths(keys)])
+    default = frames_command.FOR_PEOPLE if form is Format.TEXT else frames_command.FOR_SCRIPTS
+    try:
+        wanted = frames_command.wanted(expression, columns, limit, default)
+    except FilterError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from None
+    with _frames_of(capture, _key_ring(keys, key), no_progress=no_progress, processes=processes) as reader:
+        _put(
+            reporting,
+            text=lambda console: report.show_frames(frames_command.chosen(reader, wanted), wanted.columns, console),
+            json=lambda: report.document(frames_command.chosen(reader, wanted), wanted.columns),
+            jsonl=lambda: report.lines(frames_command.chosen(reader, wanted), wanted.columns),
+        )
+        raise typer.Exit(_frames_exit_code(reader.analysis))
+
+
+@app.command(
+    cls=Command,
+    epilog="""\b
+Examples:
+  hanscope frame house.pcapng 1234 --keys keys.toml
+  hanscope frame house.pcapng 1234 --format json | jq '.layers[-1].fields'
+""",
+)
+def frame(
+    capture: OneCapture,
+    number: Annotated[int, typer.Argument(metavar="N", min=1, help="Its number, as Wireshark counts.")],
+    *,
+    keys: KeysFile = None,
+    key: KeyTexts = None,
+    form: FormatOption = Format.TEXT,
+    output: Output = None,
+    show_keys: ShowKeys = False,
+    no_progress: NoProgress = False,
+    processes: Processes = None,
+) -> None:
+    """Show one frame in full: every layer, with its octets."""
+    from hanscope.analyzers.frameview import FrameError, view  # noqa: PLC0415 - heavy
+    from hanscope.report import json  # noqa: PLC0415 - heavy
+    from hanscope.report.frames import show_frame  # noqa: PLC0415 - heavy
+
+    reporting = _reporting(form, output, redact=False, show_keys=show_keys, inputs=[capture, *_paths(keys)])
+    with _frames_of(capture, _key_ring(keys, key), no_progress=no_progress, processes=processes) as reader:
+        try:
+            one = view(reader, number, show_keys=show_keys)
+        except FrameError as error:
+            raise CommandError(f"{capture}: {error}", ExitCode.USAGE) from None
+        _put(
+            reporting,
+            text=lambda console: show_frame(one, console),
+            json=lambda: [json.document(one)],
+            jsonl=lambda: json.lines([one]),
+        )
+        raise typer.Exit(_frames_exit_code(reader.analysis))
 
 
 @app.command(cls=Command)
@@ -559,6 +672,18 @@ def _reporting(form: Format, output: Path | None, *, redact: bool, show_keys: bo
     return Reporting(form=form, output=output, redact=redact)
 
 
+def _credentials(certificates: Sequence[Path] | None, private_keys: Sequence[Path] | None) -> "Credentials | None":
+    """What GBCS messages are verified with; what is wrong with it is told."""
+    if not certificates and not private_keys:
+        return None
+    from hanscope import gbcs_command  # noqa: PLC0415 - heavy
+
+    credentials, complaints = gbcs_command.credentials(certificates or (), private_keys or ())
+    for complaint in complaints:
+        complain(complaint)
+    return credentials
+
+
 def _key_ring(file: Path | None, texts: Sequence[str] | None) -> "KeyRing":
     from hanscope.analyzers.keys import KeyFileError, KeyRing, load_key_file, parse_key  # noqa: PLC0415 - heavy
 
@@ -572,7 +697,13 @@ def _key_ring(file: Path | None, texts: Sequence[str] | None) -> "KeyRing":
 
 
 def _read(
-    paths: Sequence[str], keys: "KeyRing", *, no_progress: bool, processes: int | None, show_keys: bool
+    paths: Sequence[str],
+    keys: "KeyRing",
+    *,
+    no_progress: bool,
+    processes: int | None,
+    show_keys: bool,
+    credentials: "Credentials | None" = None,
 ) -> Reading:
     """Analyzes the captures that can be read; those that cannot stand in the result with their fault."""
     from hanscope.analyzers.analysis import analyze as analyze_captures  # noqa: PLC0415 - heavy
@@ -597,7 +728,14 @@ def _read(
         shown = not no_progress and sys.stderr.isatty()
         try:
             with during(f"reading {', '.join(readable)}"), ProgressBar(sys.stderr) if shown else nullcontext() as bar:
-                run = analyze_captures(readable, keys=keys, progress=bar, processes=processes, show_keys=show_keys)
+                run = analyze_captures(
+                    readable,
+                    keys=keys,
+                    progress=bar,
+                    processes=processes,
+                    show_keys=show_keys,
+                    credentials=credentials,
+                )
         except CaptureError as error:  # of what can only be read once: a pipe
             complain(str(error))
             unreadable += [_lost_capture(path, str(error)) for path in readable]
@@ -605,6 +743,34 @@ def _read(
         empty = Analysis(captures=(), layers=(), unopened=(), devices=(), keys=(), transfers=(), images=())
         return Reading(analysis=_with_captures(empty, unreadable), run=None)
     return Reading(analysis=_with_captures(run.analysis, unreadable), run=run)
+
+
+@contextmanager
+def _frames_of(
+    path: str, keys: "KeyRing", *, no_progress: bool, processes: int | None
+) -> "Generator[FrameReader]":
+    """A capture that was read, for its frames; its faults are told on standard error."""
+    from hanscope.captures.batch import CaptureError  # noqa: PLC0415 - heavy
+    from hanscope.frames_command import opened  # noqa: PLC0415 - heavy
+
+    if path == "-" and sys.stdin.isatty():
+        raise CommandError("-: standard input is a terminal; pipe a capture in", ExitCode.USAGE)
+    shown = not no_progress and sys.stderr.isatty()
+    try:
+        with during(f"reading {path}"), opened(path, keys, progress=shown, processes=processes) as reader:
+            if reader.analysis.interrupted:
+                raise KeyboardInterrupt
+            for fault in (fault for one in reader.analysis.captures for fault in one.faults):
+                complain(f"{path}: {fault.where}: {fault.what}")
+            yield reader
+    except CaptureError as error:
+        raise CommandError(str(error), ExitCode.INPUT) from None
+
+
+def _frames_exit_code(analysis: "Analysis") -> ExitCode:
+    """As for an analysis, without its findings."""
+    code = exit_code(analysis, Gate.ERROR)
+    return ExitCode.OK if code is ExitCode.FINDINGS else code
 
 
 def _unreadable(path: str) -> str | None:

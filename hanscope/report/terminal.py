@@ -28,7 +28,7 @@ from hanscope.analyzers.results import (
     TransferEvent,
     Unopened,
 )
-from hanscope.report import words
+from hanscope.report import conversation, words
 from hanscope.report.words import Tone, count, moment, printable
 
 WIDEST: Final = 100
@@ -189,6 +189,7 @@ def show_analysis(analysis: Analysis, console: Console) -> None:
     _devices(page, analysis.devices)
     _transfers(page, analysis.transfers)
     _images(page, analysis.images)
+    conversation.show(page, analysis)
     _keys(page, analysis.keys)
     _unopened(page, analysis.unopened)
     _captures(page, analysis)

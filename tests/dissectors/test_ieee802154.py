@@ -189,9 +189,21 @@ def test_key_sources(dissect: Dissect) -> None:
     assert (mac.key_source_extended, mac.key_index) == ("11:22:33:44:55:66:77:88", 9)
 
 
-def test_m14_an_encrypted_command_identifier_is_not_read(dissect: Dissect) -> None:
-    layers = dissect(Mac, "6b98013412000002000601000000aabbccddeeff00112233")
+def test_m14_a_command_identifier_is_encrypted_from_2015_on(dissect: Dissect) -> None:
+    layers = dissect(Mac, "6ba8013412000002000601000000aabbccddeeff00112233")
     assert names(layers) == ["Mac", "MacSecuredPayload64"]
+
+
+def test_up_to_2006_a_command_identifier_is_never_encrypted(dissect: Dissect) -> None:
+    """A secured data request of a Thread network: nothing between its identifier and the MIC."""
+    mac, command, secured = dissect(Mac, "6b9891dec0008401840d0600000001 04 a9ed57ce")
+    assert (mac.key_index, command.command_identifier, secured.ciphertext) == (1, 4, b"")
+    assert secured.mic == bytes.fromhex("a9ed57ce")
+
+
+def test_up_to_2006_only_the_payload_of_a_beacon_is_encrypted(dissect: Dissect) -> None:
+    _, beacon, secured = dissect(Mac, "0890 01 3412 0000 0501000000 ffcf 00 00 aabb 11223344")
+    assert (beacon.beacon_order, secured.ciphertext) == (15, b"\xaa\xbb")
 
 
 def test_m15_gts_descriptors_come_before_the_pending_addresses(dissect: Dissect) -> None:
