@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hanscope.analyzers import results
-from hanscope.dissectors.columns.rows import Index, ascending, distinct
+from hanscope.dissectors.columns.rows import Index, distinct
 from hanscope.dissectors.eui64 import eui64_text
 
 PANS: Final = 64
@@ -107,34 +107,36 @@ class AddressBook:
 
     def learn(self, *evidence: Evidence) -> None:
         """Takes in what frames told, in their order."""
-        fresh: dict[int, list[tuple[Evidence, NDArray[np.intp]]]] = {}
+        rows: dict[int, list[tuple[Evidence, NDArray[np.intp]]]] = {}
         for one in evidence:
             for pan, mine in _by_pan(one.pan_id, one.useful()):
-                table = self._table(pan)
-                if table is None:
-                    continue
-                new = mine if one.told not in IMPLIED else mine[table[one.short[mine]] != one.eui64[mine]]
-                if len(new):
-                    fresh.setdefault(pan, []).append((one, new))
-        for pan, parts in fresh.items():
-            self._take(pan, self._tables[pan], parts)
+                rows.setdefault(pan, []).append((one, mine))
+        for pan, parts in rows.items():
+            table = self._table(pan)
+            if table is None:
+                continue
+            in_question = np.zeros(65_536, np.bool_)
+            for one, mine in parts:
+                short = one.short[mine]
+                differs = table[short] != one.eui64[mine]
+                if one.told not in IMPLIED or differs.any():
+                    in_question[short if one.told not in IMPLIED else short[differs]] = True
+            if in_question.any():
+                few = [(one, mine[in_question[one.short[mine]]]) for one, mine in parts]
+                self._take(pan, table, few)
 
     def _take(self, pan: int, table: NDArray[np.uint64], parts: Sequence[tuple[Evidence, NDArray[np.intp]]]) -> None:
-        number = np.concatenate([one.number[rows] for one, rows in parts])
-        order = ascending(number)
-        number = number[order]
-        short, time_ns = (
-            np.concatenate([getattr(one, name)[rows] for one, rows in parts])[order] for name in ("short", "time_ns")
+        """Takes in all rows about some short addresses."""
+        number, short, time_ns = (
+            np.concatenate([getattr(one, name)[rows] for one, rows in parts]) for name in ("number", "short", "time_ns")
         )
-        eui64 = np.concatenate([one.eui64[rows] for one, rows in parts])[order]
-        told = np.concatenate([np.full(len(rows), one.told) for one, rows in parts])[order]
-        explicit = ~np.isin(told, list(IMPLIED))
-        left = np.arange(len(order))
-        # Each turn takes in one sighting and leaves the rows that tell something else.
-        for _ in range(SIGHTINGS):
-            if not len(left):
-                break
-            row = int(left[0])
+        eui64 = np.concatenate([one.eui64[rows] for one, rows in parts])
+        told = np.concatenate([np.full(len(rows), one.told) for one, rows in parts])
+        order = np.lexsort((told, number, short))
+        begins = np.append(True, short[order][1:] != short[order][:-1])
+        before = np.where(begins, table[short[order]], np.roll(eui64[order], 1))
+        news = order[(eui64[order] != before) | ~np.isin(told[order], list(IMPLIED))]
+        for row in news[np.lexsort((told[news], number[news]))][:SIGHTINGS].tolist():
             sighting = Sighting(
                 pan, int(short[row]), int(eui64[row]), int(number[row]), int(time_ns[row]), Told(int(told[row]))
             )
@@ -142,8 +144,6 @@ class AddressBook:
             if self._told < NEWS:
                 self._told += 1
                 self._news.append(sighting)
-            left = left[1:]
-            left = left[explicit[left] | (table[short[left]] != eui64[left])]
 
     def _enter(self, table: NDArray[np.uint64], sighting: Sighting) -> None:
         self._changes += int(table[sighting.short]) != sighting.eui64

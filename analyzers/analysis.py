@@ -28,7 +28,7 @@ from hanscope.analyzers.dissect import Dissected, Dissector, Part, Shut, Tally
 from hanscope.analyzers.images import examine
 from hanscope.analyzers.imagestore import ImageStore
 from hanscope.analyzers.keyevents import KeyStory
-from hanscope.analyzers.keys import KeyRing, KnownKey, Use, Uses, ledger
+from hanscope.analyzers.keys import WELL_KNOWN, KeyRing, KnownKey, Use, Uses, ledger
 from hanscope.analyzers.network import Heard, Transmitters
 from hanscope.analyzers.reassembly import Reassembler
 from hanscope.analyzers.results import (
@@ -364,10 +364,31 @@ def _work(job: _Job) -> Dissected:
     return dissector.dissect(frames(job.records.attached(), job.decisions))
 
 
+ANY_PAN: Final = 0xFFFF
+"""In a capture's secrets; it is no network's PAN id."""
+
+
+def secrets_of_uses(uses: Uses) -> list[Secret]:
+    """The secrets of a capture that make its encrypted frames readable: for each key, where it opened frames.
+
+    Keys that everybody has are left out: what they opened at most is a join, whose keys are here themselves.
+    """
+    secrets: list[Secret] = []
+    for key, use in uses.items():
+        if key.kind == "network":
+            pan_ids = sorted({pan_id if pan_id >= 0 else ANY_PAN for pan_id, _ in use.sequences}) or [ANY_PAN]
+            secrets += [Secret("nwk", key.octets, pan_id) for pan_id in pan_ids]
+    for key, use in uses.items():
+        if key.kind == "link" and key.octets not in WELL_KNOWN:
+            secrets += [Secret("aps", key.octets, pan_id, (low, high)) for pan_id, low, high in sorted(use.pairs)]
+    return list(dict.fromkeys(secrets))
+
+
 def keys_of_secrets(secrets: Iterable[Secret]) -> Iterator[KnownKey]:
     for secret in secrets:
         if secret.kind == "nwk":
-            yield KnownKey("network", secret.key, "pcapng secrets", pan_id=secret.pan_id)
+            pan_id = secret.pan_id if secret.pan_id != ANY_PAN else None
+            yield KnownKey("network", secret.key, "pcapng secrets", pan_id=pan_id)
         else:
             yield KnownKey("link", secret.key, "pcapng secrets")
 

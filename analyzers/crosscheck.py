@@ -8,7 +8,6 @@ Of a frame that fails its FCS nothing is compared but that verdict.
 """
 
 import asyncio
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -19,12 +18,22 @@ from numpy.typing import NDArray
 
 from hanscope.analyzers import layoutcache
 from hanscope.analyzers.analysis import Progress, keys_of_secrets
-from hanscope.analyzers.crosscheck_fields import COLUMNS, EVIDENCE, FAULTS, FCS_OK, FIELDS, TRANSFERS, Case, Field, Value
+from hanscope.analyzers.crosscheck_fields import (
+    COLUMNS,
+    EVIDENCE,
+    FAULTS,
+    FCS_OK,
+    FIELDS,
+    TRANSFERS,
+    Case,
+    Field,
+    Value,
+)
 from hanscope.analyzers.dissect import Dissector
 from hanscope.analyzers.keys import WELL_KNOWN, KeyRing, KnownKey
 from hanscope.analyzers.reassembly import Reassembler
-from hanscope.analyzers.results import Result
-from hanscope.captures.batch import CaptureError, Fcs, FrameBatch
+from hanscope.analyzers.results import Fault, Result
+from hanscope.captures.batch import Fcs, FrameBatch
 from hanscope.captures.files import open_capture
 from hanscope.captures.linklayer import NO_FCS, NONASK_PHY, TAP, WITH_FCS, Decisions, decide, frames, link_type_name
 from hanscope.dissectors.columns.engine import Engine
@@ -91,6 +100,8 @@ class Crosscheck(Result, frozen=True, kw_only=True):
     """Records that are no 802.15.4 frames, for us."""
     fields_compared: int
     """Fields that at least one side has."""
+    faults: tuple[Fault, ...]
+    """What could not be read of the capture."""
     unexplained: int
     """Differences, and frames that only one side dissects, without a known reason."""
     explanations: tuple[Explanation, ...]
@@ -115,11 +126,10 @@ class _Ours:
 
     def __init__(self) -> None:
         self.columns: dict[int, _Columns] = {}
-        self.malformed: dict[int, set[str]] = {}
         self._blocks: dict[Any, list[Any]] = {}
 
     def begin(self, batch: FrameBatch) -> None:  # noqa: ARG002 -- an observer's signature
-        self.columns, self.malformed = {}, {}
+        self.columns = {}
 
     def opened(self, key: KnownKey, number: Index, *, nwk: bool) -> None: ...
 
@@ -133,9 +143,6 @@ class _Ours:
                     continue  # seen when it was sealed
                 for frame, value in zip(numbers, values, strict=True):
                     self.columns.setdefault(frame, {}).setdefault(name, []).append(value)
-            if group.layout.malformed is not None:
-                for frame in numbers:
-                    self.malformed.setdefault(frame, set()).add(group.layout.malformed)
 
     def carried(self) -> None:
         """Adds the envelopes of the GBCS messages that tunnels carried."""
@@ -204,7 +211,6 @@ class _Batch(NamedTuple):
     fcs: dict[int, int]
     """`Fcs` of each 802.15.4 frame."""
     columns: dict[int, _Columns]
-    malformed: dict[int, set[str]]
 
 
 class _Reading:
@@ -216,6 +222,7 @@ class _Reading:
         self._dissector = Dissector(self._engine, ring)
         self.decisions: Decisions = {}
         self.records = 0
+        self.faults: list[Fault] = []
 
     @property
     def ring(self) -> KeyRing:
@@ -238,7 +245,7 @@ class _Reading:
                 ours.sifted("OpenedAps", sifted, messages.context.number)
             ours.carried()
             fcs = dict(zip(batch.number.tolist(), batch.fcs.tolist(), strict=True))
-            yield _Batch(first, records, fcs, ours.columns, ours.malformed)
+            yield _Batch(first, records, fcs, ours.columns)
 
     def _pass(
         self, dissector: Dissector, progress: Callable[[Progress], None] | None
@@ -253,6 +260,7 @@ class _Reading:
                 yield records.first_number, len(records), batch, dissector.dissect(batch)
                 if progress is not None:
                     progress(Progress(self.path, capture.octets_read, capture.octets_total, self.records, False))
+            self.faults = [Fault(where=fault.where, what=fault.what) for fault in capture.faults]
 
 
 # tshark's side
@@ -348,7 +356,7 @@ def tshark_version() -> str:
 
 
 def _options(path: str, decisions: Decisions, ring: KeyRing) -> list[str]:
-    """tshark's words for what we know of the capture. Raises `NoOracleError` where it cannot be told."""
+    """What tshark has to be told of the capture, in its words. Raises `NoOracleError` where it cannot be told."""
     octets = sorted({key.octets for key in ring.keys} | set(WELL_KNOWN))
     options = [word for key in octets for word in ("-o", f'uat:zigbee_pc_keys:"{key.hex()}","Normal",""')]
     for decision in decisions.values():
@@ -421,10 +429,13 @@ def crosscheck(path: str, *, keys: KeyRing, progress: Callable[[Progress], None]
             for number in range(batch.first, batch.first + batch.records):
                 packet = next(packets, None)
                 if packet is None:
-                    raise CaptureError(f"{path}: tshark stops before frame {number} of {total}; is the file sound?")
+                    break
                 _compare(tally, number, batch, packet)
                 if progress is not None and number % TOLD == 0:
                     progress(Progress(path, number, total, number, True))
+    faults = reading.faults
+    if tally.frames < total:
+        faults.append(Fault(where=f"frame {tally.frames + 1}", what=f"tshark stops before it; there are {total}"))
     return Crosscheck(
         path=path,
         tshark=version,
@@ -433,6 +444,7 @@ def crosscheck(path: str, *, keys: KeyRing, progress: Callable[[Progress], None]
         bad_fcs=tally.bad_fcs,
         other_frames=tally.other,
         fields_compared=tally.fields,
+        faults=tuple(faults),
         unexplained=tally.unexplained,
         explanations=tuple(
             Explanation(fault=fault.id, reason=fault.reason, differences=tally.explained[fault.id])
@@ -452,38 +464,33 @@ def _compare(tally: _Tally, number: int, batch: _Batch, packet: _Packet) -> None
         tally.other += 1
         return
     seen = packet.fields.get("wpan", {}).get(FCS_OK)
-    theirs_ok = _verdict(seen)
+    theirs_ok = seen is not None and seen[0].show in ("1", "True")
     if fcs == Fcs.INVALID and not theirs_ok:
         tally.bad_fcs += 1
         return
     tally.compared += 1
     ours = batch.columns.get(number, {})
-    malformed = frozenset(batch.malformed.get(number, ()))
     if fcs != Fcs.NOT_CAPTURED and seen is not None and bool(fcs) != theirs_ok:
-        case = Case(ours, malformed, packet.shown, "wpan", FCS_OK, [fcs], [int(theirs_ok)])
+        case = Case(ours, packet.shown, "wpan", FCS_OK, [fcs], [int(theirs_ok)])
         _differ(tally, number, _FCS_FIELD, case)
         return
     for protocol, fields in FIELDS.items():
-        _compare_protocol(tally, number, protocol, fields, Case(ours, malformed, packet.shown, protocol, None, (), ()), packet)
+        _compare_protocol(tally, number, protocol, fields, Case(ours, packet.shown, protocol, None, (), ()), packet)
 
 
 _FCS_FIELD: Final = Field((FCS_OK,), ("FrameBatch.fcs",))
 
 
-def _verdict(seen: Sequence[Any] | None) -> bool:
-    return seen is None or seen[0].show in ("1", "True")
-
-
 def _compare_protocol(
     tally: _Tally, number: int, protocol: str, fields: Sequence[Field], case: Case, packet: _Packet
 ) -> None:
-    theirs = packet.fields.get(protocol)
+    theirs = packet.fields.get(protocol, {})
     mine = any(column in case.ours for field in fields for column in field.columns)
-    if not mine and theirs is None:
-        return
-    if not mine or theirs is None:
+    if not mine and not any(_names(field, theirs) for field in fields):
+        return  # not there, or, of what is cut short, nothing that either side could read
+    if not mine or not theirs:
         tally.fields += 1
-        fault = tally.judge(case)
+        fault = tally.judge(case._replace(left=[1] if mine else [], right=[] if mine else [1]))
         if tally.has_room("one-sided", fault):
             only: Literal["hanscope", "tshark"] = "hanscope" if mine else "tshark"
             tally.one_sided.append(OneSided(frame=number, protocol=protocol, only=only, fault=fault))
@@ -506,7 +513,7 @@ def _divided(field: Field, value: Value) -> list[Value]:
 
 
 def _names(field: Field, theirs: dict[str, list[Any]]) -> list[str]:
-    """tshark's names of a field that are there."""
+    """The names of a field that tshark shows."""
     return [
         name
         for wanted in field.names

@@ -18,8 +18,6 @@ class Case(NamedTuple):
     """What a fault is judged by: one frame as both sides have it."""
 
     ours: Columns
-    malformed: frozenset[str]
-    """Layers of ours that ended too early."""
     shown: frozenset[str]
     """Names of all fields and protocols that tshark shows."""
     protocol: str
@@ -27,7 +25,7 @@ class Case(NamedTuple):
     field: str | None
     """tshark's field; `None`: only one side has the protocol at all."""
     left: Sequence[Value]
-    """Our values."""
+    """Our values. Where only one side has the protocol, a 1 stands for all of it."""
     right: Sequence[Value]
     """tshark's."""
 
@@ -93,7 +91,20 @@ def _short_first(record: bytes) -> Value:
     return int.from_bytes(record[:2], "little")
 
 
-def _capability(prefix: str, device: str, power: str, idle: str, security: str, allocate: str, layer: str) -> list[Field]:
+def _truth(value: int) -> list[Value]:
+    """For whole octets of which tshark shows only whether they are zero."""
+    return [int(value != 0)]
+
+
+def _or_listed(convert: Callable[[bytes], Value]) -> Callable[[Value], list[Value]]:
+    """For what is a number in one command and part of records of three octets in another."""
+    threes = _from_threes(convert)
+    return lambda value: threes(value) if isinstance(value, bytes) else [value]
+
+
+def _capability(
+    prefix: str, device: str, power: str, idle: str, security: str, allocate: str, layer: str
+) -> list[Field]:
     names = {
         "alt_coord": "alternate_coordinator",
         device: "full_function_device",
@@ -117,6 +128,11 @@ def _security(layer: str) -> list[Field]:
 
 def _in(field: str, *layers: str) -> tuple[str, ...]:
     return tuple(f"{layer}.{field}" for layer in layers)
+
+
+def _aps(name: str, column: str) -> Field:
+    """A field of APS frames, inter-PAN ones included."""
+    return _field(f"zbee_aps.{name}", *_in(column, "Aps", "InterPanAps"))
 
 
 _MIC: Final = tuple(f"MacSecuredPayload{bits}.mic" for bits in (32, 64, 128))
@@ -157,12 +173,14 @@ _WPAN: Final = (
     _listed("wpan.pending16", "MacBeacon.pending_short", _shorts),
     _listed("wpan.pending64", "MacBeacon.pending_extended", _eui64s),
     _field("wpan.cmd", "MacCommand.command_identifier"),
-    *_capability("wpan.cinfo", "device_type", "power_src", "idle_rx", "sec_capable", "alloc_addr", "AssociationRequest"),
+    *_capability(
+        "wpan.cinfo", "device_type", "power_src", "idle_rx", "sec_capable", "alloc_addr", "AssociationRequest"
+    ),
     _field("wpan.asoc.addr", "AssociationResponse.assigned_short"),
     _field("wpan.assoc.status", "AssociationResponse.status"),
     _field("wpan.disassoc.reason", "DisassociationNotification.reason"),
     _field("wpan.realign.pan", "CoordinatorRealignment.new_pan_id"),
-    _field("wpan.realign.addr", "CoordinatorRealignment.coordinator_short"),
+    _field("wpan.realign.addr", "CoordinatorRealignment.coordinator_short", "CoordinatorRealignment.assigned_short"),
     _field("wpan.realign.channel", "CoordinatorRealignment.channel"),
     _field("wpan.realign.channel_page", "CoordinatorRealignment.channel_page"),
 )
@@ -203,9 +221,9 @@ _NWK: Final = (
     _listed("zbee_nwk.relay", "Nwk.relays", _shorts),
     *_security("NwkSecurity"),
     _field("zbee_nwk.cmd.id", "NwkCommand.command_identifier"),
-    _field("zbee_nwk.cmd.addr", "NetworkStatus.network_address", "RejoinResponse.network_address"),
+    _field("zbee_nwk.cmd.addr", "RejoinResponse.network_address"),
     _field("zbee_nwk.cmd.route.id", *_in("route_request_identifier", "RouteRequest", "RouteReply")),
-    _field("zbee_nwk.cmd.route.dest", "RouteRequest.destination"),
+    _field("zbee_nwk.cmd.route.dest", "RouteRequest.destination", "NetworkStatus.network_address"),
     _field("zbee_nwk.cmd.route.orig", "RouteReply.originator"),
     _field("zbee_nwk.cmd.route.resp", "RouteReply.responder"),
     _field("zbee_nwk.cmd.route.dest_ext", "RouteRequest.destination_eui64"),
@@ -257,16 +275,16 @@ _NWK: Final = (
 
 _SKKE: Final = ("Skke1", "Skke2", "Skke3", "Skke4")
 _APS: Final = (
-    _field("zbee_aps.type", "Aps.frame_type"),
-    _field("zbee_aps.delivery", "Aps.delivery_mode"),
-    _field("zbee_aps.ack_format", "Aps.ack_format"),
-    _field("zbee_aps.security", "Aps.security"),
-    _field("zbee_aps.ack_req", "Aps.ack_request"),
-    _field("zbee_aps.ext_header", "Aps.extended_header"),
+    _aps("type", "frame_type"),
+    _aps("delivery", "delivery_mode"),
+    _aps("ack_format", "ack_format"),
+    _aps("security", "security"),
+    _aps("ack_req", "ack_request"),
+    _aps("ext_header", "extended_header"),
     _field("zbee_aps.dst", "Aps.destination_endpoint"),
-    _field("zbee_aps.group", "Aps.group_address"),
-    Field(("zbee_aps.cluster", "zbee_aps.zdp_cluster"), ("Aps.cluster",)),
-    _field("zbee_aps.profile", "Aps.profile"),
+    _aps("group", "group_address"),
+    Field(("zbee_aps.cluster", "zbee_aps.zdp_cluster"), _in("cluster", "Aps", "InterPanAps")),
+    _aps("profile", "profile"),
     _field("zbee_aps.src", "Aps.source_endpoint"),
     _field("zbee_aps.counter", "Aps.counter"),
     _field("zbee_aps.fragmentation", "Aps.fragmentation"),
@@ -313,6 +331,17 @@ _OCTETS_LEFT: Final = (
     "ReadyDataClientToServer",
     "ReadyDataServerToClient",
 )
+_PROTOCOLS: Final = "SupportedTunnelProtocolsResponse.protocols"
+_ZCL_COMMANDS: Final = (
+    "zbee_zcl.cmd.id",
+    "zbee_zcl.cs.cmd.id",
+    "*.cmd.srv_rx.id",
+    "*.cmd.srv_tx.id",
+    "zbee_zcl_general.groups.cmd_srv_rx.id",
+    "zbee_zcl_general.touchlink.rx_cmd_id",
+    "zbee_zcl_general.touchlink.tx_cmd_id",
+)
+"""The command's identifier: each cluster has a field of its own."""
 _ZCL: Final = (
     _field("zbee_zcl.type", "Zcl.frame_type"),
     _field("zbee_zcl.ms", "Zcl.manufacturer_specific"),
@@ -320,18 +349,14 @@ _ZCL: Final = (
     _field("zbee_zcl.ddr", "Zcl.disable_default_response"),
     _field("zbee_zcl.cmd.mc", "Zcl.manufacturer_code"),
     _field("zbee_zcl.cmd.tsn", "Zcl.transaction_sequence_number"),
-    Field(
-        ("zbee_zcl.cmd.id", "zbee_zcl.cs.cmd.id", "*.cmd.srv_rx.id", "*.cmd.srv_tx.id"), ("Zcl.command_identifier",)
-    ),
+    Field(_ZCL_COMMANDS, ("Zcl.command_identifier",)),
     _field("zbee_zcl.cmd.id.rsp", "DefaultResponse.command_identifier"),
     _field(f"{_OTA}.payload.type", "ImageNotify.payload_type"),
     _field(f"{_OTA}.query_jitter", "ImageNotify.query_jitter"),
     _field(f"{_OTA}.manufacturer_code", *_in("manufacturer_code", *_OTA_IDENTIFIED)),
     _field(f"{_OTA}.image.type", *_in("image_type", *_OTA_IDENTIFIED)),
     _field(f"{_OTA}.file.version", *_in("file_version", *_OTA_IDENTIFIED)),
-    _field(
-        f"{_OTA}.query_next_image_req.field_ctrl.hw_ver_present", "QueryNextImageRequest.hardware_version_present"
-    ),
+    _field(f"{_OTA}.query_next_image_req.field_ctrl.hw_ver_present", "QueryNextImageRequest.hardware_version_present"),
     _field(
         f"{_OTA}.image_block_req.field_ctrl.request_node_addr_present", "ImageBlockRequest.request_node_address_present"
     ),
@@ -349,9 +374,7 @@ _ZCL: Final = (
     _field(f"{_OTA}.file.offset", *_in("file_offset", "ImageBlockRequest", "ImagePageRequest", "ImageBlockResponse")),
     _field(f"{_OTA}.max_data_size", *_in("maximum_data_size", "ImageBlockRequest", "ImagePageRequest")),
     _field(f"{_OTA}.min_block_period", *_in("minimum_block_period", "ImageBlockRequest", "ImageBlockResponse")),
-    _field(
-        f"{_OTA}.ieee_addr", *_in("request_node_address", "ImageBlockRequest", "ImagePageRequest", _SPECIFIC[0])
-    ),
+    _field(f"{_OTA}.ieee_addr", *_in("request_node_address", "ImageBlockRequest", "ImagePageRequest", _SPECIFIC[0])),
     _field(f"{_OTA}.page.size", "ImagePageRequest.page_size"),
     _field(f"{_OTA}.rsp_spacing", "ImagePageRequest.response_spacing"),
     _field(f"{_OTA}.current_time", *_in("current_time", "ImageBlockResponse", "UpgradeEndResponse")),
@@ -360,11 +383,16 @@ _ZCL: Final = (
     _field(f"{_OTA}.zb_stack.ver", "QueryDeviceSpecificFileRequest.zigbee_stack_version"),
     _field(f"{_OTA}.data_size", "ImageBlockResponse.data_size"),
     _octets(f"{_OTA}.image.data", "ImageBlockResponse.image_data"),
-    _field(f"{_TUNNEL}.protocol_id", "RequestTunnel.protocol_id"),
-    _field(f"{_TUNNEL}.manufacturer_code", "RequestTunnel.manufacturer_code"),
-    _field(f"{_TUNNEL}.flow_control_supported", "RequestTunnel.flow_control_support"),
+    Field(
+        (f"{_TUNNEL}.protocol_id",),
+        ("RequestTunnel.protocol_id", _PROTOCOLS),
+        _or_listed(lambda record: record[2]),
+    ),
+    Field((f"{_TUNNEL}.manufacturer_code",), ("RequestTunnel.manufacturer_code", _PROTOCOLS), _or_listed(_short_first)),
+    Field((f"{_TUNNEL}.flow_control_supported",), ("RequestTunnel.flow_control_support",), _truth),
     _field(
-        f"{_TUNNEL}.max_in_transfer_size", *_in("maximum_incoming_transfer_size", "RequestTunnel", "RequestTunnelResponse")
+        f"{_TUNNEL}.max_in_transfer_size",
+        *_in("maximum_incoming_transfer_size", "RequestTunnel", "RequestTunnelResponse"),
     ),
     _field(
         f"{_TUNNEL}.tunnel_id",
@@ -382,9 +410,12 @@ _ZCL: Final = (
     _field(f"{_TUNNEL}.transfer_data_status", *_in("transfer_data_status", *_DATA_ERROR)),
     _field(f"{_TUNNEL}.octets_left", *_in("octets_left", *_OCTETS_LEFT)),
     _field(f"{_TUNNEL}.protocol_offset", "GetSupportedTunnelProtocols.protocol_offset"),
-    _field(f"{_TUNNEL}.protocol_list_complete", "SupportedTunnelProtocolsResponse.protocol_list_complete"),
+    Field((f"{_TUNNEL}.protocol_list_complete",), ("SupportedTunnelProtocolsResponse.protocol_list_complete",), _truth),
     _field(f"{_TUNNEL}.protocol_count", "SupportedTunnelProtocolsResponse.protocol_count"),
 )
+
+
+_GROUPING: Final = "gbcs_message.grouping_header"
 
 
 def _identities(header: str, layer: str) -> list[Field]:
@@ -401,17 +432,15 @@ _GBCS: Final = (
     _field("gbcs_message.mac_header.general_ciphering", "MacHeader.tag"),
     _field("gbcs_message.mac_header.security_control_byte", "MacHeader.security_control"),
     _field("gbcs_message.mac_header.invocation_counter", "MacHeader.invocation_counter"),
-    _field("gbcs_message.grouping_header.general_signing", "GroupingHeader.tag"),
+    _field(f"{_GROUPING}.general_signing", "GroupingHeader.tag"),
     *_identities("grouping_header", "GroupingHeader"),
+    _field(f"{_GROUPING}.supplementary_remote_party_id", "GroupingHeader.supplementary_remote_party"),
     _field(
-        "gbcs_message.grouping_header.supplementary_remote_party_id", "GroupingHeader.supplementary_remote_party"
-    ),
-    _field(
-        "gbcs_message.grouping_header.supplementary_remote_party_counter",
+        f"{_GROUPING}.supplementary_remote_party_counter",
         "GroupingHeader.supplementary_remote_party_counter",
     ),
     _field(
-        "gbcs_message.grouping_header.supplementary_remote_party_originator_counter",
+        f"{_GROUPING}.supplementary_remote_party_originator_counter",
         "GroupingHeader.supplementary_originator_counter",
     ),
     _octets("gbcs_message.krp", "GroupingHeader.signature"),
@@ -444,8 +473,145 @@ COLUMNS: Final = frozenset(
 )
 """All columns of ours that are needed."""
 FCS_OK: Final = "wpan.fcs_ok"
-EVIDENCE: Final = ("_ws.malformed", "_ws.expert", "data", "lwm", "6lowpan", "mle", "thread", "zbee_nwk_gp", "gbcs_tunnel")
+EVIDENCE: Final = (
+    "_ws.malformed",
+    "_ws.expert",
+    "data",
+    "lwm",
+    "6lowpan",
+    "mle",
+    "thread",
+    "zbee_nwk_gp",
+    "gbcs_tunnel",
+)
 """Protocols of tshark's of which it matters that they are there."""
 
-FAULTS: Final[Sequence[Fault]] = ()
+_UNSUPPRESSIBLE: Final = (0, 1)
+"""Frame versions in which the bit for the suppression of the sequence number means nothing."""
+_READ_VERSIONS: Final = (0, 1, 2)
+_READ_TYPES: Final = (0, 1, 2, 3)
+_RESERVED_MODE: Final = 1
+_PRO: Final = 2
+_NONE: Final = 0
+
+
+def _has(case: Case, column: str, *values: Value) -> bool:
+    """Whether one of our values of the column is one of these."""
+    return any(value in values for value in case.ours.get(column, ()))
+
+
+def _is_suppressed_too_early(case: Case) -> bool:
+    return _has(case, "Mac.sequence_number_suppression", 1) and _has(case, "Mac.frame_version", *_UNSUPPRESSIBLE)
+
+
+def _is_of_no_format(case: Case) -> bool:
+    return case.protocol == "wpan" and not (
+        _has(case, "Mac.frame_version", *_READ_VERSIONS)
+        and _has(case, "Mac.frame_type", *_READ_TYPES)
+        and not _has(case, "Mac.destination_addressing_mode", _RESERVED_MODE)
+        and not _has(case, "Mac.source_addressing_mode", _RESERVED_MODE)
+    )
+
+
+def _compresses_nothing(case: Case) -> bool:
+    return _has(case, "Mac.pan_id_compression", 1) and (
+        _has(case, "Mac.destination_addressing_mode", _NONE) or _has(case, "Mac.source_addressing_mode", _NONE)
+    )
+
+
+def _is_of_another_network(case: Case) -> bool:
+    if case.protocol == "zbee_nwk":
+        return not case.right and "Nwk.protocol_version" in case.ours and not _has(case, "Nwk.protocol_version", _PRO)
+    return case.protocol == "zbee_beacon" and not case.right and not _has(case, "BeaconPayload.protocol_id", _NONE)
+
+
+def _needs_an_address(case: Case) -> bool:
+    return (
+        not case.right
+        and (case.field is None or case.field.startswith(("zbee_nwk.cmd.", "zbee_aps.cmd.")))
+        and (_has(case, "ApsSecurity.extended_nonce", 0) or _has(case, "NwkSecurity.extended_nonce", 0))
+    )
+
+
+FAULTS: Final[Sequence[Fault]] = (
+    Fault(
+        "ack-format",
+        "tshark shows the acknowledgement format bit of acknowledgements only.",
+        lambda case: case.field == "zbee_aps.ack_format" and not any(case.left[len(case.right) :]),
+    ),
+    Fault(
+        "suppression-bit",
+        "tshark leaves out the sequence number when bit 8 of the frame control is set, in frame versions 0 and 1 too,"
+        " where the bit is reserved (802.15.4-2006, 7.2.1.1); everything behind it slides by one octet.",
+        _is_suppressed_too_early,
+    ),
+    Fault(
+        "reserved-format",
+        "tshark reads a sequence number, or more, in frames of a type, version or addressing mode whose format no"
+        " standard defines; hanscope reads only their frame control.",
+        _is_of_no_format,
+    ),
+    Fault(
+        "compressed-alone",
+        "tshark gives up on frames that compress a PAN identifier and have one address only; hanscope reads the address"
+        " by the rule of 802.15.4-2006, 7.2.1.1.5: where there is no source PAN identifier, none is skipped.",
+        _compresses_nothing,
+    ),
+    Fault(
+        "not-zigbee",
+        "tshark hands frames of other networks (Thread, 6LoWPAN) to their own dissectors; hanscope reads the octets"
+        " that say that they are not ZigBee's.",
+        _is_of_another_network,
+    ),
+    Fault(
+        "extended-beacon",
+        "tshark does not hand beacons with an extended source address to ZigBee.",
+        lambda case: case.protocol == "zbee_beacon" and not case.right and "Mac.source_extended" in case.ours,
+    ),
+    Fault(
+        "attribute-field",
+        "tshark shows the values of attributes under the names of the cluster's command fields; attributes are not"
+        " compared.",
+        lambda case: (
+            case.protocol == "zbee_zcl"
+            and str(case.field).startswith(("zbee_zcl_general.ota.", "zbee_zcl_se.tun."))
+            and not case.left
+            and _has(case, "Zcl.frame_type", _NONE)
+        ),
+    ),
+    Fault(
+        "block-period",
+        "tshark does not know the minimum block period that an Image Block Response with WAIT_FOR_DATA ends with since"
+        " revision 19 of the ZigBee OTA cluster.",
+        lambda case: (
+            case.field == "zbee_zcl_general.ota.min_block_period"
+            and "ImageBlockResponse.minimum_block_period" in case.ours
+            and not case.right
+        ),
+    ),
+    Fault(
+        "data-size",
+        "tshark reads as many octets of an Image Block Response as its data size says, and none if there are fewer;"
+        " hanscope gives those that are there, and its transfers tell that they are too few.",
+        lambda case: (
+            case.field == "zbee_zcl_general.ota.image.data" and not case.right and "_ws.malformed" in case.shown
+        ),
+    ),
+    Fault(
+        "late-address",
+        "tshark opens a frame whose nonce needs the sender's EUI-64 only if an earlier frame told it; hanscope uses"
+        " what the whole capture tells.",
+        _needs_an_address,
+    ),
+    Fault(
+        "certificate",
+        "tshark takes the first eight octets of a Key Agreement certificate in Other Information for a Supplementary"
+        " Originator Counter, and the rest for the certificate.",
+        lambda case: (
+            case.field == f"{_GROUPING}.supplementary_remote_party_originator_counter"
+            and not case.left
+            and f"{_GROUPING}.supplementary_remote_party_ka_certificate" in case.shown
+        ),
+    ),
+)
 """The first that applies explains a difference."""

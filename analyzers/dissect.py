@@ -515,7 +515,6 @@ class Dissector:
                 fragments.append(part)
             elif layout.has("ApsCommand"):
                 commands.append(part)
-                self._commanded(result, context, part)
             elif layout.has("Zdp"):
                 self._discovered(context, part)
             elif layout.has("Zcl") and any(layer in OTA_COMMANDS for layer in layout.layers):
@@ -530,21 +529,22 @@ class Dissector:
                     group = part.group
                     some = Group(layout, group.index[mine], group.at[mine], group.length[mine], group.buffer)
                     ota.append(Part(some, part.rows[mine], part.secured))
-        if commands:
-            heard = sorted((one for part in commands for one in _transported(part, context)), key=_by_number)
-            result.learned += tuple(key for _, key in heard)
+        self._commanded(result, context, commands)
         result.ota = ota_table(ota, context)
         result.tunnels = tunnel_table(tunnels, context) if tunnels else None
         result.fragments = _fragments(fragments, context) if fragments else None
 
-    def _commanded(self, result: Dissected, context: Context, part: Part) -> None:
+    def _commanded(self, result: Dissected, context: Context, parts: Sequence[Part]) -> None:
         """What APS commands tell: keys, what became of them, addresses."""
-        result.key_commands += tuple(key_commands(part.group, part.rows, context, secured=part.secured))
-        if "UpdateDevice.device_short" in part.group.layout.slots:
-            short = part.group.uint("UpdateDevice.device_short").astype(np.int64)
-            left = part.group.uint("UpdateDevice.status") == UPDATE_DEVICE_LEFT
-            eui64 = part.group.uint("UpdateDevice.device_eui64").astype(np.uint64)
-            self._told(Told.UPDATE_DEVICE, context, part.rows, np.where(left, -1, short), eui64)
+        heard = sorted((one for part in parts for one in _transported(part, context)), key=_by_number)
+        result.learned += tuple(key for _, key in heard)
+        for part in parts:
+            result.key_commands += tuple(key_commands(part.group, part.rows, context, secured=part.secured))
+            if part.group.layout.has("UpdateDevice") and not part.group.layout.malformed:
+                short = part.group.uint("UpdateDevice.device_short").astype(np.int64)
+                left = part.group.uint("UpdateDevice.status") == UPDATE_DEVICE_LEFT
+                eui64 = part.group.uint("UpdateDevice.device_eui64").astype(np.uint64)
+                self._told(Told.UPDATE_DEVICE, context, part.rows, np.where(left, -1, short), eui64)
 
     def _discovered(self, context: Context, part: Part) -> None:
         """The addresses that ZDP commands tell."""
@@ -699,8 +699,7 @@ def _transported(part: Part, context: Context) -> Iterator[tuple[int, KnownKey]]
         frame, octets = int(number[at]), keys[at].tobytes()
         source = f"frame {frame} (Transport-Key)"
         if network:
-            scope = {"pan_id": int(pan_id[at]), "sequence_number": int(sequence[at])}
-            yield frame, KnownKey("network", octets, source, **scope)
+            yield frame, KnownKey("network", octets, source, int(pan_id[at]), int(sequence[at]))
         else:
             # A trust centre link key names both ends, an application link key its receiver's partner.
             devices = frozenset(int(end[at]) for end in ends) - {0, 0xFFFFFFFFFFFFFFFF}

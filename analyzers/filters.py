@@ -17,12 +17,13 @@ time >= "2026-03-01T10:00:00Z"
 | `has(field)` | a frame has a field |
 | `and` `or` `not` `( )` | as everywhere |
 
-Numbers are decimal, `0x…` or `0b…`; texts stand in quotation marks. A number that has names can be compared with a name, an EUI-64
-with its usual text, a time with ISO 8601 (UTC where nothing else is said) or with seconds since 1970. A comparison
-with a field that the frame has not is false, whatever the operator: `not (a == 1)` holds for frames without `a`,
-`a != 1` does not.
+Numbers are decimal, `0x…` or `0b…`; texts stand in quotation marks. A number that has names can be compared with a
+name, an EUI-64 with its usual text, a time with ISO 8601 (UTC where nothing else is said) or with seconds since 1970. A
+comparison with a field that the frame has not is false, whatever the operator: `not (a == 1)` holds for frames without
+`a`, `a != 1` does not.
 
-The text is taken apart by Python's own parser, and then everything that is not in this table is refused: nothing is ever executed.
+The text is taken apart by Python's own parser, and then everything that is not in this table is refused: nothing is
+ever executed.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, NamedTuple, NoReturn, Protocol, TypeGuard
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,10 +112,11 @@ def parse(text: str, describe: Describe) -> Filter:
             warnings.simplefilter("ignore")  # what Python would warn of is refused below
             tree = ast.parse(line.lstrip(), mode="eval")
         reader = _Reader(line, lead, describe)
-        return Filter(text, frozenset(reader.names), reader.condition(tree.body))
+        condition = reader.condition(tree.body)
+        return Filter(text, frozenset(reader.names), condition)
     except SyntaxError as error:
         place = lead + (error.offset or 1)
-        raise FilterError(f"column {place}: {_reason(error)}") from None
+        raise FilterError(f"column {place}: {_reason(error, line[place - 1 : place])}") from None
     except (RecursionError, MemoryError):
         raise FilterError("the expression is nested too deeply") from None
     except (ValueError, OverflowError) as error:
@@ -123,12 +125,14 @@ def parse(text: str, describe: Describe) -> Filter:
         raise FilterError(f"the expression cannot be read: {error}") from None
 
 
-def _reason(error: SyntaxError) -> str:
-    if "assign" in str(error.msg) or "'='" in str(error.msg):
+def _reason(error: SyntaxError, where: str) -> str:
+    """What is wrong with the syntax; `where`: the character at which Python says so."""
+    said = str(error.msg)
+    if where == "=" or "'=='" in said:
         return "to compare, write =="
-    return "the expression ends too early" if "EOF" in str(error.msg) or "never closed" in str(error.msg) else (
-        "this is no expression; see `hanscope frames --help`"
-    )
+    if "never closed" in said or "unterminated" in said:
+        return "what is opened here is never closed"
+    return "this is no expression; see `hanscope frames --help`"
 
 
 _OPERATORS: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
@@ -156,10 +160,10 @@ class _Reader:
         self._lead = lead
         self._describe = describe
 
-    def _refuse(self, node: Any, why: str) -> NoReturn:
+    def _refusal(self, node: Any, why: str) -> FilterError:
         # Python counts octets of UTF-8.
         before = self._octets[: node.col_offset].decode("utf-8", "surrogatepass")
-        raise FilterError(f"column {self._lead + len(before) + 1}: {why}")
+        return FilterError(f"column {self._lead + len(before) + 1}: {why}")
 
     def condition(self, node: ast.expr) -> _Condition:
         match node:
@@ -177,12 +181,12 @@ class _Reader:
                 name = self._field(argument).name
                 return lambda table: table.column(name).there
             case ast.Call():
-                self._refuse(node, "the only function is has(field)")
+                raise self._refusal(node, "the only function is has(field)")
             case ast.Name() | ast.Attribute():
                 name = self._field(node).name
-                self._refuse(node, f"a field alone is no condition; write has({name}) or compare it")
+                raise self._refusal(node, f"a field alone is no condition; write has({name}) or compare it")
             case _:
-                self._refuse(node, "a condition was expected here, such as `pan == 0x1a2b`")
+                raise self._refusal(node, "a condition was expected here, such as `pan == 0x1a2b`")
 
     def _field(self, node: ast.expr) -> _Field:
         parts: list[str] = []
@@ -191,14 +195,14 @@ class _Reader:
             parts.append(inner.attr)
             inner = inner.value
         if not isinstance(inner, ast.Name):
-            self._refuse(node, "the name of a field was expected here")
+            raise self._refusal(node, "the name of a field was expected here")
         name = ".".join([inner.id, *reversed(parts)])
         try:
             described = self._describe(name)
         except FilterError as error:
-            self._refuse(node, str(error))
+            raise self._refusal(node, str(error)) from None
         if described is None:
-            self._refuse(node, f"there is no field {name!r}")
+            raise self._refusal(node, f"there is no field {name!r}")
         self.names.add(name)
         return _Field(name, described)
 
@@ -208,11 +212,11 @@ class _Reader:
             return inside if isinstance(op, ast.In) else self._lacking(left, right, inside)
         compare = _OPERATORS.get(type(op))
         if compare is None:
-            self._refuse(right, "`is` is not known here; to compare, write ==")
+            raise self._refusal(right, "`is` is not known here; to compare, write ==")
         if _is_name(left) and _is_name(right):
             return self._fields(left, op, right, compare)
         if not _is_name(left) and not _is_name(right):
-            self._refuse(left, "two values are compared, and no field")
+            raise self._refusal(left, "two values are compared, and no field")
         place, literal = (left, right) if _is_name(left) else (right, left)
         found = self._field(place)
         self._check_order(place, found, op)
@@ -229,7 +233,9 @@ class _Reader:
         one, other = self._field(left), self._field(right)
         self._check_order(left, one, op)
         if one.described.kind != other.described.kind:
-            self._refuse(right, f"{one.name} is {_A[one.described.kind]}, {other.name} is {_A[other.described.kind]}")
+            raise self._refusal(
+                right, f"{one.name} is {_A[one.described.kind]}, {other.name} is {_A[other.described.kind]}"
+            )
 
         def condition(table: Table) -> Mask:
             first, second = table.column(one.name), table.column(other.name)
@@ -239,20 +245,20 @@ class _Reader:
 
     def _check_order(self, node: ast.expr, found: _Field, op: ast.cmpop) -> None:
         if found.described.kind == "names":
-            self._refuse(node, f'{found.name} holds several texts; write "…" in {found.name}')
+            raise self._refusal(node, f'{found.name} holds several texts; write "…" in {found.name}')
         if found.described.kind == "text" and not isinstance(op, _EQUALITY):
-            self._refuse(node, f"{found.name} is a text, which has no order")
+            raise self._refusal(node, f"{found.name} is a text, which has no order")
 
     def _membership(self, left: ast.expr, right: ast.expr) -> _Condition:
         if _is_name(right):
             return self._has_name(left, self._field(right), right)
         if not isinstance(right, ast.Tuple | ast.List | ast.Set):
-            self._refuse(right, "behind `in` stand values in parentheses: in (1, 2)")
+            raise self._refusal(right, "behind `in` stand values in parentheses: in (1, 2)")
         if not _is_name(left):
-            self._refuse(left, "the name of a field was expected here")
+            raise self._refusal(left, "the name of a field was expected here")
         found = self._field(left)
         if found.described.kind == "names":
-            self._refuse(left, f'write "…" in {found.name}')
+            raise self._refusal(left, f'write "…" in {found.name}')
         wanted = [self._value(element, found) for element in right.elts]
 
         def condition(table: Table) -> Mask:
@@ -266,9 +272,11 @@ class _Reader:
 
     def _has_name(self, left: ast.expr, found: _Field, place: ast.expr) -> _Condition:
         if found.described.kind != "names":
-            self._refuse(place, f"{found.name} is {_A[found.described.kind]}; behind `in` stand values in parentheses")
+            raise self._refusal(
+                place, f"{found.name} is {_A[found.described.kind]}; behind `in` stand values in parentheses"
+            )
         if not (isinstance(left, ast.Constant) and isinstance(left.value, str)):
-            self._refuse(left, "a text in quotation marks was expected here")
+            raise self._refusal(left, "a text in quotation marks was expected here")
         name = left.value
 
         def condition(table: Table) -> Mask:
@@ -288,18 +296,15 @@ class _Reader:
         sign = 1
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             sign, node = -1, node.operand
-        value: Any = node.value if isinstance(node, ast.Constant) else None
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number and (not isinstance(value, str) or sign < 0):
-            self._refuse(node, "a number, a text in quotation marks, or the name of a field was expected here")
+        value = node.value if isinstance(node, ast.Constant) else None
         name, described = found
+        if isinstance(value, str) and sign > 0:
+            return value if described.kind == "text" else self._named(node, value, found)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self._refusal(node, "a number, a text in quotation marks, or the name of a field was expected here")
         if described.kind == "text":
-            if number:
-                self._refuse(node, f"{name} is a text; put the value in quotation marks")
-            return value
-        if number:
-            return _nanoseconds(sign * value) if described.kind == "time" else sign * value
-        return self._named(node, value, found)
+            raise self._refusal(node, f"{name} is a text; put the value in quotation marks")
+        return _nanoseconds(sign * value) if described.kind == "time" else sign * value
 
     def _named(self, node: ast.expr, text: str, found: _Field) -> int:
         """The number that a text stands for."""
@@ -308,16 +313,16 @@ class _Reader:
             try:
                 return eui64(text)
             except ValueError:
-                self._refuse(node, f"{name} is an EUI-64, such as 00:0d:6f:00:0a:90:69:e0")
+                raise self._refusal(node, f"{name} is an EUI-64, such as 00:0d:6f:00:0a:90:69:e0") from None
         if described.kind == "time":
             try:
                 when = datetime.fromisoformat(text)
             except ValueError:
-                self._refuse(node, f"{name} is a time, such as 2026-03-01T10:00:00Z")
+                raise self._refusal(node, f"{name} is a time, such as 2026-03-01T10:00:00Z") from None
             return _unix_ns(when if when.tzinfo else when.replace(tzinfo=UTC))
         if text not in described.codes:
             names = ", ".join(list(described.codes)[:8])
-            self._refuse(node, f"{name} is a number" + (f"; its names are {names}" if names else ""))
+            raise self._refusal(node, f"{name} is a number" + (f"; its names are {names}" if names else ""))
         return described.codes[text]
 
 
@@ -352,7 +357,7 @@ def _all_of(parts: list[_Condition]) -> _Condition:
     def condition(table: Table) -> Mask:
         mask = parts[0](table)
         for part in parts[1:]:
-            mask = mask & part(table)  # noqa: PLR6104 -- the first mask may be a column's own
+            mask = mask & part(table)  # not in place: the first may be a column's own
         return mask
 
     return condition
@@ -362,7 +367,7 @@ def _any_of(parts: list[_Condition]) -> _Condition:
     def condition(table: Table) -> Mask:
         mask = parts[0](table)
         for part in parts[1:]:
-            mask = mask | part(table)  # noqa: PLR6104 -- the first mask may be a column's own
+            mask = mask | part(table)
         return mask
 
     return condition

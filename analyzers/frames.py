@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,11 @@ MOST_RECORDS: Final = 8
 """Elements of a list that `info` shows."""
 LONGEST_OCTETS: Final = 16
 """Octets that `info` shows; of more it tells the number."""
-_FCS: Final = {Fcs.INVALID: "invalid", Fcs.VALID: "valid", Fcs.NOT_CAPTURED: "not captured"}
+FCS: Final[dict[Fcs, Literal["valid", "invalid", "not captured"]]] = {
+    Fcs.INVALID: "invalid",
+    Fcs.VALID: "valid",
+    Fcs.NOT_CAPTURED: "not captured",
+}
 
 
 @dataclass(slots=True)
@@ -66,7 +70,7 @@ class Sight:
     reasons: list[tuple[str, Index, NDArray[Any]]] = field(default_factory=list[tuple[str, Index, NDArray[Any]]])
     """Layer, frames, `Reason` of each."""
 
-    def begin(self, _batch: FrameBatch) -> None:
+    def begin(self, batch: FrameBatch) -> None:  # noqa: ARG002 -- as the protocol has it
         self.sifts, self.keys, self.reasons = [], [], []
 
     def sifted(self, stage: str, sifted: Sifted, number: Index) -> None:
@@ -112,7 +116,9 @@ class FrameReader:
         for passage in self.passages():
             if origin is None and len(passage.batch):
                 origin = int(passage.batch.time_ns[0])
-            yield Frames(passage.batch, passage.sight, origin or 0, self.ring, self.analysis.transfers, passage.messages)
+            yield Frames(
+                passage.batch, passage.sight, origin or 0, self.ring, self.analysis.transfers, passage.messages
+            )
 
     def passages(self, given_up: Callable[[Incomplete], None] | None = None) -> Iterator[Passage]:
         """The batches; `given_up` gets the sets of fragments that stayed incomplete."""
@@ -222,44 +228,36 @@ class Frames:
 
     def _computed(self, name: str) -> Column:
         batch = self._batch
-        every = np.ones(len(self), np.bool_)
-        match name:
-            case "number" | "length":
-                return Column(getattr(batch, name), every)
-            case "time":
-                return Column(batch.time_ns, every)
-            case "elapsed":
-                return Column((batch.time_ns - self._origin_ns) / 1e9, every)
-            case "channel" | "lqi":
-                values = getattr(batch, name)
-                return Column(values, values >= 0)
-            case "rssi_dbm":
-                return Column(batch.rssi_dbm, ~np.isnan(batch.rssi_dbm))
-            case "fcs":
-                return _texts([_FCS[Fcs(int(code))] for code in batch.fcs])
-            case "source" | "destination":
-                return self._end(name)
-            case "layers":
-                return self._layers.column()
-            case "layer":
-                return self._layers.innermost()
-            case "info":
-                return self._info()
-            case "malformed":
-                return self._malformed()
-            case "nwk.key":
-                return self._opened(nwk=True)
-            case "aps.key":
-                return self._opened(nwk=False)
-            case "key":
-                both = zip(self.column("nwk.key").values, self.column("aps.key").values, strict=True)
-                return _texts([" ".join(filter(None, pair)) for pair in both])
-            case "shut":
-                return self._shut()
-            case "fragments":
-                return self._fragments()
-            case _:
-                return self._transfer()
+        made: dict[str, Callable[[], Column]] = {
+            "number": lambda: self._every(batch.number),
+            "length": lambda: self._every(batch.length),
+            "time": lambda: self._every(batch.time_ns),
+            "elapsed": lambda: self._every((batch.time_ns - self._origin_ns) / 1e9),
+            "channel": lambda: Column(batch.channel, batch.channel >= 0),
+            "lqi": lambda: Column(batch.lqi, batch.lqi >= 0),
+            "rssi_dbm": lambda: Column(batch.rssi_dbm, ~np.isnan(batch.rssi_dbm)),
+            "fcs": lambda: _texts([FCS[Fcs(code)] for code in batch.fcs.tolist()]),
+            "source": lambda: self._end("source"),
+            "destination": lambda: self._end("destination"),
+            "layers": self._layers.column,
+            "layer": self._layers.innermost,
+            "info": self._info,
+            "malformed": self._malformed,
+            "nwk.key": lambda: self._opened(nwk=True),
+            "aps.key": lambda: self._opened(nwk=False),
+            "key": self._keys,
+            "shut": self._shut,
+            "fragments": self._fragments,
+            "transfer": self._transfer,
+        }
+        return made[name]()
+
+    def _every(self, values: NDArray[Any]) -> Column:
+        return Column(values, np.ones(len(self), np.bool_))
+
+    def _keys(self) -> Column:
+        both = zip(self.column("nwk.key").values, self.column("aps.key").values, strict=True)
+        return _texts([" ".join(filter(None, pair)) for pair in both])
 
     def _end(self, side: str) -> Column:
         """Where a frame comes from or goes to in the network, or else on its hop."""
@@ -486,7 +484,12 @@ def _field_texts(group: Group, name: str, which: NDArray[np.intp]) -> list[str]:
         return [_records_text(fld, one, namer) for one, namer in zip(octets, namers, strict=True)]
     if slot.kind == "opaque" and (numbers := [number_in(fld, one) for one in octets]) and None not in numbers:
         return [str(number) for number in numbers]
-    return [one.hex() if 0 < len(one) <= LONGEST_OCTETS else f"({len(one)} octets)" for one in octets]
+    nothing = "[]" if fld.islist else "(0 octets)"
+    return [_octets_text(one) if one else nothing for one in octets]
+
+
+def _octets_text(octets: bytes) -> str:
+    return octets.hex() if len(octets) <= LONGEST_OCTETS else f"({len(octets)} octets)"
 
 
 _Namer = Callable[[int], str | None]
@@ -498,8 +501,7 @@ def _namers(group: Group, which: NDArray[np.intp]) -> list[_Namer]:
     if not layout.has("Zcl") or "Aps.cluster" not in layout.slots or "Zcl.manufacturer_code" in layout.slots:
         return [lambda _: None] * len(which)
     columns = [
-        group.uint(name)[which].tolist()
-        for name in ("Aps.cluster", "Zcl.server_to_client", "Zcl.command_identifier")
+        group.uint(name)[which].tolist() for name in ("Aps.cluster", "Zcl.server_to_client", "Zcl.command_identifier")
     ]
     return [_namer(*row) for row in zip(*columns, strict=True)]
 

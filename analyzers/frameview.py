@@ -1,11 +1,12 @@
 """One frame in full: every layer as a tree with the octets it lies in, down to what was encrypted, fragmented or
 tunnelled; the keys that opened it; the message and the transfer that it is part of.
 
-Scapy reads it here, and it alone: the frame is taken through the dissector once more with an engine that knows nothing, so
+Here Scapy reads it: the frame is taken through the dissector once more, alone and with an engine that knows nothing, so
 that no cap on kinds of frames applies.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
@@ -14,15 +15,16 @@ from scapy.packet import Packet
 
 from hanscope.analyzers.dissect import Dissector
 from hanscope.analyzers.framefields import SECRET
-from hanscope.analyzers.frames import MESSAGE, FrameReader, Frames, Passage, Sight, alone
-from hanscope.analyzers.keys import KeyRing, KnownKey
+from hanscope.analyzers.frames import FCS, MESSAGE, FrameReader, Frames, Passage, Sight, alone
+from hanscope.analyzers.keys import KnownKey
 from hanscope.analyzers.messages import part_of
 from hanscope.analyzers.reassembly import Incomplete
 from hanscope.analyzers.results import MessagePart, Result
 from hanscope.captures.batch import Fcs
 from hanscope.dissectors.columns.engine import Engine, entries
-from hanscope.dissectors.fields import cluster_of
+from hanscope.dissectors.fields import ListOf, cluster_of
 from hanscope.dissectors.gbcs.layers import AttributeName, LayerNodes
+from hanscope.dissectors.gbcs.walk import Bits, Part, Step, Walked
 from hanscope.dissectors.layer import LayerTrace, MalformedError, Trace, Undissected, tracing
 from hanscope.dissectors.zigbee.zcl import Zcl, attribute_name, of_server
 
@@ -175,7 +177,7 @@ class _Seen:
         return cls(
             octets=batch.frame(0),
             time_ns=int(batch.time_ns[0]),
-            fcs=_FCS[Fcs(fcs)],
+            fcs=FCS[Fcs(fcs)],
             channel=_known(int(batch.channel[0])),
             rssi_dbm=None if np.isnan(batch.rssi_dbm[0]) else float(batch.rssi_dbm[0]),
             lqi=_known(int(batch.lqi[0])),
@@ -187,21 +189,15 @@ class _Seen:
         )
 
 
-_FCS: Final[dict[Fcs, Literal["valid", "invalid", "not captured"]]] = {
-    Fcs.INVALID: "invalid",
-    Fcs.VALID: "valid",
-    Fcs.NOT_CAPTURED: "not captured",
-}
-
-
 def _known(number: int) -> int | None:
     return number if number >= 0 else None
 
 
 def _stages(sight: Sight) -> Iterator[_Stage]:
     for name, sifted, _ in sight.sifts:
-        at, length = int(sifted.at[0]), int(sifted.length[0])
-        yield _Stage(name, sifted.buffer[at : at + length].tobytes())
+        if len(sifted):
+            at, length = int(sifted.at[0]), int(sifted.length[0])
+            yield _Stage(name, sifted.buffer[at : at + length].tobytes())
 
 
 def _key(key: KnownKey, *, nwk: bool) -> FrameKey:
@@ -294,7 +290,7 @@ class _Trees:
 
     def _layer(self, traced: LayerTrace, octets: bytes, stop: int, base: int) -> None:
         layer, name = traced.layer, type(traced.layer).__name__
-        nodes = LayerNodes(octets, base, _namer(layer)).of_fields(traced, stop)
+        nodes = LayerNodes(octets, base, _namer(layer)).of_fields(_walked(traced, octets), stop)
         parts = [part_of(node) for node in nodes]
         if not self._show_keys:
             parts = [self._without_key(name, part) for part in parts]
@@ -324,12 +320,32 @@ def _traced(stage: _Stage) -> Trace:
     """How Scapy reads what a stage got, up to where the next stage begins."""
     classes = entries()
     trace = Trace(len(stage.octets), tuple(classes.values()))
-    with tracing(trace):
-        try:
-            classes.get(stage.name, classes["Aps"])(stage.octets)
-        except MalformedError:
-            pass  # the trace says where
+    with tracing(trace), suppress(MalformedError):  # the trace says where
+        classes.get(stage.name, classes["Aps"])(stage.octets)
     return trace
+
+
+def _walked(traced: LayerTrace, octets: bytes) -> Walked:
+    """A layer that Scapy dissected as one that was walked, which is what nodes are made of."""
+    layer: Any = traced.layer
+    parts: list[Part] = []
+    bits: list[Bits] = []
+    stop = traced.start
+    for name, span in traced.spans.items():
+        stop = span.stop
+        if span.bits is None:
+            step = Step(span.field)
+            is_list = isinstance(span.field, ListOf)
+            value = step.value(layer, octets, span.start, stop) if is_list else layer.fields[name]
+            parts.append(Part(step, span.start, stop, value))
+            continue
+        shift, width = span.bits
+        bits.append(Bits(span.field, shift, (1 << width) - 1))
+        if shift == 0:  # down to the least significant bit
+            step = Step(bits[0].field)
+            step.bits, bits = bits, []
+            parts.append(Part(step, span.start, stop, octets[span.start]))
+    return Walked(type(layer), layer, traced.start, stop, parts, None)
 
 
 def _namer(layer: Packet) -> AttributeName:

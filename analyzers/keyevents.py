@@ -193,7 +193,7 @@ class _Telling:
                 status=command.status if command.status >= 0 else None,
                 outcome=outcome,
                 aps_secured=command.secured,
-                text=_text(command, key_type, named, outcome),
+                text=_text(command, key_type, outcome),
             )
 
     def _party(self, command: KeyCommand, short: int) -> Party:
@@ -233,7 +233,7 @@ class _Telling:
         return self._hashes.get(hashed)
 
 
-def _text(command: KeyCommand, key_type: str | None, named: str | None, outcome: str | None) -> str:
+def _text(command: KeyCommand, key_type: str | None, outcome: str | None) -> str:
     kind = f"{key_type} key" if key_type else "key"
     match command.what:
         case "Transport-Key":
@@ -245,11 +245,10 @@ def _text(command: KeyCommand, key_type: str | None, named: str | None, outcome:
             return f"the network goes on with key sequence number {command.sequence_number}"
         case "Verify-Key":
             if outcome == "valid":
-                return f"the device proves that it holds the {kind} {named}"
+                return f"the device proves that it holds the {kind}"
             return "the device shows a hash that no known link key gives"
         case "Confirm-Key":
-            status = "success" if command.status == 0 else f"refused with status 0x{command.status:02x}"
-            return f"{kind} confirmed: {status}"
+            return f"{kind} confirmed" if command.status == 0 else f"{kind} refused: status 0x{command.status:02x}"
 
 
 def _in_use(uses: Uses) -> Iterator[KeyEvent]:

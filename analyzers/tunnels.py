@@ -10,8 +10,9 @@
   with 01, 02 or 03, the first octet tells.
 * **Blocks** (General Block Transfer) of one message have the same Routing Header and the same direction.
 * **What is incomplete** says why: the APS fragments or blocks that are not in the capture. Who sent it to whom is told
-  as far as its beginning tells that. A set of fragments without its beginning, that was sent when exactly one block
-  transfer of the same sender to the same receiver lacks a block, is reported with that one.
+  as far as its beginning tells that. A set of fragments without its beginning is reported with the block transfer that
+  lacks a block of that time, if there is exactly one of the same sender to the same receiver; a block that is missing
+  between two others comes before one that may be missing at an end.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
 from hanscope.analyzers.reassembly import Incomplete
@@ -163,6 +165,16 @@ class _Row(NamedTuple):
         return self.sender if self.from_server else self.receiver
 
 
+class _Lack(IntEnum):
+    """Whether a block is missing that may have been sent at some time."""
+
+    NONE = 0
+    NEAR = 1
+    """Before the first or after the last that was heard."""
+    WITHIN = 2
+    """Between two that were heard: it was sent then."""
+
+
 @dataclass(slots=True)
 class _BlockTransfer:
     """The blocks of one message."""
@@ -178,8 +190,8 @@ class _BlockTransfer:
     ended_ns: int
     blocks: list[Block] = field(default_factory=list["Block"])
     frames: set[int] = field(default_factory=set[int])
-    times: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
-    """When each block was sent of which anything was heard: beginning and end."""
+    begins: dict[int, int] = field(default_factory=dict[int, int])
+    """When each block began of which anything was heard."""
     end: int | None = None
     """The number of the last block, once that is known."""
     broken: dict[int, str] = field(default_factory=dict[int, str])
@@ -189,7 +201,7 @@ class _BlockTransfer:
     overflow: bool = False
 
     def sent(self, number: int, last: bool, began_ns: int, ended_ns: int) -> None:  # noqa: FBT001 -- as in the header
-        self.times.setdefault(number, (began_ns, ended_ns))
+        self.begins.setdefault(number, began_ns)
         self.began_ns = min(self.began_ns, began_ns)
         self.ended_ns = max(self.ended_ns, ended_ns)
         if last:
@@ -197,17 +209,18 @@ class _BlockTransfer:
 
     def silent(self) -> list[int]:
         """The blocks of which nothing was heard, as far as their number is known."""
-        highest = max(self.times, default=0) if self.end is None else self.end
-        return [number for number in range(1, highest + 1) if number not in self.times]
+        highest = max(self.begins, default=0) if self.end is None else self.end
+        return [number for number in range(1, highest + 1) if number not in self.begins]
 
-    def lacked(self, began_ns: int, ended_ns: int) -> bool:
-        """Whether a block of which nothing was heard may have been sent between these times."""
+    def lacked(self, at_ns: int) -> _Lack:
+        """Whether a block of which nothing was heard may have begun at this time."""
         earlier, earlier_ns = 0, self.began_ns - NEAR_NS
-        for number, (block_began_ns, block_ended_ns) in sorted(self.times.items()):
-            if number > earlier + 1 and earlier_ns <= began_ns and ended_ns <= block_began_ns:
-                return True
-            earlier, earlier_ns = number, block_ended_ns
-        return self.end != earlier and earlier_ns <= began_ns and ended_ns <= earlier_ns + NEAR_NS
+        for number, began_ns in sorted(self.begins.items()):
+            if number > earlier + 1 and earlier_ns <= at_ns <= began_ns:
+                return _Lack.WITHIN if earlier else _Lack.NEAR
+            earlier, earlier_ns = number, began_ns
+        is_after = self.end != earlier and earlier_ns <= at_ns <= self.ended_ns + NEAR_NS
+        return _Lack.NEAR if is_after else _Lack.NONE
 
 
 class _Wrapped(NamedTuple):
@@ -501,12 +514,13 @@ class TunnelBuilder:
         """Fragments that do not tell what they belong to: with the one block transfer that they fit, or alone."""
         frames = tuple(sorted(fragments.frames.values()))
         ends = fragments.pan_id, fragments.source, fragments.destination
-        fitting = [
-            one
+        near = [
+            (lack, one)
             for one in lacking
-            if (one.pan_id, one.sender.short, one.receiver.short) == ends
-            and one.lacked(fragments.began_ns, fragments.heard_ns)
+            if (one.pan_id, one.sender.short, one.receiver.short) == ends and (lack := one.lacked(fragments.began_ns))
         ]
+        best = max((lack for lack, _ in near), default=_Lack.NONE)
+        fitting = [one for lack, one in near if lack is best]
         if len(fitting) == 1:
             (transfer,) = fitting
             transfer.strays.append(_listed(frames))
@@ -592,7 +606,7 @@ def _of_blocks(transfer: _BlockTransfer, octets: bytes, why: str | None) -> Carr
         receiver=transfer.receiver,
         gas_command=transfer.gas_command,
         remaining=transfer.remaining,
-        blocks=len(transfer.times),
+        blocks=len(transfer.begins),
         began_ns=transfer.began_ns,
         ended_ns=transfer.ended_ns,
         frames=tuple(sorted(transfer.frames)),

@@ -41,17 +41,16 @@ def embed(path: Path | str, out: BinaryIO, secrets: Sequence[Secret]) -> int:
 
 def _copied(path: Path | str, out: BinaryIO, secrets: Sequence[Secret]) -> None:
     with Source(path) as source:
-        head = bytearray(source.peek(12))
-        order = ">" if head[8:12] == b"\x1a\x2b\x3c\x4d" else "<"
+        head = source.peek(12).ljust(12, b"\0")
+        order = ">" if head[8:] == b"\x1a\x2b\x3c\x4d" else "<"
         (length,) = struct.unpack_from(order + "I", head, 4)
-        if head[:4] != MAGIC or not _HEADER + 4 <= length <= _LARGEST_HEADER:
+        sound = head[:4] == MAGIC and _HEADER + 4 <= length <= _LARGEST_HEADER
+        header = bytearray(length if sound else 0)
+        if source.fill(memoryview(header)) < length or not sound:
             raise CaptureError(f"{source.name}: its section header is damaged; convert it first (editcap -F pcapng)")
-        header = bytearray(length)
-        header = header[: source.fill(memoryview(header))]
         struct.pack_into(order + "q", header, 16, -1)  # the section becomes longer: its length is left open
         out.write(header)
-        for secret in secrets:
-            out.write(secrets_block(secret, order))
+        out.writelines(secrets_block(secret, order) for secret in secrets)
         piece = memoryview(bytearray(_PIECE))
         while got := source.fill(piece):
             out.write(piece[:got])

@@ -256,7 +256,7 @@ class Mac(Layer):
 
 _OPEN: Final = (MacFrameType.BEACON, MacFrameType.COMMAND)
 """Frames up to 2006 whose payload begins with fields that are never encrypted: a beacon's before its own payload, and a
-command's identifier (2006, 7.5.8.2.1). From 2015 on, all of it is."""
+command's identifier (2006, 7.5.8). From 2015 on, all of it is."""
 
 
 def _protected(mac: Any) -> type[Layer] | None:

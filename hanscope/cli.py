@@ -207,15 +207,16 @@ OneCapture = Annotated[
 ]
 KeysFile = Annotated[
     Path | None,
-    typer.Option("--keys", metavar="FILE", help='Keys in a TOML file: [[network]] and [[link]] with key = "HEX".'),
+    typer.Option("--keys", metavar="FILE", help="Keys in a TOML file (see docs/usage.md), or Wireshark's key table."),
 ]
 KeyTexts = Annotated[
     list[str] | None,
     typer.Option(
         "--key",
         metavar="HEX",
-        help="A key, may be repeated: HEX, network:HEX, network:HEX@1A2B (this PAN), link:HEX, link:HEX@EUI-64. "
-        "Other users of the machine can see it in the list of processes; --keys FILE keeps it to yourself.",
+        help="A key, may be repeated: HEX, network:HEX, network:HEX@1A2B (this PAN), link:HEX, link:HEX@EUI-64, "
+        "install:CODE. Other users of the machine can see it in the list of processes; --keys FILE keeps it to "
+        "yourself.",
     ),
 ]
 FormatOption = Annotated[
@@ -534,11 +535,12 @@ def frames(
     except FilterError as error:
         raise CommandError(str(error), ExitCode.USAGE) from None
     with _frames_of(capture, _key_ring(keys, key), no_progress=no_progress, processes=processes) as reader:
+        chosen = frames_command.chosen(reader, wanted)
         _put(
             reporting,
-            text=lambda console: report.show_frames(frames_command.chosen(reader, wanted), wanted.columns, console),
-            json=lambda: report.document(frames_command.chosen(reader, wanted), wanted.columns),
-            jsonl=lambda: report.lines(frames_command.chosen(reader, wanted), wanted.columns),
+            text=lambda console: report.show_frames(chosen, wanted.columns, console),
+            json=lambda: report.document(chosen, wanted.columns),
+            jsonl=lambda: report.lines(chosen, wanted.columns),
         )
         raise typer.Exit(_frames_exit_code(reader.analysis))
 
@@ -581,6 +583,121 @@ def frame(
             jsonl=lambda: json.lines([one]),
         )
         raise typer.Exit(_frames_exit_code(reader.analysis))
+
+
+@app.command(
+    "keys",
+    cls=Command,
+    epilog="""\b
+Examples:
+  hanscope keys house.pcapng --keys keys.toml
+  hanscope keys house.pcapng --key install:83FED3407A932B70
+  hanscope keys house.pcapng --embed with-keys.pcapng
+  hanscope keys house.pcapng --wireshark ~/.config/wireshark/zigbee_pc_keys
+
+With --embed the same capture is written as pcapng with its keys in front, for hanscope; today's Wireshark knows such
+keys but does not use them, it needs --wireshark. jsonl prints one line for each item, named in "section".
+""",
+)
+def key_ledger(
+    capture: Annotated[str, typer.Argument(metavar="CAPTURE", help="A pcap or pcapng file.", show_default=False)],
+    *,
+    embed: Annotated[
+        Path | None, typer.Option("--embed", metavar="OUT.pcapng", help="Write the capture with its keys in it.")
+    ] = None,
+    wireshark: Annotated[
+        Path | None, typer.Option("--wireshark", metavar="FILE", help="Write the keys as Wireshark's ZigBee key table.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Let --embed and --wireshark overwrite files.")] = False,
+    keys: KeysFile = None,
+    key: KeyTexts = None,
+    form: FormatOption = Format.TEXT,
+    output: Output = None,
+    redact: Redact = False,
+    show_keys: ShowKeys = False,
+    no_progress: NoProgress = False,
+    processes: Processes = None,
+) -> None:
+    """Keys found, what became of them, and what they open."""
+    from hanscope import keys_command  # noqa: PLC0415 - heavy
+    from hanscope.report import json  # noqa: PLC0415 - heavy
+
+    reporting = _reporting(form, output, redact=redact, show_keys=show_keys, inputs=[capture, *_paths(keys)])
+    notes: list[tuple[Tone, str]] = []
+    try:
+        keys_command.check(capture, [("--embed", embed), ("--wireshark", wireshark)], force=force)
+        ring = _key_ring(keys, key)
+        reading = _read([capture], ring, no_progress=no_progress, processes=processes, show_keys=show_keys)
+        if reading.run is not None and embed is not None:
+            notes.append(keys_command.write_embedded(reading.run, capture, embed))
+        if reading.run is not None and wireshark is not None:
+            notes.append(keys_command.write_table(reading.run, wireshark))
+    except keys_command.OutputError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from None
+    analysis = _redacted(keys_command.narrowed(reading.analysis), reporting)
+    if reading.anything or form is not Format.TEXT:
+        _put(
+            reporting,
+            text=lambda console: keys_command.show(analysis, console),
+            json=lambda: [json.document(analysis)],
+            jsonl=lambda: json.analysis_lines(analysis),
+        )
+    if notes:
+        # Beside JSON the account of what was written must not stand in the same stream.
+        stream = sys.stdout if form is Format.TEXT else sys.stderr
+        _terminal().show_notes("Written", notes, _terminal().console_for(stream))
+    raise typer.Exit(exit_code(analysis, Gate.ERROR))
+
+
+@app.command(
+    cls=Command,
+    epilog="""\b
+Examples:
+  hanscope crosscheck house.pcapng --keys keys.toml
+  hanscope crosscheck house.pcapng --format jsonl | jq 'select(.fault == null)'
+
+tshark is given every key, those found in the capture too, on its command line: other users of the machine can see them
+in the list of processes.
+
+Exit codes: 0 every difference has a known reason (docs/crosscheck.md), 1 one has not, 3 there is no tshark, or the
+capture cannot be read by both. jsonl prints the totals, then one difference a line.
+""",
+)
+def crosscheck(
+    capture: Annotated[str, typer.Argument(metavar="CAPTURE", help="A pcap or pcapng file.", show_default=False)],
+    *,
+    keys: KeysFile = None,
+    key: KeyTexts = None,
+    form: FormatOption = Format.TEXT,
+    output: Output = None,
+    no_progress: NoProgress = False,
+) -> None:
+    """Compare our reading with tshark's, field by field."""
+    from hanscope import crosscheck_command  # noqa: PLC0415 - heavy
+    from hanscope.analyzers.crosscheck import NoOracleError  # noqa: PLC0415 - heavy
+    from hanscope.analyzers.crosscheck import crosscheck as compare  # noqa: PLC0415 - heavy
+    from hanscope.captures.batch import CaptureError  # noqa: PLC0415 - heavy
+    from hanscope.report import json  # noqa: PLC0415 - heavy
+    from hanscope.report.progress import ProgressBar  # noqa: PLC0415 - heavy
+
+    reporting = _reporting(form, output, redact=False, show_keys=False, inputs=[capture, *_paths(keys)])
+    if capture == "-" or Path(capture).is_fifo():
+        raise CommandError(f"{capture}: tshark reads the capture too, so it has to be a file; save it", ExitCode.USAGE)
+    shown = not no_progress and sys.stderr.isatty()
+    try:
+        with during(f"comparing {capture}"), ProgressBar(sys.stderr) if shown else nullcontext() as bar:
+            result = compare(capture, keys=_key_ring(keys, key), progress=bar)
+    except (CaptureError, NoOracleError) as error:
+        raise CommandError(str(error), ExitCode.INPUT) from None
+    _put(
+        reporting,
+        text=lambda console: crosscheck_command.show(result, console),
+        json=lambda: [json.document(result)],
+        jsonl=lambda: json.lines(crosscheck_command.lines(result)),
+    )
+    if result.faults:
+        raise typer.Exit(ExitCode.INPUT)
+    raise typer.Exit(ExitCode.FINDINGS if result.unexplained else ExitCode.OK)
 
 
 @app.command(cls=Command)
@@ -746,9 +863,7 @@ def _read(
 
 
 @contextmanager
-def _frames_of(
-    path: str, keys: "KeyRing", *, no_progress: bool, processes: int | None
-) -> "Generator[FrameReader]":
+def _frames_of(path: str, keys: "KeyRing", *, no_progress: bool, processes: int | None) -> "Generator[FrameReader]":
     """A capture that was read, for its frames; its faults are told on standard error."""
     from hanscope.captures.batch import CaptureError  # noqa: PLC0415 - heavy
     from hanscope.frames_command import opened  # noqa: PLC0415 - heavy

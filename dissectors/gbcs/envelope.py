@@ -11,7 +11,6 @@ work with that.
 """
 
 from collections.abc import Callable, Iterable
-from types import SimpleNamespace
 from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
@@ -19,7 +18,6 @@ from scapy.fields import (
     BitField,
     ByteEnumField,
     ByteField,
-    ConditionalField,
     LongField,
     ShortField,
     StrField,
@@ -36,6 +34,7 @@ from hanscope.dissectors.gbcs.codes import CraFlag, use_case_text
 from hanscope.dissectors.gbcs.node import UNNAMED, Node, undecoded
 from hanscope.dissectors.gbcs.node import problems as problems_of
 from hanscope.dissectors.gbcs.times import DATE_TIME_LENGTH, date_time_text
+from hanscope.dissectors.gbcs.walk import View, read, shape_of
 from hanscope.dissectors.layer import IfRoom, Layer, MalformedError, Undissected, When
 
 GENERAL_CIPHERING: Final = 0xDD
@@ -93,10 +92,16 @@ class BerLength(StrField):
         return s + self.i2m(pkt, val)
 
     def getfield(self, pkt: Packet, s: bytes) -> tuple[bytes, bytes]:
-        width = 1 + (s[0] & 0x7F if s and s[0] & 0x80 else 0)
-        if not s or len(s) < width or width > _WIDEST_LENGTH or s[0] == 0x80:
+        width = self.size_in(s, 0, len(s))
+        if width > len(s):
             raise MalformedError(str(pkt.name), self.name)
         return s[width:], s[:width]
+
+    def size_in(self, octets: bytes, at: int, stop: int) -> int:
+        """Octets of the length at `at`; more than there are if it does not fit, or is no length."""
+        first = octets[at] if at < stop else 0
+        width = 1 + (first & 0x7F if first & 0x80 else 0)
+        return stop - at + 1 if width > _WIDEST_LENGTH or first == 0x80 else width
 
 
 def _identities(length_of_other_information: Callable[[Any], int]) -> list[Any]:
@@ -325,10 +330,11 @@ def parse(octets: bytes) -> Envelope:
     headers: list[Node] = []
     start = 0
     if has_mac:
-        outer = _read(_MAC_HEADER, octets, 0)[1]
+        outer = _read(MacHeader, octets, 0)[1]
         start = outer["invocation_counter"].stop
         headers.append(Node("MAC Header", 0, start, children=tuple(outer.values())))
-    numbers, inner = _read(_GROUPING_HEADER, octets, start)
+    header, inner = _read(GroupingHeader, octets, start)
+    fields = header.fields
     content, signature, length = inner.pop("content"), inner.pop("signature", None), inner.pop("signature_length", None)
     headers.append(Node("Grouping Header", start, content.start, children=tuple(inner.values())))
     trailers = [leaf for leaf in (length, signature) if leaf is not None]
@@ -342,19 +348,18 @@ def parse(octets: bytes) -> Envelope:
     problems = [problem for node in (*headers, *trailers) for problem in problems_of(node)]
     if has_mac and mac is None:
         problems.append("the message ends before its MAC")
-    rest = numbers.other_information_rest
     return Envelope(
         octets=octets,
-        cra_flag=numbers.cra_flag,
-        originator_counter=numbers.originator_counter,
-        originator=numbers.originator,
-        target=numbers.target,
-        date_time=numbers.date_time or None,
-        message_code=numbers.message_code,
-        supplementary_remote_party=numbers.supplementary_remote_party,
-        supplementary_remote_party_counter=numbers.supplementary_remote_party_counter,
-        supplementary_originator_counter=numbers.supplementary_originator_counter,
-        key_agreement_certificate=rest if _is_certificate(numbers) else None,
+        cra_flag=fields["cra_flag"],
+        originator_counter=fields["originator_counter"],
+        originator=fields["originator"],
+        target=fields["target"],
+        date_time=fields["date_time"] or None,
+        message_code=fields["message_code"],
+        supplementary_remote_party=fields.get("supplementary_remote_party"),
+        supplementary_remote_party_counter=fields.get("supplementary_remote_party_counter"),
+        supplementary_originator_counter=fields.get("supplementary_originator_counter"),
+        key_agreement_certificate=fields["other_information_rest"] if _is_certificate(header) else None,
         mac_header=Span(0, start) if has_mac else None,
         grouping_header=Span(start, content.start),
         other_information=Span(inner["message_code"].start, inner["content_length"].start),
@@ -373,9 +378,10 @@ def parse(octets: bytes) -> Envelope:
     )
 
 
-def _is_certificate(numbers: Any) -> bool:
+def _is_certificate(header: View) -> bool:
     """Whether other-information ends with a certificate, which follows both numbers of the supplementary party."""
-    return numbers.supplementary_remote_party_counter is not None and numbers.other_information_rest[:1] == b"\x30"
+    fields = header.fields
+    return "supplementary_remote_party_counter" in fields and fields["other_information_rest"][:1] == b"\x30"
 
 
 # What the headers' fields are called, what they must be, and how they read.
@@ -430,104 +436,63 @@ _WORDS: Final[dict[str, Callable[[Any], str]]] = {
 }
 
 
-class _Step(NamedTuple):
-    """How one field of a layer is read: what its declaration says, laid out for speed."""
+class _Meaning(NamedTuple):
+    """What a header's field is called, must be, and says."""
 
-    name: str
     title: str
-    is_number: bool
-    width: int
-    """Octets; of lengths and strings another member tells."""
-    is_length: bool
-    length_from: Callable[[Any], int] | None
-    condition: Callable[[Any], bool] | None
-    optional: bool
-    is_eui64: bool
     allowed: tuple[int, ...]
     """Empty: any."""
     words: Callable[[Any], str] | None
+    is_length: bool
+    is_eui64: bool
 
 
-def _steps(layer: type[Layer]) -> tuple[str, tuple[_Step, ...]]:
-    """A layer's name and steps."""
-    steps: list[_Step] = []
-    for described in layer.fields_desc:
-        fld: Any = described.fld if isinstance(described, ConditionalField) else described
-        is_string = isinstance(fld, StrLenField)
-        if not is_string and not isinstance(fld, BerLength) and fld.sz > 1 and fld.fmt[0] not in "!>":
+def _meanings(layer: type[Layer]) -> dict[str, _Meaning]:
+    """By the names of the fields."""
+    meanings: dict[str, _Meaning] = {}
+    for step in shape_of(layer).steps:
+        fld = step.field
+        if step.unpack is not None and fld.sz > 1 and fld.fmt[0] not in "!>":
             raise AssertionError(f"{fld.name}: not big-endian")
-        steps.append(
-            _Step(
-                name=fld.name,
-                title=_TITLES.get(fld.name) or fld.name.replace("_", " "),
-                is_number=not is_string,
-                width=0 if is_string or isinstance(fld, BerLength) else int(fld.sz),
-                is_length=isinstance(fld, BerLength),
-                length_from=fld.length_from if is_string else None,
-                condition=described.cond if isinstance(described, ConditionalField) else None,
-                optional=isinstance(described, IfRoom),
-                is_eui64=isinstance(fld, EUI64Field),
-                allowed=_CONSTANTS[layer].get(fld.name, ()),
-                words=_WORDS.get(fld.name),
-            )
+        meanings[fld.name] = _Meaning(
+            title=_TITLES.get(fld.name) or fld.name.replace("_", " "),
+            allowed=_CONSTANTS[layer].get(fld.name, ()),
+            words=_WORDS.get(fld.name),
+            is_length=isinstance(fld, BerLength),
+            is_eui64=isinstance(fld, EUI64Field),
         )
-    return str(layer.__name__), tuple(steps)
+    return meanings
 
 
-_MAC_HEADER: Final = _steps(MacHeader)
-_GROUPING_HEADER: Final = _steps(GroupingHeader)
+_MEANINGS: Final = {layer: _meanings(layer) for layer in (MacHeader, GroupingHeader)}
 
 
-def _read(layer: tuple[str, tuple[_Step, ...]], octets: bytes, at: int) -> tuple[Any, dict[str, Node]]:
-    """The values of a layer that begins at `at`, those it has not being `None`, and a leaf for each that has octets."""
-    name, steps = layer
-    values: Any = SimpleNamespace()
-    held = values.__dict__
-    leaves: dict[str, Node] = {}
+def _read(layer: type[Layer], octets: bytes, at: int) -> tuple[View, dict[str, Node]]:
+    """A layer that begins at `at`, and a leaf for each of its fields that has octets."""
     total = len(octets)
-    for step in steps:
-        held[step.name] = None
-        if (step.condition is not None and not step.condition(values)) or (step.optional and at >= total):
-            continue
-        start = at
-        at += _width(step, values, octets, at)
-        if at > total:
-            raise EnvelopeError(f"{name}: the message ends inside {step.title}")
-        raw = octets[start:at]
-        value, problem = _value(step, raw, total - at)
-        held[step.name] = value
-        if step.name == "other_information_rest" and raw:
-            leaves[step.name] = _rest_of_other_information(values, raw, start, at)
-        elif raw or step.name == "content":
-            said = eui64_text(value) if step.is_eui64 else value
-            text = "" if step.words is None else step.words(value)
-            leaves[step.name] = Node(step.title, start, at, said, text, problem=problem)
-    return values, leaves
-
-
-def _value(step: _Step, raw: bytes, left: int) -> tuple[Any, str | None]:
-    """What a field's octets mean, and what is wrong with them; `left` octets follow it in the message."""
-    if step.is_length:
-        return _checked_length(step.name, raw, left)
-    if not step.is_number:
-        return raw, None
-    value = int.from_bytes(raw, "big")
-    if step.allowed and value not in step.allowed:
-        return value, f"{value:#04x} instead of {' or '.join(f'{right:#04x}' for right in step.allowed)}"
-    return value, None
-
-
-def _width(step: _Step, values: Any, octets: bytes, at: int) -> int:
-    """Octets of a field that begins at `at`; more than there are if it does not fit."""
-    if step.length_from is not None:
-        return step.length_from(values)
-    if not step.is_length:
-        return step.width
-    first = octets[at] if at < len(octets) else 0
-    if first < 0x80:
-        return 1
-    width = 1 + (first & 0x7F)
-    return width if 1 < width <= _WIDEST_LENGTH else len(octets) + 1
+    meanings = _MEANINGS[layer]
+    walked = read(layer, octets, at, total)
+    if walked.problem is not None:
+        where = meanings[walked.problem.field_name].title
+        raise EnvelopeError(f"{walked.problem.layer}: the message ends inside {where}")
+    leaves: dict[str, Node] = {}
+    for step, start, stop, value in walked.parts:
+        name = step.name
+        meaning = meanings[name]
+        if name == "other_information_rest":
+            if value:
+                leaves[name] = _rest_of_other_information(walked.view, value, start, stop)
+        elif start < stop or name == "content":
+            said, problem = value, None
+            if meaning.is_length:
+                said, problem = _checked_length(name, value, total - stop)
+            elif meaning.allowed and value not in meaning.allowed:
+                problem = f"{value:#04x} instead of {' or '.join(f'{right:#04x}' for right in meaning.allowed)}"
+            text = "" if meaning.words is None else meaning.words(said)
+            leaves[name] = Node(
+                meaning.title, start, stop, eui64_text(value) if meaning.is_eui64 else said, text, problem=problem
+            )
+    return walked.view, leaves
 
 
 def _checked_length(name: str, written: bytes, left: int) -> tuple[int, str | None]:
@@ -542,8 +507,8 @@ def _checked_length(name: str, written: bytes, left: int) -> tuple[int, str | No
     return value, None
 
 
-def _rest_of_other_information(numbers: Any, rest: bytes, start: int, stop: int) -> Node:
-    if _is_certificate(numbers):
+def _rest_of_other_information(header: View, rest: bytes, start: int, stop: int) -> Node:
+    if _is_certificate(header):
         return Node("Key Agreement certificate", start, stop, rest, f"X.509, {len(rest)} octets")
     return Node(UNNAMED, start, stop, rest, problem="other-information has no such part")
 

@@ -11,7 +11,7 @@ Everything is big-endian except the ZCL frames, whose commands are the layers of
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -20,6 +20,7 @@ from hanscope.dissectors.fields import cluster_of
 from hanscope.dissectors.gbcs.codes import INTEGRITY_ISSUES, alert_text, use_case_text
 from hanscope.dissectors.gbcs.layers import LayerNodes, field_time_text, time_text, trace_of
 from hanscope.dissectors.gbcs.node import Decryptor, Node, undecoded
+from hanscope.dissectors.gbcs.walk import View, read
 from hanscope.dissectors.layer import Undissected
 from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import attribute_name, of_server
@@ -239,7 +240,7 @@ class _Frame:
         self._octets = octets
         self._cluster = cluster
         self._header, *self._layers = trace.layers
-        self._zcl: Any = self._header.layer
+        self._zcl = self._header.view
         self._header_stop = self._layers[0].start if self._layers else len(octets)
 
     def header(self, start: int) -> list[Node]:
@@ -255,12 +256,12 @@ class _Frame:
         stops = [*(layer.start for layer in self._layers[1:]), len(self._octets)]
         payload: list[Node] = []
         for layer, stop in zip(self._layers, stops, strict=False):
-            if isinstance(layer.layer, Undissected):
+            if layer.layer is Undissected:
                 why = "more octets than the command has" if payload else f"{_command_name(self._zcl)} is not known"
                 payload.append(nodes.undecoded(layer.start, stop, why))
             elif layer.start < stop:
                 place = (start + layer.start, start + stop)
-                payload.append(Node(type(layer.layer).__name__, *place, children=nodes.of_fields(layer, stop)))
+                payload.append(Node(layer.layer.__name__, *place, children=nodes.of_fields(layer, stop)))
         return payload
 
     def _attribute_name(self, attribute_id: int) -> str | None:
@@ -271,7 +272,7 @@ class _Frame:
         return attribute_name(self._cluster, attribute_id, of_server=of_server(self._zcl))
 
 
-def _command_name(zcl: Any) -> str:
+def _command_name(zcl: View) -> str:
     """The command in a ZCL header: by the layer of its payload."""
     layer = zcl.payload_class()
     if layer is not Undissected:
@@ -283,9 +284,8 @@ def _command_text(cluster: int, frame_control: int, command: int) -> str:
     """The command that an alert speaks of."""
     if frame_control & _MANUFACTURER_SPECIFIC:
         return "manufacturer specific"
-    zcl = zigbee.Zcl(_underlayer=_Below(cluster))
-    zcl.do_dissect(bytes([frame_control, 0, command]))
-    return _command_name(zcl)
+    header = bytes([frame_control, 0, command])
+    return _command_name(read(zigbee.Zcl, header, 0, len(header), _Below(cluster)).view)
 
 
 def _cluster_text(cluster: int) -> str:

@@ -1,22 +1,23 @@
-"""What Scapy layers dissect, as nodes: a leaf for every field, at its place in the message.
+"""What layers declare, as nodes: a leaf for every field, at its place in the message.
 
-The places come from the trace that `hanscope.dissectors.layer` writes while it dissects, so that the layers stay the
-only definition of the ZigBee commands inside GBCS messages.
+`walk` reads the octets as the layers say, so that these stay the only definition of the ZigBee commands inside GBCS
+messages.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from functools import cache, lru_cache
+from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
-from scapy.packet import Packet
 
-from hanscope.dissectors.fields import ListOf, Record, RecordsToEnd, cluster_of
+from hanscope.dissectors.fields import LayersToEnd, ListOf, RecordsToEnd, cluster_of
 from hanscope.dissectors.gbcs.codes import ALERTS
 from hanscope.dissectors.gbcs.node import Node, Value, undecoded
 from hanscope.dissectors.gbcs.snapshots import snapshot_class
-from hanscope.dissectors.layer import Layer, LayerTrace, Malformed, MalformedError, Span, Trace, Undissected, tracing
+from hanscope.dissectors.gbcs.walk import Part, Step, View, Walked, read, walk
+from hanscope.dissectors.layer import Layer, MalformedError, Undissected
 from hanscope.dissectors.zigbee.codes import Status
 from hanscope.dissectors.zigbee.values import DataType
 from hanscope.dissectors.zigbee.zcl import AttributeRecord, Zcl
@@ -25,6 +26,8 @@ AttributeName = Callable[[int], str | None]
 """What a cluster calls the attribute with this identifier."""
 
 _EPOCH: Final = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
+_MANY: Final = 4096
+"""Texts that are kept, since the same few values come again and again."""
 _NOW: Final = 0
 _NEVER: Final = 0xFFFFFFFF
 
@@ -39,46 +42,31 @@ def field_time_text(seconds: int) -> str:
     return {_NOW: "now", _NEVER: "no time"}.get(seconds) or time_text(seconds)
 
 
+class Trace(NamedTuple):
+    """How a layer and its payload lie in octets, as far as they reach."""
+
+    layers: list[Walked]
+
+
 def trace_of(cls: type[Layer], octets: bytes, underlayer: Any = None) -> tuple[Trace, str | None]:
-    """How a layer and its payload lie in `octets`, as far as they reach; and what kept them from reaching further."""
-    trace = Trace(len(octets))
-    try:
-        with tracing(trace):
-            packet: Any = cls(octets, _underlayer=underlayer)
-    except MalformedError as error:
-        return trace, str(error)
-    while packet.payload:
-        packet = packet.payload
-    if not isinstance(packet, Malformed):
-        return trace, None
-    return trace, str(MalformedError(packet.layer.decode(), packet.field.decode()))
+    """How a layer and its payload lie in `octets`; and what kept them from reaching further."""
+    layers, problem = walk(cls, octets, underlayer)
+    return Trace(layers), None if problem is None else str(problem)
 
 
 class LayerNodes:
-    """Makes nodes of layers that were traced in `octets`, whose first octet is octet `base` of the message."""
+    """Makes nodes of layers that were read from `octets`, whose first octet is octet `base` of the message."""
 
     def __init__(self, octets: bytes, base: int, attribute_name: AttributeName = lambda _: None) -> None:
         self._octets = octets
         self._base = base
         self._attribute_name = attribute_name
 
-    def of_fields(self, traced: LayerTrace, stop: int) -> tuple[Node, ...]:
+    def of_fields(self, walked: Walked, stop: int) -> tuple[Node, ...]:
         """The fields of one layer, which ends at `stop`."""
-        nodes: list[Node] = []
-        bits: list[Span] = []
-        at = traced.start
-        for span in traced.spans.values():
-            at = span.stop
-            if span.bits is None:
-                if span.stop > span.start:
-                    nodes.append(self._field(traced.layer, span))
-                continue
-            bits.append(span)
-            if span.bits[0] == 0:  # down to the least significant bit
-                nodes.append(self._bits(traced.layer, bits))
-                bits = []
-        if at < stop:
-            nodes.append(self.undecoded(at, stop, f"{traced.layer.name} ends inside a field"))
+        nodes = [self._part(walked, part) for part in walked.parts if part.stop > part.start]
+        if walked.stop < stop:
+            nodes.append(self.undecoded(walked.stop, stop, f"{walked.view.name} ends inside a field"))
         return tuple(nodes)
 
     def undecoded(self, start: int, stop: int, why: str) -> Node:
@@ -89,77 +77,70 @@ class LayerNodes:
     def _node(self, name: str, start: int, stop: int, value: Value, text: str = "", *children: Node) -> Node:
         return Node(name, self._base + start, self._base + stop, value, text, children)
 
-    def _bits(self, layer: Packet, spans: list[Span]) -> Node:
-        """One leaf for the fields that share an octet."""
-        start = spans[0].start
-        shown = {span.field.name: span.field.i2repr(layer, layer.fields[span.field.name]) for span in spans}
-        text = ", ".join(f"{name}={value}" for name, value in shown.items())
-        name = "frame_control" if isinstance(layer, Zcl) else ", ".join(shown)
-        return self._node(name, start, start + 1, self._octets[start], text)
-
-    def _field(self, layer: Packet, span: Span) -> Node:
-        fld: Any = span.field
-        value = layer.fields[fld.name]
+    def _part(self, walked: Walked, part: Part) -> Node:
+        step, start, stop, value = part
+        fld = step.field
+        if step.bits:
+            name = "frame_control" if walked.layer is Zcl else _names(step)
+            return self._node(name, start, stop, value, _bits_text(step, value))
         if fld.name == "snapshot_payload":
-            return self._snapshot(layer, span)
+            return self._snapshot(walked.view, start, stop)
         if isinstance(fld, RecordsToEnd):
-            return self._node(fld.name, span.start, span.stop, None, "", *self._records(fld, span))
+            return self._node(fld.name, start, stop, None, "", *self._records(fld, start, stop))
         if isinstance(fld, ListOf):
-            return self._node(fld.name, span.start, span.stop, None, "", *self._elements(layer, fld, span))
-        return self._value(layer, fld, fld.name, span.start, span.stop, value)
+            return self._node(fld.name, start, stop, None, "", *self._elements(fld, start, value))
+        return self._value(fld, start, stop, value)
 
-    def _snapshot(self, layer: Packet, span: Span) -> Node:
-        cls = snapshot_class(cluster_of(layer.underlayer or layer), layer)
-        octets = self._octets[span.start : span.stop]
+    def _snapshot(self, command: View, start: int, stop: int) -> Node:
+        cls = snapshot_class(cluster_of(command.underlayer or command), command)
+        octets = self._octets[start:stop]
         if cls is None:
-            return self._node("snapshot_payload", span.start, span.stop, octets)
+            return self._node("snapshot_payload", start, stop, octets)
         trace, problem = trace_of(cls, octets)
-        inner = LayerNodes(octets, self._base + span.start)
+        inner = LayerNodes(octets, self._base + start)
         first = inner.of_fields(trace.layers[0], len(octets) if len(trace.layers) == 1 else trace.layers[1].start)
         rest = [inner.undecoded(one.start, len(octets), "more than the snapshot has") for one in trace.layers[1:]]
-        node = self._node("snapshot_payload", span.start, span.stop, None, cls.__name__, *first, *rest)
+        node = self._node("snapshot_payload", start, stop, None, cls.__name__, *first, *rest)
         return replace(node, problem=problem)
 
-    def _value(self, layer: Packet, fld: Any, name: str, start: int, stop: int, value: Any) -> Node:
-        if isinstance(value, bytes):
-            return self._node(name, start, stop, value, _characters(value))
-        if fld.sz == 4 and name.endswith("time"):
-            text = field_time_text(value)
-        elif name == "event_id" and value in ALERTS:
-            text = ALERTS[value]
-        else:
-            text = str(fld.i2repr(layer, value))
-        return self._node(name, start, stop, value, "" if text == str(value) else text)
+    def _value(self, fld: Any, start: int, stop: int, value: Any) -> Node:
+        text = _characters(value) if isinstance(value, bytes) else _value_text(fld, value)
+        return self._node(fld.name, start, stop, value, text)
 
-    def _elements(self, layer: Packet, fld: Any, span: Span) -> Iterator[Node]:
+    def _elements(self, fld: ListOf, start: int, elements: Sequence[Any]) -> Iterator[Node]:
         """The elements of a list with a count before it."""
         size = fld.field.sz
-        for number, value in enumerate(layer.fields[fld.name]):
-            start = span.start + number * size
-            if isinstance(fld.field, Record):
-                yield self._record_layer(value, start, start + size)
+        for at, element in enumerate(elements):
+            place = start + at * size
+            if isinstance(element, Walked):
+                yield self._record_layer(element, place + size)
             else:
-                yield self._value(layer, fld.field, fld.field.name, start, start + size, value)
+                yield self._value(fld.field, place, place + size, element)
 
-    def _records(self, fld: RecordsToEnd, span: Span) -> Iterator[Node]:
+    def _records(self, fld: RecordsToEnd, start: int, stop: int) -> Iterator[Node]:
         """The records of a list that goes up to the end."""
-        at = span.start
-        while at < span.stop:
-            rest = self._octets[at : span.stop]
-            try:
-                record, left = fld.unpack(rest)
-            except MalformedError as error:
-                yield self.undecoded(at, span.stop, str(error))
+        at = start
+        while at < stop:
+            if isinstance(fld, LayersToEnd):
+                record = read(fld.layer, self._octets, at, stop)
+                if record.problem is None:
+                    at = record.stop
+                    yield self._record_layer(record, at)
+                    continue
+                yield self.undecoded(at, stop, str(record.problem))
                 return
-            end = span.stop - len(left)
+            try:
+                record, left = fld.unpack(self._octets[at:stop])
+            except MalformedError as error:
+                yield self.undecoded(at, stop, str(error))
+                return
+            end = stop - len(left)
             yield self._record(fld.name, record, at, end)
             at = end
 
     def _record(self, of: str, record: Any, start: int, stop: int) -> Node:
         if isinstance(record, Undissected):
             return self.undecoded(start, stop, "a data type that is not known")
-        if isinstance(record, Layer):
-            return self._record_layer(record, start, stop)
         if isinstance(record, AttributeRecord):
             return self._attribute(record, start, stop)
         if isinstance(record, int):
@@ -169,12 +150,9 @@ class LayerNodes:
         text = ", ".join(f"{name}={value}" for name, value in parts.items() if value is not None)
         return self._node(type(record).__name__, start, stop, self._octets[start:stop], text)
 
-    def _record_layer(self, record: Layer, start: int, stop: int) -> Node:
-        trace = Trace(stop - start)
-        with tracing(trace):
-            type(record)().do_dissect(self._octets[start:stop])
-        inner = LayerNodes(self._octets[start:stop], self._base + start)
-        return self._node(type(record).__name__, start, stop, None, "", *inner.of_fields(trace.layers[0], stop - start))
+    def _record_layer(self, record: Walked, stop: int) -> Node:
+        fields = self.of_fields(record, stop)
+        return self._node(record.layer.__name__, record.start, stop, None, "", *fields)
 
     def _attribute(self, record: AttributeRecord, start: int, stop: int) -> Node:
         name = self._attribute_name(record.attribute_id) or ""
@@ -200,6 +178,29 @@ class LayerNodes:
         if isinstance(value, int | str):
             return self._node("value", start, stop, value)
         return self._node("value", start, stop, self._octets[start:stop], repr(value))
+
+
+@lru_cache(_MANY)
+def _value_text(fld: Any, value: Any) -> str:
+    """How a value reads; empty where the value says it all."""
+    if fld.sz == 4 and fld.name.endswith("time"):
+        return field_time_text(value)
+    if fld.name == "event_id" and value in ALERTS:
+        return ALERTS[value]
+    text = str(fld.i2repr(None, value))
+    return "" if text == str(value) else text
+
+
+@cache
+def _names(step: Step) -> str:
+    return ", ".join(bits.field.name for bits in step.bits)
+
+
+@lru_cache(_MANY)
+def _bits_text(step: Step, octet: int) -> str:
+    """The fields that share an octet, and their values."""
+    shown = ((fld, octet >> shift & mask) for fld, shift, mask in step.bits)
+    return ", ".join(f"{fld.name}={fld.i2repr(None, value)}" for fld, value in shown)
 
 
 def _enumerated(codes: Any, number: int) -> str:

@@ -19,8 +19,8 @@ class Profile(IntEnum):
     LIGHT_LINK = 0xC05E
 
 
-ZCL_PROFILES: Final = frozenset(Profile) - {Profile.ZIGBEE_DEVICE, Profile.GREEN_POWER}
-"""Profiles whose frames carry the ZigBee Cluster Library."""
+ZCL_PROFILES: Final = frozenset(Profile) - {Profile.ZIGBEE_DEVICE}
+"""Profiles whose frames carry the ZigBee Cluster Library: Green Power's too, between proxies and sinks."""
 
 
 class Cluster(IntEnum):

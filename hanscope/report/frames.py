@@ -151,7 +151,12 @@ def show_frame(view: FrameView, console: Console) -> None:
     page.line(", ".join(filter(None, told)), indent=2)
     for key in view.keys:
         page.line(
-            [(f"{key.layer} ", "green"), f"opened by the {key.kind} key ", (key.fingerprint, "cyan"), f", {key.source}"],
+            [
+                (f"{key.layer} ", "green"),
+                f"opened by the {key.kind} key ",
+                (key.fingerprint, "cyan"),
+                f", {key.source}",
+            ],
             indent=2,
             hang=2,
         )
@@ -190,11 +195,11 @@ def _layer(page: Page, layer: FrameLayer, octets: str) -> None:
 
 def _part(page: Page, part: MessagePart, octets: str, indent: int) -> None:
     if part.parts:
-        page.verbatim(f"{'':{3 * OCTETS_A_LINE}}{'':{indent}}{part.name}{_behind(part)}", indent=2)
+        page.verbatim(f"{'':{3 * OCTETS_A_LINE + indent}}{_titled(part)}", indent=2)
         for inner in part.parts:
             _part(page, inner, octets, indent + 2)
         return
-    _octets(page, octets, part.start, part.stop, f"{part.name}{_behind(part)}", indent)
+    _octets(page, octets, part.start, part.stop, _titled(part), indent)
 
 
 def _octets(page: Page, octets: str, start: int, stop: int, text: str, indent: int) -> None:
@@ -208,12 +213,21 @@ def _octets(page: Page, octets: str, start: int, stop: int, text: str, indent: i
         page.verbatim(f"({len(digits) - MOST_LINES * OCTETS_A_LINE} more octets)", indent=2)
 
 
-def _behind(part: MessagePart) -> str:
-    """What stands behind a field's name; octets stand beside it already."""
-    value = "" if part.value is None else str(part.value)
-    is_octets = isinstance(part.value, str) and len(value) == 2 * (part.stop - part.start) and not part.text
-    said = part.text or ("" if is_octets else value)
-    if part.text and isinstance(part.value, int) and value not in part.text and "=" not in part.text:
-        said = f"{part.text} ({value})"
-    problem = f"  !! {part.problem}" if part.problem else ""
-    return f": {said}{problem}" if said else problem
+def _titled(part: MessagePart) -> str:
+    """A field's name and what it says; octets stand beside it already, and bits of one octet are named in its text."""
+    if part.text and (part.name == "frame_control" or ", " in part.name):
+        said = part.text
+    else:
+        said = f"{part.name}: {_said(part)}".removesuffix(": ")
+    return f"{said}  !! {part.problem}" if part.problem else said
+
+
+def _said(part: MessagePart) -> str:
+    size = part.stop - part.start
+    if isinstance(part.value, str) and len(part.value) == 2 * size and not part.text:
+        return ""
+    if not isinstance(part.value, int) or not part.text:
+        return part.text or ("" if part.value is None else str(part.value))
+    if part.text == hex(part.value):
+        return f"0x{part.value:0{2 * size}x}"
+    return part.text if ":" in part.text or part.text.startswith("0x") else f"{part.text} ({part.value})"

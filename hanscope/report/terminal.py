@@ -202,6 +202,15 @@ def show_transfers(analysis: Analysis, console: Console) -> None:
     _transfers(page, analysis.transfers)
 
 
+def show_keys(analysis: Analysis, console: Console) -> None:
+    """The key ledger and what stayed shut: the beginning of the report of `hanscope keys`."""
+    page = Page(console)
+    if not analysis.keys:
+        page.heading("Keys", "none were given, and none were heard")
+    _keys(page, analysis.keys)
+    _unopened(page, analysis.unopened)
+
+
 def show_images(images: Sequence[Image], console: Console) -> None:
     """Images and their checks: the report of `hanscope image`."""
     _images(Page(console), images)

@@ -119,11 +119,15 @@ def octets(text: str) -> bytes:
 
 def tshark(*words: str | Path) -> list[list[str]]:
     """Runs tshark and returns its lines, split at tabs; skips the test where there is no tshark."""
+    return [line.split("\t") for line in tshark_text(*words).splitlines()]
+
+
+def tshark_text(*words: str | Path) -> str:
+    """What tshark prints; skips the test where there is no tshark."""
     program = shutil.which("tshark")
     if program is None:
         pytest.skip("tshark is not installed")
-    done = subprocess.run([program, "-n", *map(str, words)], capture_output=True, text=True, check=False)
-    return [line.split("\t") for line in done.stdout.splitlines()]
+    return subprocess.run([program, "-n", *map(str, words)], capture_output=True, text=True, check=False).stdout
 
 
 def key_option(key: bytes) -> tuple[str, str]:

@@ -114,14 +114,14 @@ def test_a8_a_built_command_is_a_command() -> None:
     )
 
 
-@pytest.mark.parametrize("profile", ["017f", "e0a1", "ffff"])
+@pytest.mark.parametrize("profile", ["017f", "ffff"])
 def test_a9_only_profiles_with_a_cluster_library_carry_it(dissect: Dissect, profile: str) -> None:
     aps, rest = dissect(Aps, f"00 f0 0100 {profile} f0 55 0a0b0c")
     assert aps.profile == int.from_bytes(bytes.fromhex(profile), "little")
     assert isinstance(rest, Undissected)
 
 
-@pytest.mark.parametrize("profile", ["0401", "0901", "5ec0", "0501"])
+@pytest.mark.parametrize("profile", ["0401", "0901", "5ec0", "0501", "e0a1"])
 def test_public_profiles_carry_the_cluster_library(dissect: Dissect, profile: str) -> None:
     assert names(dissect(Aps, f"00 01 1900 {profile} 01 55 10 01 0b 05 80")) == ["Aps", "Zcl", "DefaultResponse"]
 
