@@ -306,10 +306,12 @@ class _Reading:
             messages = builders.reassembler.feed(result.fragments)
             if messages is not None:
                 sifted = self._engine.aps.sift(messages.buffer, messages.at, messages.length)
-                parts = [
-                    Part(group, group.index, secured=messages.aps_secured[int(group.index[0])])
-                    for group in sifted.groups
-                ]
+                parts: list[Part] = []
+                for group in sifted.groups:
+                    for secured in (False, True):
+                        mine = np.flatnonzero(messages.aps_secured[group.index] == secured)
+                        if len(mine):
+                            parts.append(Part(group.take(mine), group.index[mine], secured))
                 whole = Dissected()
                 local.read(whole, messages.context, parts)
                 ota.append(whole.ota)

@@ -44,8 +44,10 @@ LISTED: Final = 500
 """Differences of each kind (unexplained, and of each known fault) that a report lists; all are counted."""
 TOLD: Final = 200
 """Frames after which progress is told."""
-BLOCKS_KEPT: Final = 4096
-"""Blocks of GBCS messages that wait for the others."""
+MESSAGES_KEPT: Final = 1024
+"""GBCS messages whose blocks wait for the others."""
+BLOCKS_KEPT: Final = 256
+"""Of one message; the longest that there are have some fifty."""
 
 Shown = int | str
 """A number, or octets as hexadecimal digits."""
@@ -151,14 +153,20 @@ class _Ours:
             for name in TRANSFERS:
                 for data in columns.get(name, ()):
                     if isinstance(data, bytes):
-                        self._message(columns, _unwrapped(data))
+                        self._message(columns, _unwrapped(data), may_be_block=True)
 
-    def _message(self, columns: _Columns, octets: bytes) -> None:
-        from hanscope.dissectors.gbcs.envelope import BlockTransfer, EnvelopeError, layer_for, parse_block, reassemble  # noqa: PLC0415 -- imports Scapy
+    def _message(self, columns: _Columns, octets: bytes, *, may_be_block: bool) -> None:
+        from hanscope.dissectors.gbcs.envelope import (  # noqa: PLC0415 -- imports Scapy
+            EnvelopeError,
+            RoutingHeader,
+            layer_for,
+            parse_block,
+            reassemble,
+        )
         from hanscope.dissectors.layer import MalformedError, Undissected, layers_of  # noqa: PLC0415 -- likewise
 
         kind = layer_for(octets)
-        if kind is Undissected:
+        if kind is Undissected or (kind is RoutingHeader and not may_be_block):
             return
         try:
             layers = list(layers_of(kind(octets)))
@@ -168,16 +176,17 @@ class _Ours:
             for name, value in layer.fields.items():
                 if (column := f"{type(layer).__name__}.{name}") in COLUMNS and value is not None:
                     columns.setdefault(column, []).append(value)
-        if isinstance(layers[-1], BlockTransfer):
+        if kind is RoutingHeader:
             with suppress(EnvelopeError):
                 block = parse_block(octets)
-                if len(self._blocks) >= BLOCKS_KEPT:
-                    self._blocks.pop(next(iter(self._blocks)))
                 blocks = self._blocks.setdefault(block.key, [])
                 blocks.append(block)
-                if (message := reassemble(blocks[-BLOCKS_KEPT:]).message) is not None:
-                    self._message(columns, message)
+                del blocks[:-BLOCKS_KEPT]
+                if (message := reassemble(blocks).message) is not None:
                     del self._blocks[block.key]
+                    self._message(columns, message, may_be_block=False)
+                elif len(self._blocks) > MESSAGES_KEPT:
+                    del self._blocks[next(iter(self._blocks))]
 
 
 _GAS_METER_HEADERS: Final = {1: 1, 2: 2, 3: 1}
@@ -297,9 +306,11 @@ class _Tshark:
     def __exit__(self, *_: object) -> None:
         from pyshark.capture.capture import TSharkCrashException  # noqa: PLC0415 -- heavy
 
+        processes = list(self._capture._running_processes)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         with suppress(TSharkCrashException):  # of a damaged capture it says so, having read what comes before
             self._capture.close()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        for process in processes:  # pyshark ends them, and leaves their pipes open
+            self._loop.run_until_complete(process.communicate())
         self._loop.close()
 
     def __iter__(self) -> Iterator[_Packet]:
@@ -428,14 +439,14 @@ def crosscheck(path: str, *, keys: KeyRing, progress: Callable[[Progress], None]
         for batch in reading.batches():
             for number in range(batch.first, batch.first + batch.records):
                 packet = next(packets, None)
-                if packet is None:
+                if packet is None or packet.number != number:
                     break
                 _compare(tally, number, batch, packet)
                 if progress is not None and number % TOLD == 0:
                     progress(Progress(path, number, total, number, True))
     faults = reading.faults
     if tally.frames < total:
-        faults.append(Fault(where=f"frame {tally.frames + 1}", what=f"tshark stops before it; there are {total}"))
+        faults.append(Fault(where=f"frame {tally.frames + 1}", what=f"tshark does not show it; there are {total}"))
     return Crosscheck(
         path=path,
         tshark=version,

@@ -526,9 +526,7 @@ class Dissector:
                 if len(mine) == len(part.group):
                     ota.append(part)
                 elif len(mine):
-                    group = part.group
-                    some = Group(layout, group.index[mine], group.at[mine], group.length[mine], group.buffer)
-                    ota.append(Part(some, part.rows[mine], part.secured))
+                    ota.append(Part(part.group.take(mine), part.rows[mine], part.secured))
         self._commanded(result, context, commands)
         result.ota = ota_table(ota, context)
         result.tunnels = tunnel_table(tunnels, context) if tunnels else None
@@ -703,7 +701,7 @@ def _transported(part: Part, context: Context) -> Iterator[tuple[int, KnownKey]]
         else:
             # A trust centre link key names both ends, an application link key its receiver's partner.
             devices = frozenset(int(end[at]) for end in ends) - {0, 0xFFFFFFFFFFFFFFFF}
-            yield frame, KnownKey("link", octets, source, devices=devices)
+            yield frame, KnownKey("link", octets, source, devices=devices, shared=True)
 
 
 def ota_table(parts: Sequence[Part], context: Context) -> OtaTable:

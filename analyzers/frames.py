@@ -127,18 +127,18 @@ class FrameReader:
         book.tell(self._sightings)
         reassembler = Reassembler(given_up)
         decisions: Decisions = {}
+        sight = Sight()
+        dissector = Dissector(engine, self.ring, book, sight)
         with open_capture(self._path) as capture:
             for records in capture:
                 decisions = decide(records, capture.interfaces, decisions)
                 batch = frames(records, decisions)
-                sight = Sight()
-                dissector = Dissector(engine, self.ring, book, sight)
                 found = dissector.dissect(batch)
                 messages = None if found.fragments is None else reassembler.feed(found.fragments)
                 if messages is not None:
                     sifted = engine.aps.sift(messages.buffer, messages.at, messages.length)
                     sight.sifted(MESSAGE, sifted, messages.context.number)
-                yield Passage(batch, sight, dissector, messages)
+                yield Passage(batch, replace(sight), dissector, messages)  # the next batch begins with new lists
         reassembler.finish()
 
 

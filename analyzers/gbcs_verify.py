@@ -14,22 +14,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
 from hanscope.analyzers.certificates import Certificates, PrivateKeys, PublicKey, Usage
-from hanscope.analyzers.results import Result
+from hanscope.analyzers.results import Result, Verdict
 from hanscope.dissectors.eui64 import eui64_text
 from hanscope.dissectors.gbcs import crypto
 from hanscope.dissectors.gbcs.codes import USE_CASES, Category, CraFlag
 from hanscope.dissectors.gbcs.crypto import KeyUse
 from hanscope.dissectors.gbcs.envelope import Envelope
-
-MessageOutcome = Literal["valid", "invalid", "absent", "unknown"]
-
-
-class Verdict(Result, frozen=True, kw_only=True):
-    """What became of a signature or a MAC."""
-
-    outcome: MessageOutcome
-    detail: str
-    """Whose certificate or keys decided; what is missing when unknown."""
 
 
 class EncryptedPart(Result, frozen=True, kw_only=True):

@@ -71,6 +71,8 @@ class KnownKey:
     sequence_number: int | None = None
     devices: frozenset[int] = frozenset()
     """EUI-64s of a link key's ends; one: its other end may be any device; empty: both may."""
+    shared: bool = False
+    """Whether further devices may have the key too: it was only heard on its way to these."""
 
     @property
     def fingerprint(self) -> str:
@@ -85,9 +87,13 @@ class KnownKey:
 
     def serves(self, sender: int, receiver: int) -> bool:
         """Whether a link key may protect what goes from one EUI-64 to another; a receiver of 0 is not known."""
-        if not self.devices or sender in self.devices or receiver in self.devices:
+        if self.shared or not self.devices or sender in self.devices or receiver in self.devices:
             return True
         return receiver == 0 and len(self.devices) == 1
+
+    def ends(self, sender: int, receiver: int) -> int:
+        """How many of two EUI-64s the key is known to belong to: what it is tried in order of."""
+        return len(self.devices & {sender, receiver})
 
 
 def fingerprint(octets: bytes) -> str:

@@ -1,17 +1,18 @@
 """GBCS messages as results: decoded, and verified where certificates and private keys are given."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from hanscope.analyzers.certificates import Certificates, PrivateKeys
-from hanscope.analyzers.gbcs_verify import verify
 from hanscope.analyzers.results import Message, MessagePart, Verdict
 from hanscope.dissectors.eui64 import eui64_text
 from hanscope.dissectors.gbcs.codes import use_case_text
-from hanscope.dissectors.gbcs.envelope import EnvelopeError
-from hanscope.dissectors.gbcs.message import decode
+from hanscope.dissectors.gbcs.envelope import Envelope, EnvelopeError, parse
+from hanscope.dissectors.gbcs.message import GbcsMessage, decode_payload
 from hanscope.dissectors.gbcs.node import Node
+
+if TYPE_CHECKING:  # heavy, and needed only for verification
+    from hanscope.analyzers.certificates import Certificates, PrivateKeys
 
 _ABSENT: Final = Verdict(outcome="absent", detail="")
 _NOT_ASKED: Final = Verdict(outcome="unknown", detail="not verified: no certificates were given")
@@ -22,8 +23,8 @@ _LARGEST_INTEGER: Final = 1 << 64
 class Credentials(msgspec.Struct, frozen=True):
     """What messages are verified with."""
 
-    certificates: Certificates
-    private_keys: PrivateKeys
+    certificates: "Certificates"
+    private_keys: "PrivateKeys"
 
 
 def examine(
@@ -31,22 +32,20 @@ def examine(
 ) -> Message:
     """Decodes a message and verifies it, if there is something to do that with. Never raises."""
     try:
-        decoded = decode(octets)
+        envelope = parse(octets)
     except EnvelopeError as error:
         return undecodable(str(error), octets, file=file, frames=frames)
-    envelope = decoded.envelope
-    signature = _ABSENT if envelope.signature is None else _NOT_ASKED
-    mac = _ABSENT if envelope.mac_header is None else _NOT_ASKED
-    opened: tuple[Verdict, ...] = (_NOT_ASKED,) * len(decoded.encrypted)
-    if credentials is not None:
-        found = verify(envelope, credentials.certificates, credentials.private_keys, decoded.encrypted)
+    if credentials is None:
+        decoded = decode_payload(envelope)
+        signature = _ABSENT if envelope.signature is None else _NOT_ASKED
+        mac = _ABSENT if envelope.mac_header is None else _NOT_ASKED
+        opened: tuple[Verdict, ...] = (_NOT_ASKED,) * len(decoded.encrypted)
+    else:
+        from hanscope.analyzers.gbcs_verify import verify  # noqa: PLC0415 - heavy
+
+        decoded, opened = _opened(envelope, credentials)
+        found = verify(envelope, credentials.certificates, credentials.private_keys)
         signature, mac = found.signature, found.mac
-        opened = tuple(Verdict(outcome=part.outcome, detail=part.detail) for part in found.encrypted_parts)
-        plaintexts = {
-            part: result.plaintext for part, result in zip(decoded.encrypted, found.encrypted_parts, strict=True)
-        }
-        if any(plaintexts.values()):
-            decoded = decode(octets, plaintexts.get)
     return Message(
         file=file,
         frames=frames,
@@ -59,12 +58,26 @@ def examine(
         headers=tuple(map(part_of, envelope.headers)),
         payload=part_of(decoded.payload),
         trailers=tuple(map(part_of, envelope.trailers)),
-        signature=Verdict(outcome=signature.outcome, detail=signature.detail),
-        mac=Verdict(outcome=mac.outcome, detail=mac.detail),
+        signature=signature,
+        mac=mac,
         encrypted_parts=opened,
         problems=decoded.problems,
         octets=octets.hex(),
     )
+
+
+def _opened(envelope: Envelope, credentials: Credentials) -> tuple[GbcsMessage, tuple[Verdict, ...]]:
+    """A decoded message, its encrypted parts opened where they can be, and what became of each."""
+    from hanscope.analyzers.gbcs_verify import open_part  # noqa: PLC0415 - heavy
+
+    verdicts: list[Verdict] = []
+
+    def opened(part: bytes) -> bytes | None:
+        found = open_part(envelope, part, credentials.certificates, credentials.private_keys)
+        verdicts.append(Verdict(outcome=found.outcome, detail=found.detail))
+        return found.plaintext
+
+    return decode_payload(envelope, opened), tuple(verdicts)
 
 
 def undecodable(why: str, octets: bytes = b"", *, file: str | None = None, frames: tuple[int, ...] = ()) -> Message:

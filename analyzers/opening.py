@@ -349,12 +349,13 @@ class Opener:
         for at in left[distinct(np.linspace(0, len(left) - 1, 4).astype(np.intp))]:
             one = int(at)
             nonce, header, body = frames.alone(one)
-            for octets, key in keys:
-                if not key.serves(int(frames.eui64[one]), int(receiver[one])):
-                    continue
-                if self._trials <= 0:
-                    reason[left] = Reason.NOT_TRIED
-                    return False
+            if self._trials < len(keys):
+                reason[left] = Reason.NOT_TRIED
+                return False
+            ends = int(frames.eui64[one]), int(receiver[one])
+            likely = [known for known in keys if known[1].serves(*ends)]
+            likely.sort(key=lambda known: -known[1].ends(*ends))
+            for octets, key in likely:
                 self._trials -= 1
                 if open_one(octets, nonce, header, body) is not None:
                     self._pairs[pair] = octets, key

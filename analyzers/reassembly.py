@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hanscope.analyzers.context import Context
 from hanscope.analyzers.dissect import Fragments
@@ -54,7 +55,7 @@ class Messages:
     buffer: Octets
     at: Index
     length: Index
-    aps_secured: tuple[bool, ...]
+    aps_secured: NDArray[np.bool_]
     began_ns: tuple[int, ...]
     """When the first fragment heard of each came."""
     frames: tuple[tuple[int, ...], ...]
@@ -127,7 +128,7 @@ class Reassembler:
             buffer=np.frombuffer(b"".join(whole) + bytes(SLACK), np.uint8),
             at=np.cumsum(lengths) - lengths,
             length=lengths,
-            aps_secured=tuple(bool(fragments.aps_secured[row]) for row in ends),
+            aps_secured=fragments.aps_secured[ends],
             began_ns=tuple(one.began_ns for one in complete),
             frames=tuple(tuple(sorted(one.frames.values())) for one in complete),
         )

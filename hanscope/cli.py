@@ -269,7 +269,7 @@ Examples:
   hanscope analyze house.pcapng
   hanscope analyze monday.pcap tuesday.pcap.gz --keys keys.toml
   hanscope analyze house.pcapng --key network:000102030405060708090a0b0c0d0e0f
-  hanscope analyze house.pcapng --certificates certificates --private-keys keys.json
+  hanscope analyze house.pcapng --certificates DIR --private-keys FILE
   hanscope analyze house.pcapng --format json | jq '.transfers[].state'
   tcpdump -w - ... | hanscope analyze -
 

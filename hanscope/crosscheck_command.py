@@ -1,4 +1,6 @@
-"""`hanscope crosscheck`: what came of the comparison with tshark, for people and line by line."""
+"""`hanscope crosscheck`: what came of the comparison with tshark, for people and line by line; and what is compared, as
+the documentation has it.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
@@ -47,7 +49,7 @@ def show(result: "Crosscheck", console: "Console") -> None:
     _differences(page, [one for one in result.differences if one.fault is None])
     _one_sided(page, [one for one in result.one_sided if one.fault is None])
     if result.explanations:
-        page.heading("Explained by known faults of tshark")
+        page.heading("Explained differences")
         rows = [(f"{one.differences:,}", one.fault, one.reason) for one in result.explanations]
         page.table([">differences", "fault", "why"], rows)
 
@@ -77,3 +79,19 @@ def _one_sided(page: Page, one_sided: "Sequence[OneSided]") -> None:
 def _values(values: "Sequence[Shown]") -> str:
     said = ", ".join(value if isinstance(value, str) else f"{value} (0x{value:x})" for value in values) or "nothing"
     return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 3]}..."
+
+
+def documentation() -> str:
+    """The tables of docs/crosscheck.md: what explains differences, and what is compared (Markdown)."""
+    from hanscope.analyzers.crosscheck_fields import FAULTS, FIELDS  # noqa: PLC0415 - only the documentation needs it
+
+    parts = ["## Known reasons for differences", "", "| name | why |", "|---|---|"]
+    parts += [f"| `{fault.id}` | {fault.reason} |" for fault in FAULTS]
+    for protocol, fields in FIELDS.items():
+        parts += ["", f"## Fields of `{protocol}`", "", "| tshark | hanscope |", "|---|---|"]
+        parts += [f"| {_code(field.names)} | {_code(field.columns)} |" for field in fields]
+    return "\n".join(parts) + "\n"
+
+
+def _code(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

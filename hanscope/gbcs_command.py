@@ -7,13 +7,19 @@ message that goes over several lines, or one message a line, with or without wha
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import signal
+import sys
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hanscope.dissectors.gbcs.envelope import EnvelopeError, parse
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from rich.console import Console
 
     from hanscope.analyzers.messages import Credentials
@@ -190,15 +196,111 @@ class Tally:
             yield message
 
 
-def examined(given: Iterable[Given], credentials: "Credentials | None") -> "Iterator[Message]":
-    """The result for each input, in their order."""
-    from hanscope.analyzers.messages import examine, undecodable  # noqa: PLC0415 - heavy
+def examined(
+    given: Iterable[Given], credentials: "Credentials | None", processes: int | None = None
+) -> "Iterator[Message]":
+    """The result for each input, in their order; whatever the number of processes (`None`: as many as help)."""
+    rest = iter(given)
+    first = list(islice(rest, _FEW))
+    if processes is None:
+        processes = min(_cores(), _MOST_PROCESSES) if len(first) == _FEW and sys.platform == "linux" else 1
+    if processes > 1:
+        yield from _shared_out(chain(first, rest), credentials, processes)
+        return
+    for one in chain(first, rest):
+        yield from _results([one], _examine([one], credentials))
 
-    for one in given:
+
+_FEW: Final = 500
+"""Fewer messages are done before a second process has begun."""
+_MOST_PROCESSES: Final = 8
+_CHUNK: Final = 32
+"""Inputs that go to a process at once."""
+_AHEAD: Final = 2
+"""Chunks that wait for each process."""
+_LONGEST_QUEUE: Final = 64
+"""Chunks whose results are kept while one before them is not done."""
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _examine(chunk: Sequence[Given], credentials: "Credentials | None") -> "list[Message]":
+    """The results for those inputs that hold octets."""
+    from hanscope.analyzers.messages import examine  # noqa: PLC0415 - heavy
+
+    return [examine(one.octets, credentials=credentials) for one in chunk if one.error is None]
+
+
+def _results(chunk: Sequence[Given], messages: "Iterable[Message]") -> "Iterator[Message]":
+    """The results for all inputs, with their names."""
+    from msgspec.structs import replace  # noqa: PLC0415 - heavy
+
+    from hanscope.analyzers.messages import undecodable  # noqa: PLC0415 - heavy
+
+    found = iter(messages)
+    for one in chunk:
         if one.error is not None:
             yield undecodable(one.error, one.octets, file=one.name)
         else:
-            yield examine(one.octets, credentials=credentials, file=one.name)
+            yield replace(next(found), file=one.name)
+
+
+def _shared_out(given: Iterable[Given], credentials: "Credentials | None", processes: int) -> "Generator[Message]":
+    """Several processes, of which this is one: it takes the chunks for which the others have no time."""
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - few messages do without
+    from multiprocessing import get_context  # noqa: PLC0415
+
+    import msgspec  # noqa: PLC0415 - heavy
+
+    import hanscope.analyzers.messages  # noqa: F401, PLC0415 - loaded once, for all processes
+    from hanscope.analyzers.results import Message  # noqa: PLC0415 - heavy
+
+    decoder = msgspec.msgpack.Decoder(list[Message])
+    waiting: deque[tuple[list[Given], list[Message] | Future[bytes]]] = deque()
+    rest = iter(given)
+    others = processes - 1
+
+    def settled(chunk: list[Given], result: "list[Message] | Future[bytes]") -> "Iterator[Message]":
+        return _results(chunk, result if isinstance(result, list) else decoder.decode(result.result()))
+
+    # Forked: keys cannot be sent to another process.
+    with ProcessPoolExecutor(others, get_context("fork"), _start_worker, (credentials,)) as pool:
+        try:
+            while chunk := list(islice(rest, _CHUNK)):
+                busy = sum(not _is_done(result) for _, result in waiting)
+                mine = busy >= _AHEAD * others
+                waiting.append((chunk, _examine(chunk, credentials) if mine else pool.submit(_work, chunk)))
+                while waiting and (len(waiting) > _LONGEST_QUEUE or _is_done(waiting[0][1])):
+                    yield from settled(*waiting.popleft())
+            while waiting:
+                yield from settled(*waiting.popleft())
+        finally:
+            for _, result in waiting:
+                if not isinstance(result, list):
+                    result.cancel()
+
+
+def _is_done(result: "list[Message] | Future[bytes]") -> bool:
+    return isinstance(result, list) or result.done()
+
+
+_credentials: "Credentials | None" = None
+"""Of a worker process."""
+
+
+def _start_worker(credentials: "Credentials | None") -> None:
+    global _credentials  # noqa: PLW0603 - the way to give a worker process something once
+    _credentials = credentials
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+
+
+def _work(chunk: Sequence[Given]) -> bytes:
+    """The results as MessagePack, which is ten times as fast as pickling them."""
+    import msgspec  # noqa: PLC0415 - heavy
+
+    return msgspec.msgpack.encode(_examine(chunk, _credentials))
 
 
 # The report for people.

@@ -92,6 +92,10 @@ class Group:
     def __len__(self) -> int:
         return len(self.index)
 
+    def take(self, which: NDArray[np.intp]) -> Group:
+        """Some of the frames."""
+        return Group(self.layout, self.index[which], self.at[which], self.length[which], self.buffer)
+
     def rows(self, width: int) -> Octets:
         """The first `width` octets of each frame, (n, width); octets behind a frame's end are arbitrary."""
         if self._rows is None or self._rows.shape[1] < width:

@@ -33,7 +33,5 @@ def link_key(code_and_crc: bytes) -> bytes:
         wanted = ", ".join(str(length + CRC) for length in LENGTHS)
         raise InstallCodeError(f"an install code with its CRC has {wanted} octets, this has {len(code_and_crc)}")
     if crc != install_code_crc(code):
-        raise InstallCodeError(
-            "the CRC of the install code, its last two octets, is wrong: compare it with the label"
-        )
+        raise InstallCodeError("the CRC of the install code, its last two octets, is wrong: compare it with the label")
     return mmo(code_and_crc)

@@ -30,7 +30,11 @@ def decode(octets: bytes, decrypt: Decryptor | None = None) -> GbcsMessage:
 
     Everything else that is wrong is in the tree, with its problem. `decrypt` opens encrypted parts.
     """
-    envelope = parse(octets)
+    return decode_payload(parse(octets), decrypt)
+
+
+def decode_payload(envelope: Envelope, decrypt: Decryptor | None = None) -> GbcsMessage:
+    """The message whose envelope is parsed already: it chooses the key for `decrypt`."""
     encrypted: list[bytes] = []
 
     def opened(part: bytes) -> bytes | None:
@@ -38,7 +42,7 @@ def decode(octets: bytes, decrypt: Decryptor | None = None) -> GbcsMessage:
         return None if decrypt is None else decrypt(part)
 
     payload = _payload(envelope, opened)
-    tree = Node("GBCS message", 0, len(octets), children=(*envelope.headers, payload, *envelope.trailers))
+    tree = Node("GBCS message", 0, len(envelope.octets), children=(*envelope.headers, payload, *envelope.trailers))
     return GbcsMessage(
         envelope=envelope,
         tree=tree,

@@ -56,12 +56,13 @@ class Step:
     )
 
     def __init__(self, described: Any) -> None:
-        fld = described.fld if isinstance(described, ConditionalField) else described
-        self.field: Any = fld
+        fld: Any = described.fld if isinstance(described, ConditionalField) else described
+        self.field = fld
         self.name = str(fld.name)
         self.condition: Callable[[Any], bool] | None = described.cond if fld is not described else None
         self.optional = isinstance(described, IfRoom)
-        self.is_shown_as_it_is = type(fld).i2h is Field.i2h
+        kind: Any = type(fld)
+        self.is_shown_as_it_is = kind.i2h is Field.i2h
         """Whether reading it from a packet gives what is inside."""
         self.bits: list[Bits] = []
         self.width = 0
@@ -79,7 +80,7 @@ class Step:
                 self.value = _elements(fld)
             return
         self.width = int(fld.sz)
-        if type(fld).getfield is Field.getfield and type(fld).m2i is Field.m2i:
+        if kind.getfield is Field.getfield and kind.m2i is Field.m2i:
             self.unpack = Struct(fld.fmt).unpack_from
         else:
             self.value = lambda view, octets, start, stop: fld.getfield(view, octets[start:stop])[1]
@@ -169,7 +170,10 @@ class View:
         fld = self.shape.fields.get(name)
         if fld is None:
             raise AttributeError(name)
-        return fld.i2h(self, self.getfieldval(name))
+        shown = fld.i2h(self, self.getfieldval(name))
+        if name in self.fields:
+            self.__dict__[name] = shown
+        return shown
 
     def getfieldval(self, name: str) -> Any:
         """A field as it is inside; its default if it is not there. The name is Scapy's."""

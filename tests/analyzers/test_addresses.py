@@ -1,8 +1,13 @@
 """Addresses over time: who told them first, what they were at a frame, and what commands tell again."""
 
 import numpy as np
+import pytest
+from oracles import batch, octets
 
 from hanscope.analyzers.addresses import AddressBook, AddressHistory, Evidence, Sighting, Told
+from hanscope.analyzers.dissect import Dissector
+from hanscope.analyzers.keys import KeyRing
+from hanscope.dissectors.columns.engine import Engine
 
 A, B, C = 0x00158D0000123456, 0x00158D0000C0FFEE, 0x000D6F000A9069E0
 PAN = 0x4A5B
@@ -99,3 +104,31 @@ def test_the_history_knows_whose_an_address_was() -> None:
     made = history((10, 0x1234, A, Told.NWK_HEADER), (20, 0x1234, B, Told.NWK_HEADER))
     assert [made.eui64(PAN, 0x1234, frame) for frame in (1, 10, 19, 20, 99)] == [A, A, A, B, B]
     assert made.eui64(PAN, 0x9999, 1) is None
+
+
+MAC_AND_NWK = "6188515b4a00003412 0800 0000 3412 1e07 "
+"""From 0x1234 to the coordinator, unsecured."""
+EUI64 = "5634120000 8d1500"
+
+
+@pytest.mark.parametrize(
+    ("frame", "told"),
+    [
+        (f"{MAC_AND_NWK} 08 00 1300 0000 00 81 3c 7856 {EUI64} 8e", Told.DEVICE_ANNOUNCE),
+        (f"{MAC_AND_NWK} 00 00 0080 0000 00 81 3c 00 {EUI64} 7856", Told.NWK_ADDRESS_RESPONSE),
+        (f"{MAC_AND_NWK} 00 00 0180 0000 00 81 3c 00 {EUI64} 7856", Told.IEEE_ADDRESS_RESPONSE),
+        (f"{MAC_AND_NWK} 00 00 0180 0000 00 81 3c 00 {EUI64} 7856 01 00 3412", Told.IEEE_ADDRESS_RESPONSE),
+        (f"{MAC_AND_NWK} 00 00 0180 0000 00 81 3c 81 {EUI64} 7856", None),
+        (f"{MAC_AND_NWK} 00 00 0180 0000 00 81 3c 00 {EUI64} 78", None),
+        (f"{MAC_AND_NWK} 01 55 06 {EUI64} 7856 01", Told.UPDATE_DEVICE),
+        (f"{MAC_AND_NWK} 01 55 06 {EUI64} 7856 02", None),
+        (f"63cc015b4a {EUI64} eeffc000008d1500 02 7856 00", Told.ASSOCIATION_RESPONSE),
+        (f"63cc015b4a {EUI64} eeffc000008d1500 02 ffff 01", None),
+        (f"6188515b4a34120000 0908 3412 0000 1e07 {EUI64} 07 7856 00", Told.REJOIN_RESPONSE),
+        (f"6188515b4a34120000 0908 3412 0000 1e07 {EUI64} 07 7856 02", None),
+    ],
+)
+def test_every_command_that_tells_addresses_is_heard(frame: str, told: Told | None) -> None:
+    result = Dissector(Engine(), KeyRing()).dissect(batch((octets(frame),)))
+    heard = [one for one in result.sightings if one.told > Told.AUXILIARY_HEADER]
+    assert [(one.told, one.pan_id, one.short, one.eui64) for one in heard] == ([(told, PAN, 0x5678, A)] if told else [])

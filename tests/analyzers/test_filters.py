@@ -175,7 +175,6 @@ PIECES = st.sampled_from(
 def test_any_text_is_a_filter_or_a_filter_error(text):
     try:
         understood = parse(text, KNOWN.get)
-    except FilterError as error:
-        assert "\n" not in str(error).replace(text, "")
+    except FilterError:
         return
     assert len(understood.mask(FourFrames())) == 4

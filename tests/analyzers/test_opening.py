@@ -10,7 +10,7 @@ from oracles import SMART_ENERGY_FRAMES, SMART_ENERGY_KEYS, batch, key_option, t
 from hanscope.analyzers.addresses import AddressBook
 from hanscope.analyzers.analysis import analyze
 from hanscope.analyzers.dissect import Dissected, Dissector
-from hanscope.analyzers.keys import WELL_KNOWN, KeyRing, KnownKey
+from hanscope.analyzers.keys import WELL_KNOWN, KeyRing, KnownKey, Span
 from hanscope.analyzers.opening import Opener, Reason
 from hanscope.dissectors.columns.engine import Engine
 
@@ -82,6 +82,30 @@ def test_a_link_key_of_other_devices_is_not_tried() -> None:
     assert {shut.layer for shut in dissect(SMART_ENERGY_FRAMES, network, theirs).shut} == {"APS"}
     ours = KnownKey("link", LINK, "l", devices=frozenset({0x00158D0000123456, 0x00158D0000C0FFEE}))
     assert dissect(SMART_ENERGY_FRAMES, network, ours).shut == {}
+
+
+def test_a_key_that_was_heard_on_its_way_to_others_is_tried_too_but_later() -> None:
+    network = KnownKey("network", NETWORK, "n")
+    theirs = KnownKey("link", LINK, "heard", devices=frozenset({1, 2}), shared=True)
+    ours = KnownKey("link", LINK, "ours", devices=frozenset({0x00158D0000123456, 0x00158D0000C0FFEE}), shared=True)
+    for keys, source in (((theirs,), "heard"), ((theirs, ours), "ours")):
+        result = dissect(SMART_ENERGY_FRAMES, network, *keys)
+        assert result.shut == {}
+        assert {key.source for key in result.uses} == {"n", source}
+
+
+def test_a_key_of_one_device_opens_what_goes_to_it_and_comes_from_it() -> None:
+    network = KnownKey("network", NETWORK, "n")
+    one = KnownKey("link", LINK, "l", devices=frozenset({0x00158D0000123456}))
+    assert dissect(SMART_ENERGY_FRAMES, network, one).shut == {}
+
+
+def test_what_a_key_opened_is_told_with_its_place() -> None:
+    uses = dissect(SMART_ENERGY_FRAMES, KnownKey("network", NETWORK, "n"), KnownKey("link", LINK, "l")).uses
+    by_source = {key.source: use for key, use in uses.items()}
+    assert by_source["n"].sequences == {(0x4A5B, 0): Span(6, 1, 7, 0)}
+    assert by_source["n"].pairs == set()
+    assert (by_source["l"].sequences, by_source["l"].pairs) == ({}, {(0x4A5B, 0x0000, 0x1234)})
 
 
 def test_the_right_key_is_found_among_many() -> None:
