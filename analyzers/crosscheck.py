@@ -390,6 +390,8 @@ def _options(path: str, decisions: Decisions, ring: KeyRing) -> list[str]:
                     f"{path}: tshark cannot read link type {name} with the trailer {decision.trailer!r} as we do;"
                     " convert the capture to link type 283 (TAP) or 195 first"
                 )
+    if len({decision.trailer for decision in decisions.values() if decision.link_type == WITH_FCS}) > 1:
+        raise NoOracleError(f"{path}: its interfaces end their frames differently; split it, one interface a file")
     if all(decision.trailer == "not-802.15.4" for decision in decisions.values()):
         raise NoOracleError(f"{path}: there are no 802.15.4 frames in it that could be compared")
     return options

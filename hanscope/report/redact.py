@@ -1,6 +1,7 @@
 """Reports that can be passed on: addresses and keys replaced by pseudonyms.
 
 The same address gets the same pseudonym everywhere in a report, and again in the next report of the same input.
+Of GBCS messages the octets are left out, and of their parts those values that hold more than an address.
 Pseudonyms count up in order of appearance; nothing of the address goes into them (a hash of a 16-bit address is undone
 by trying all).
 
@@ -21,6 +22,9 @@ _EUI64: Final = re.compile(
 )
 _KEY: Final = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])", re.IGNORECASE)
 _SHORT: Final = re.compile(r"(?<![0-9a-z])0x[0-9a-f]{4}(?![0-9a-f])", re.IGNORECASE)
+_HEXADECIMAL: Final = re.compile("[0-9a-f]+$")
+_EUI64_DIGITS: Final = 16
+"""Longer values of message parts are octets in which an EUI-64 may stand; one of this length gets a pseudonym."""
 _FIRST_RESERVED: Final = 0xFFF8
 """Broadcast and "no address" (Zigbee 3.6.5, 802.15.4 7.2): like the coordinator's 0x0000 they name nobody."""
 
@@ -61,8 +65,12 @@ class Redactor:
             return [self._replaced(item, name) for item in cast("list[Any]", value)]
         if name == "short" and isinstance(value, int):
             return self._short(value)
-        if name == "key":
+        if name in {"key", "plaintext"}:
             return None
+        if name == "octets":  # of a GBCS message: addresses could be read from them
+            return ""
+        if name == "value" and isinstance(value, str) and len(value) > _EUI64_DIGITS and _HEXADECIMAL.match(value):
+            return f"({len(value) // 2} octets)"
         if name == "fingerprint":
             return self._keys.setdefault(value, f"key-{len(self._keys) + 1:04}")
         return self.text(value) if isinstance(value, str) else value

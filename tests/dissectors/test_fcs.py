@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles import HUE, SMART_ENERGY
 
 from hanscope.dissectors.fcs import crc16, remainders, valid
 
@@ -71,3 +72,9 @@ def test_two_octets_of_zero_leave_the_fcs_to_put_there() -> None:
 def test_what_cannot_hold_a_frame_and_an_fcs_is_not_valid() -> None:
     assert not valid(*column([b"", b"\0", b"\0\0"])).any()
     assert len(valid(*column([]))) == 0
+
+
+@pytest.mark.parametrize("frame", HUE + SMART_ENERGY)
+def test_frames_that_were_on_the_air_end_with_their_fcs(frame: str) -> None:
+    octets = bytes.fromhex(frame)
+    assert crc16(octets[:-2]).to_bytes(2, "little") == octets[-2:]
