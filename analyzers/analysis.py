@@ -30,7 +30,7 @@ from hanscope.analyzers.imagestore import ImageStore
 from hanscope.analyzers.keyevents import KeyStory
 from hanscope.analyzers.keys import WELL_KNOWN, KeyRing, KnownKey, Use, Uses, ledger
 from hanscope.analyzers.network import Heard, Transmitters
-from hanscope.analyzers.reassembly import Reassembler
+from hanscope.analyzers.reassembly import Messages, Reassembler
 from hanscope.analyzers.results import (
     Analysis,
     Capture,
@@ -302,24 +302,15 @@ class _Reading:
         self._addresses.tell(result.sightings)
         ota, tunnels = [result.ota], [result.tunnels]
         carriers: dict[int, Carrier] = {}
-        if result.fragments is not None:
-            messages = builders.reassembler.feed(result.fragments)
-            if messages is not None:
-                sifted = self._engine.aps.sift(messages.buffer, messages.at, messages.length)
-                parts: list[Part] = []
-                for group in sifted.groups:
-                    for secured in (False, True):
-                        mine = np.flatnonzero(messages.aps_secured[group.index] == secured)
-                        if len(mine):
-                            parts.append(Part(group.take(mine), group.index[mine], secured))
-                whole = Dissected()
-                local.read(whole, messages.context, parts)
-                ota.append(whole.ota)
-                tunnels.append(whole.tunnels)
-                if whole.tunnels is not None:
-                    ways = map(Carrier, messages.began_ns, messages.frames)
-                    carriers = dict(zip(messages.context.number.tolist(), ways, strict=True))
-                self.ring = self.ring.plus(whole.learned)
+        messages = builders.reassembler.feed(result.fragments) if result.fragments is not None else None
+        if messages is not None:
+            whole = self._read_whole(messages, local)
+            ota.append(whole.ota)
+            tunnels.append(whole.tunnels)
+            if whole.tunnels is not None:
+                ways = map(Carrier, messages.began_ns, messages.frames)
+                carriers = dict(zip(messages.context.number.tolist(), ways, strict=True))
+            self.ring = self.ring.plus(whole.learned)
         builders.transfers.feed(_merged(ota))
         if heard := [table for table in tunnels if table is not None]:
             builders.tunnels.feed(_merged(heard), carriers)
@@ -327,6 +318,20 @@ class _Reading:
         if result.traffic is not None:
             story.transmitters.add(result.traffic)
         _add(story.total, result)
+
+
+    def _read_whole(self, messages: Messages, local: Dissector) -> Dissected:
+        """What reassembled messages tell, read like frames that were never fragmented."""
+        sifted = self._engine.aps.sift(messages.buffer, messages.at, messages.length)
+        parts: list[Part] = []
+        for group in sifted.groups:
+            for secured in (False, True):
+                mine = np.flatnonzero(messages.aps_secured[group.index] == secured)
+                if len(mine):
+                    parts.append(Part(group.take(mine), group.index[mine], secured))
+        whole = Dissected()
+        local.read(whole, messages.context, parts)
+        return whole
 
 
 class _Builders:

@@ -65,15 +65,19 @@ class Redactor:
             return [self._replaced(item, name) for item in cast("list[Any]", value)]
         if name == "short" and isinstance(value, int):
             return self._short(value)
+        return self._told(value, name) if isinstance(value, str) else value
+
+    def _told(self, value: str, name: str) -> str | None:
+        """What takes the place of a text member."""
         if name in {"key", "plaintext"}:
             return None
         if name == "octets":  # of a GBCS message: addresses could be read from them
             return ""
-        if name == "value" and isinstance(value, str) and len(value) > _EUI64_DIGITS and _HEXADECIMAL.match(value):
-            return f"({len(value) // 2} octets)"
         if name == "fingerprint":
             return self._keys.setdefault(value, f"key-{len(self._keys) + 1:04}")
-        return self.text(value) if isinstance(value, str) else value
+        if name == "value" and len(value) > _EUI64_DIGITS and _HEXADECIMAL.match(value):
+            return f"({len(value) // 2} octets)"
+        return self.text(value)
 
     def _short(self, address: int) -> int:
         if address == 0 or address >= _FIRST_RESERVED:
