@@ -214,12 +214,10 @@ def examined(
 _FEW: Final = 500
 """Fewer messages are done before a second process has begun."""
 _MOST_PROCESSES: Final = 8
-_CHUNK: Final = 32
+_CHUNK: Final = 64
 """Inputs that go to a process at once."""
-_AHEAD: Final = 2
+_AHEAD: Final = 4
 """Chunks that wait for each process."""
-_LONGEST_QUEUE: Final = 64
-"""Chunks whose results are kept while one before them is not done."""
 
 
 def _cores() -> int:
@@ -248,7 +246,7 @@ def _results(chunk: Sequence[Given], messages: "Iterable[Message]") -> "Iterator
 
 
 def _shared_out(given: Iterable[Given], credentials: "Credentials | None", processes: int) -> "Generator[Message]":
-    """Several processes, of which this is one: it takes the chunks for which the others have no time."""
+    """Several processes examine chunks; the results come back in the order of the inputs."""
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - few messages do without
     from multiprocessing import get_context  # noqa: PLC0415
 
@@ -258,32 +256,20 @@ def _shared_out(given: Iterable[Given], credentials: "Credentials | None", proce
     from hanscope.analyzers.results import Message  # noqa: PLC0415 - heavy
 
     decoder = msgspec.msgpack.Decoder(list[Message])
-    waiting: deque[tuple[list[Given], list[Message] | Future[bytes]]] = deque()
+    waiting: "deque[tuple[list[Given], Future[bytes]]]" = deque()
     rest = iter(given)
-    others = processes - 1
-
-    def settled(chunk: list[Given], result: "list[Message] | Future[bytes]") -> "Iterator[Message]":
-        return _results(chunk, result if isinstance(result, list) else decoder.decode(result.result()))
-
-    # Forked: keys cannot be sent to another process.
-    with ProcessPoolExecutor(others, get_context("fork"), _start_worker, (credentials,)) as pool:
+    # Forked: private keys cannot be sent to another process.
+    with ProcessPoolExecutor(processes, get_context("fork"), _start_worker, (credentials,)) as pool:
         try:
-            while chunk := list(islice(rest, _CHUNK)):
-                busy = sum(not _is_done(result) for _, result in waiting)
-                mine = busy >= _AHEAD * others
-                waiting.append((chunk, _examine(chunk, credentials) if mine else pool.submit(_work, chunk)))
-                while waiting and (len(waiting) > _LONGEST_QUEUE or _is_done(waiting[0][1])):
-                    yield from settled(*waiting.popleft())
-            while waiting:
-                yield from settled(*waiting.popleft())
+            while (chunk := list(islice(rest, _CHUNK))) or waiting:
+                if chunk:
+                    waiting.append((chunk, pool.submit(_work, chunk)))
+                if len(waiting) > _AHEAD * processes or not chunk:
+                    done, result = waiting.popleft()
+                    yield from _results(done, decoder.decode(result.result()))
         finally:
             for _, result in waiting:
-                if not isinstance(result, list):
-                    result.cancel()
-
-
-def _is_done(result: "list[Message] | Future[bytes]") -> bool:
-    return isinstance(result, list) or result.done()
+                result.cancel()
 
 
 _credentials: "Credentials | None" = None
