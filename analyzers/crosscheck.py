@@ -35,7 +35,18 @@ from hanscope.analyzers.reassembly import Reassembler
 from hanscope.analyzers.results import Fault, Result
 from hanscope.captures.batch import Fcs, FrameBatch
 from hanscope.captures.files import open_capture
-from hanscope.captures.linklayer import NO_FCS, NONASK_PHY, TAP, WITH_FCS, Decisions, decide, frames, link_type_name
+from hanscope.captures.linklayer import (
+    ETHERNET,
+    IP,
+    NO_FCS,
+    NONASK_PHY,
+    TAP,
+    WITH_FCS,
+    Decisions,
+    decide,
+    frames,
+    link_type_name,
+)
 from hanscope.dissectors.columns.engine import Engine
 from hanscope.dissectors.columns.rows import Index
 from hanscope.dissectors.columns.stage import Group, Sifted
@@ -366,6 +377,17 @@ def tshark_version() -> str:
         ) from None
 
 
+_READ_ALIKE: Final = {
+    (TAP, "by-frame"),
+    (NO_FCS, "none"),
+    (WITH_FCS, "fcs"),
+    (NONASK_PHY, "fcs"),
+    # ZEP says in each frame what it ends with.
+    *((link, trailer) for link in (ETHERNET, *IP) for trailer in ("fcs", "ti-metadata")),
+}
+"""Link types and trailers that tshark reads as we do without being told."""
+
+
 def _options(path: str, decisions: Decisions, ring: KeyRing) -> list[str]:
     """What tshark has to be told of the capture, in its words. Raises `NoOracleError` where it cannot be told."""
     octets = sorted({key.octets for key in ring.keys} | set(WELL_KNOWN))
@@ -374,13 +396,9 @@ def _options(path: str, decisions: Decisions, ring: KeyRing) -> list[str]:
         if decision.trailer == "not-802.15.4":
             continue
         name = link_type_name(decision.link_type)
+        if (decision.link_type, decision.trailer) in _READ_ALIKE:
+            continue
         match decision.link_type, decision.trailer:
-            case (link, "by-frame") if link == TAP:
-                pass
-            case (link, "none") if link == NO_FCS:
-                pass
-            case (link, "fcs") if link in (WITH_FCS, NONASK_PHY):
-                pass
             case (link, "ti-metadata") if link == WITH_FCS:
                 options += ["-o", "wpan.fcs_format:TI CC24xx metadata"]
             case (link, "placeholder" | "raw-lqi") if link == WITH_FCS:

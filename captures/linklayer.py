@@ -196,6 +196,8 @@ def _located(records: RecordBatch, chosen: Int64s, decision: Decision) -> _Paylo
             return _after_tap_header(records.buffer, found)
         case 147:
             return _after_packet_info(records.buffer, found)
+        case 1 | 101 | 228:
+            return _after_zep(records.buffer, found, decision.link_type)
         case _:
             return found
 
@@ -240,6 +242,49 @@ def _after_packet_info(buffer: Octets, found: _Payloads) -> _Payloads:
         original=psdu,
         rssi_dbm=head[:, 14].view(np.int8).astype(np.float32),
         channel=head[:, 12].astype(np.int16) | head[:, 13].astype(np.int16) << 8,
+    )
+    return _taken(shifted, good)
+
+
+ETHERNET: Final = 1
+IP: Final = (101, 228)
+_ZEP_PORT: Final = 17754
+_ZEP_HEADER: Final = {1: 16, 2: 32}
+"""Octets of a ZEP header, by version (version 3 is as 2); its last octet is the frame's length."""
+_BEFORE_ZEP: Final = 14 + 60 + 8
+"""Octets of Ethernet, the longest IPv4 header and UDP."""
+
+
+def _after_zep(buffer: Octets, found: _Payloads, link_type: int) -> _Payloads:
+    """ZigBee Encapsulation Protocol in UDP over IPv4: records that are none, and ZEP acknowledgements, are no frames.
+
+    "EX", version, then in version 1 channel, device (2), mode, LQI, 7 reserved octets, length; in version 2 type,
+    channel, device (2), mode, LQI, time (8), sequence (4), 10 reserved octets, length. Numbers are big-endian.
+    """
+    head = rows(buffer, found.at, _BEFORE_ZEP + max(_ZEP_HEADER.values()))
+    every = np.arange(len(head))
+    ip = 14 if link_type == ETHERNET else 0
+    good = (head[:, ip] >> 4 == 4) & (head[:, ip + 9] == 17) & (head[:, ip + 6] & 0x1F == 0) & (head[:, ip + 7] == 0)
+    if ip:
+        good &= (head[:, 12] == 0x08) & (head[:, 13] == 0)
+    udp = ip + 4 * (head[:, ip] & 0x0F).astype(np.int64)
+    ports = [head[every, udp + at].astype(np.int64) << 8 | head[every, udp + at + 1] for at in (0, 2)]
+    zep = udp + 8
+    version = head[every, zep + 2]
+    good &= (udp >= ip + 20) & ((ports[0] == _ZEP_PORT) | (ports[1] == _ZEP_PORT))
+    good &= (head[every, zep] == 0x45) & (head[every, zep + 1] == 0x58)
+    good &= (version == 1) | (((version == 2) | (version == 3)) & (head[every, zep + 3] == 1))
+    start = zep + np.where(version == 1, _ZEP_HEADER[1], _ZEP_HEADER[2])
+    good &= found.captured >= start
+    channel = head[every, zep + np.where(version == 1, 3, 4)].astype(np.int16)
+    lqi = head[every, zep + np.where(version == 1, 7, 8)].astype(np.int16)
+    psdu = (head[every, start - 1] & 0x7F).astype(np.int64)
+    shifted = found._replace(
+        at=found.at + start,
+        captured=np.minimum(found.captured - start, psdu),
+        original=psdu,
+        channel=channel,
+        lqi=lqi,
     )
     return _taken(shifted, good)
 
@@ -386,6 +431,12 @@ def _decision(records: RecordBatch, interface: Interface) -> Decision:
         fits = _is_packet_info(records.buffer, records.at[chosen], records.captured[chosen])
         if 10 * int(fits.sum()) < 9 * len(chosen):
             return decided("not-802.15.4", f"private link type; {fits.sum()} of {len(chosen)} records look like TI's")
+    elif kind == ETHERNET or kind in IP:
+        if not len(_located(records, chosen, decided("none", "")).at):
+            return decided(
+                "not-802.15.4",
+                f"link type {kind} ({link_type_name(kind)}) without ZEP in the first {len(chosen)} records",
+            )
     elif kind not in (WITH_FCS, NO_FCS, NONASK_PHY, TAP):
         return decided("not-802.15.4", f"link type {kind} ({link_type_name(kind)}) does not carry 802.15.4 frames")
     found = _located(records, chosen, decided("none", ""))

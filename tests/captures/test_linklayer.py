@@ -10,6 +10,7 @@ from oracles import tshark
 from hanscope.captures.batch import Fcs, FrameBatch
 from hanscope.captures.files import open_capture
 from hanscope.captures.linklayer import Decision, Decisions, decide, frames, link_type_name
+from hanscope.captures.writer import PcapWriter
 from hanscope.dissectors.fcs import crc16
 
 BODY = FRAME[:-2]
@@ -234,7 +235,7 @@ def test_other_link_types_are_counted_and_named(path: Path) -> None:
     batch, decision = one(path)
     assert (len(batch), batch.other_frames) == (0, 2)
     assert decision.trailer == "not-802.15.4"
-    assert decision.evidence == "link type 1 (ETHERNET) does not carry 802.15.4 frames"
+    assert decision.evidence == "link type 1 (ETHERNET) without ZEP in the first 2 records"
     assert batch.octets.shape == (0, 0)
     assert link_type_name(9_999) == "LINKTYPE_9999"
 
@@ -300,7 +301,7 @@ REAL = {
     "silabs-install-code-join.pcapng": "none",
     "silabs-network-key-update.pcapng": "none",
     "silabs-secured-rejoin.pcapng": "none",
-    "viessmann-zep.pcap": "not-802.15.4",
+    "viessmann-zep.pcap": "ti-metadata",
     "zigator-02-mac-testing.pcap": "fcs",
     "zigator-03-nwk-testing.pcap": "fcs",
 }
@@ -351,3 +352,58 @@ def test_the_ti_packet_sniffer_record_gives_the_frames_of_its_conversion(data: P
     one_way, other_way = table(private), table(converted)
     assert len(one_way) == 31_900
     assert {number for number, row in one_way.items() if row != other_way[number]} == set()
+
+
+def test_zep_gives_the_frames_that_tshark_finds(data: Path) -> None:
+    path = data / "captures/viessmann-zep.pcap"
+    batches, decisions = taken(path)
+    assert [decision.trailer for decision in decisions.values()] == ["ti-metadata"]
+    rows = tshark(
+        *("-r", path, "-T", "fields", "-e", "frame.number", "-e", "wpan.seq_no", "-e", "zep.channel_id"),
+        *("-e", "zep.lqi", "-e", "wpan.frame_length", "-e", "zep.length"),
+    )
+    found = {
+        number: (batch.buffer[at + 2], channel, lqi, length + 2)
+        for batch in batches
+        for number, at, channel, lqi, length in zip(
+            batch.number.tolist(),
+            batch.at.tolist(),
+            batch.channel.tolist(),
+            batch.lqi.tolist(),
+            batch.length.tolist(),
+            strict=True,
+        )
+    }
+    assert len(found) == 152
+    assert {int(row[0]): (int(row[1]), int(row[2]), int(row[5])) for row in rows} == {
+        number: (sequence, channel, length) for number, (sequence, channel, _, length) in found.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("zep", "channel"),
+    [
+        ("4558010f000101ff000000000000000a030806ffffffff07c231", 15),
+        ("455802010f000101ffe8fe6f800000000000000007000000000000000000000a030806ffffffff07c231", 15),
+    ],
+)
+def test_zep_of_both_versions_by_octets(zep: str, channel: int, tmp_path: Path) -> None:
+    payload = bytes.fromhex(zep)
+    udp = bytes.fromhex("115c455a") + (8 + len(payload)).to_bytes(2, "big") + b"\0\0" + payload
+    ip = (
+        bytes.fromhex("4500")
+        + (20 + len(udp)).to_bytes(2, "big")
+        + bytes.fromhex("00000000 4011 0000 0a000001 0a000002")
+    )
+    frame = bytes(12) + b"\x08\x00" + ip + udp
+    other = bytes(12) + b"\x08\x06" + bytes(40)
+    path = tmp_path / "zep.pcap"
+    with PcapWriter(path, 1) as writer:
+        for octets in (frame, other, frame[:-5]):
+            writer.frame(1_000_000_000, octets)
+    batches, decisions = taken(path)
+    assert decisions[0].trailer == "fcs"
+    (batch,) = batches
+    assert (batch.number.tolist(), batch.other_frames) == ([1, 3], 1)
+    assert batch.frame(0) == bytes.fromhex("030806ffffffff07")
+    assert (batch.fcs[0], batch.channel[0], bool(batch.truncated[1])) == (Fcs.VALID, channel, True)
