@@ -5,21 +5,17 @@ message that goes over several lines, or one message a line, with or without wha
 (`GBCS:DATA#0:79:`); binary may hold several messages one after the other.
 """
 
+import gc
 import os
 import re
-import signal
-import sys
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hanscope.dissectors.gbcs.envelope import EnvelopeError, parse
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from rich.console import Console
 
     from hanscope.analyzers.messages import Credentials
@@ -76,7 +72,9 @@ def _read_path(argument: str) -> Iterator[Given]:
 def _read_file(name: str) -> Iterator[Given]:
     try:
         with open(STANDARD_INPUT if name == "-" else name, "rb", closefd=name != "-") as stream:
-            contents = stream.read(LARGEST_FILE + 1)
+            contents = stream.read(_LARGEST_MESSAGE)  # all there is, mostly, without room for more
+            if len(contents) == _LARGEST_MESSAGE:
+                contents += stream.read(LARGEST_FILE + 1 - len(contents))
     except (OSError, ValueError) as error:
         hint = "" if name == "-" else ", and it is not hexadecimal digits either"
         yield Given(name, b"", f"cannot be read: {getattr(error, 'strerror', None) or error}{hint}")
@@ -110,10 +108,11 @@ def _in_contents(name: str, contents: bytes) -> Iterator[Given]:
 
 def _octets(text: str) -> bytes | None:
     """The octets that a text of hexadecimal digits stands for; `None` if it is something else, or empty."""
-    try:
+    with suppress(ValueError):  # mostly there are digits and nothing else
+        return bytes.fromhex(text) or None
+    with suppress(ValueError):
         return bytes.fromhex(_BETWEEN_DIGITS.sub("", _GFI.sub("", text))) or None
-    except ValueError:
-        return None
+    return None
 
 
 def _one_message(lines: Sequence[str]) -> bytes | None:
@@ -196,97 +195,23 @@ class Tally:
             yield message
 
 
-def examined(
-    given: Iterable[Given], credentials: "Credentials | None", processes: int | None = None
-) -> "Iterator[Message]":
-    """The result for each input, in their order; whatever the number of processes (`None`: as many as help)."""
-    rest = iter(given)
-    first = list(islice(rest, _FEW))
-    if processes is None:
-        processes = min(_cores(), _MOST_PROCESSES) if len(first) == _FEW and sys.platform == "linux" else 1
-    if processes > 1:
-        yield from _shared_out(chain(first, rest), credentials, processes)
-        return
-    for one in chain(first, rest):
-        yield from _results([one], _examine([one], credentials))
+def examined(given: Iterable[Given], credentials: "Credentials | None") -> "Iterator[Message]":
+    """The result for each input, in their order.
 
+    In one process: handing the results from one to another takes a third of the time that making them takes, so that
+    a second process gained little.
+    """
+    # What is loaded stays, and looking through all of it in the middle of that takes as long as 70 messages.
+    gc.disable()
+    from hanscope.analyzers.messages import examine, undecodable  # noqa: PLC0415 - heavy
 
-_FEW: Final = 500
-"""Fewer messages are done before a second process has begun."""
-_MOST_PROCESSES: Final = 8
-_CHUNK: Final = 64
-"""Inputs that go to a process at once."""
-_AHEAD: Final = 4
-"""Chunks that wait for each process."""
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _examine(chunk: Sequence[Given], credentials: "Credentials | None") -> "list[Message]":
-    """The results for those inputs that hold octets."""
-    from hanscope.analyzers.messages import examine  # noqa: PLC0415 - heavy
-
-    return [examine(one.octets, credentials=credentials) for one in chunk if one.error is None]
-
-
-def _results(chunk: Sequence[Given], messages: "Iterable[Message]") -> "Iterator[Message]":
-    """The results for all inputs, with their names."""
-    from msgspec.structs import replace  # noqa: PLC0415 - heavy
-
-    from hanscope.analyzers.messages import undecodable  # noqa: PLC0415 - heavy
-
-    found = iter(messages)
-    for one in chunk:
+    gc.freeze()
+    gc.enable()
+    for one in given:
         if one.error is not None:
             yield undecodable(one.error, one.octets, file=one.name)
         else:
-            yield replace(next(found), file=one.name)
-
-
-def _shared_out(given: Iterable[Given], credentials: "Credentials | None", processes: int) -> "Generator[Message]":
-    """Several processes examine chunks; the results come back in the order of the inputs."""
-    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - few messages do without
-    from multiprocessing import get_context  # noqa: PLC0415
-
-    import msgspec  # noqa: PLC0415 - heavy
-
-    import hanscope.analyzers.messages  # noqa: F401, PLC0415 - loaded once, for all processes
-    from hanscope.analyzers.results import Message  # noqa: PLC0415 - heavy
-
-    decoder = msgspec.msgpack.Decoder(list[Message])
-    waiting: "deque[tuple[list[Given], Future[bytes]]]" = deque()
-    rest = iter(given)
-    # Forked: private keys cannot be sent to another process.
-    with ProcessPoolExecutor(processes, get_context("fork"), _start_worker, (credentials,)) as pool:
-        try:
-            while (chunk := list(islice(rest, _CHUNK))) or waiting:
-                if chunk:
-                    waiting.append((chunk, pool.submit(_work, chunk)))
-                if len(waiting) > _AHEAD * processes or not chunk:
-                    done, result = waiting.popleft()
-                    yield from _results(done, decoder.decode(result.result()))
-        finally:
-            for _, result in waiting:
-                result.cancel()
-
-
-_credentials: "Credentials | None" = None
-"""Of a worker process."""
-
-
-def _start_worker(credentials: "Credentials | None") -> None:
-    global _credentials  # noqa: PLW0603 - the way to give a worker process something once
-    _credentials = credentials
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-
-
-def _work(chunk: Sequence[Given]) -> bytes:
-    """The results as MessagePack, which is ten times as fast as pickling them."""
-    import msgspec  # noqa: PLC0415 - heavy
-
-    return msgspec.msgpack.encode(_examine(chunk, _credentials))
+            yield examine(one.octets, credentials=credentials, file=one.name)
 
 
 # The report for people.

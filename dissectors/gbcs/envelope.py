@@ -427,8 +427,10 @@ _CONSTANTS: Final[dict[type[Packet], dict[str, tuple[int, ...]]]] = {
 
 _TAGS: Final = {GENERAL_CIPHERING: "general-ciphering", GENERAL_SIGNING: "general-signing"}
 
+_FLAGS: Final[dict[int, str]] = {flag: flag.name.capitalize() for flag in CraFlag}
+
 _WORDS: Final[dict[str, Callable[[Any], str]]] = {
-    "cra_flag": lambda value: CraFlag(value).name.capitalize() if value in tuple(CraFlag) else "",
+    "cra_flag": lambda value: _FLAGS.get(value, ""),
     "message_code": use_case_text,
     "tag": lambda value: _TAGS.get(value, ""),
     "security_control": lambda value: "authentication only, suite 1" if value == AUTHENTICATED else "",

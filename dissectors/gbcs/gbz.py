@@ -11,6 +11,7 @@ Everything is big-endian except the ZCL frames, whose commands are the layers of
 """
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -34,6 +35,8 @@ _FIRMWARE_VERSION: Final = (Cluster.METERING, 0x0206)
 """GBCS puts the firmware version into this attribute, most significant octet first."""
 _ALERT: Final = 3
 """CRA flag."""
+_MANY: Final = 256
+"""Names that are kept, since the same few come again and again."""
 _LAST: Final = 0x01
 _IS_ENCRYPTED: Final = 0x02
 _FROM_DATE_TIME: Final = 0x10
@@ -288,6 +291,7 @@ def _command_text(cluster: int, frame_control: int, command: int) -> str:
     return _command_name(read(zigbee.Zcl, header, 0, len(header), _Below(cluster)).view)
 
 
+@lru_cache(_MANY)
 def _cluster_text(cluster: int) -> str:
     return Cluster(cluster).name if cluster in frozenset(Cluster) else f"unknown cluster {cluster:#06x}"
 

@@ -203,6 +203,7 @@ def _bits_text(step: Step, octet: int) -> str:
     return ", ".join(f"{fld.name}={fld.i2repr(None, value)}" for fld, value in shown)
 
 
+@lru_cache(_MANY)
 def _enumerated(codes: Any, number: int) -> str:
     return codes(number).name if number in frozenset(codes) else "unknown"
 

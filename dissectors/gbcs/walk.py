@@ -236,7 +236,10 @@ def read(cls: type[Packet], octets: bytes, start: int, stop: int, underlayer: An
 
 
 def walk(cls: type[Layer], octets: bytes, underlayer: Any = None) -> tuple[list[Walked], MalformedError | None]:
-    """A layer and the layers of its payload, as far as the octets reach; and what kept them from reaching further."""
+    """A layer and the layers of its payload, as far as the octets reach; and what kept them from reaching further.
+
+    For layers that choose their payload by fields, as those of ZCL do: what lies below is a `View` of a layer, not one.
+    """
     total = len(octets)
     layers = [read(cls, octets, 0, total, underlayer)]
     while True:  # no layer can follow itself, so that declarations end this
