@@ -319,7 +319,6 @@ class _Reading:
             story.transmitters.add(result.traffic)
         _add(story.total, result)
 
-
     def _read_whole(self, messages: Messages, local: Dissector) -> Dissected:
         """What reassembled messages tell, read like frames that were never fragmented."""
         sifted = self._engine.aps.sift(messages.buffer, messages.at, messages.length)

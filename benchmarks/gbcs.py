@@ -3,9 +3,9 @@
     python benchmarks/gbcs.py ../shared/data/gbcs-messages
 
 The folder holds `messages`, `certificates` and `test-party-keys.json`. The messages are decoded to JSON as they are,
-and ten times as many of them in a temporary folder; without and with verification. tshark (which verifies nothing) gets the
-same messages in a pcap file, and writes JSON too. Start-up is the run on one message. At the end: what takes the time
-inside one process, by family of payload.
+and ten times as many of them in a temporary folder; without and with verification. tshark (which verifies nothing)
+gets the same messages in a pcap file, and writes JSON too. Start-up is the run on one message. At the end: what takes
+the time inside one process, by family of payload.
 """
 
 import argparse

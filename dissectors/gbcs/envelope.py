@@ -466,7 +466,9 @@ def _meanings(layer: type[Layer]) -> dict[str, _Meaning]:
     return meanings
 
 
-_MEANINGS: Final = {layer: _meanings(layer) for layer in (MacHeader, GroupingHeader)}
+_MEANINGS: Final[dict[type[Layer], dict[str, _Meaning]]] = {
+    layer: _meanings(layer) for layer in (MacHeader, GroupingHeader)
+}
 
 
 def _read(layer: type[Layer], octets: bytes, at: int) -> tuple[View, dict[str, Node]]:

@@ -17,7 +17,6 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from hanscope.dissectors import zigbee  # registers the commands of all clusters
-from hanscope.dissectors.fields import cluster_of
 from hanscope.dissectors.gbcs.codes import INTEGRITY_ISSUES, alert_text, use_case_text
 from hanscope.dissectors.gbcs.layers import LayerNodes, field_time_text, time_text, trace_of
 from hanscope.dissectors.gbcs.node import Decryptor, Node, undecoded
@@ -280,7 +279,7 @@ def _command_name(zcl: View) -> str:
     layer = zcl.payload_class()
     if layer is not Undissected:
         return layer.__name__
-    return f"command {zcl.command_identifier:#04x} of {_cluster_text(cluster_of(zcl))}"
+    return f"command {zcl.command_identifier:#04x} of {_cluster_text(zcl.underlayer.cluster)}"
 
 
 def _command_text(cluster: int, frame_control: int, command: int) -> str:

@@ -16,7 +16,7 @@ from hanscope.dissectors.fields import LayersToEnd, ListOf, RecordsToEnd, cluste
 from hanscope.dissectors.gbcs.codes import ALERTS
 from hanscope.dissectors.gbcs.node import Node, Value, undecoded
 from hanscope.dissectors.gbcs.snapshots import snapshot_class
-from hanscope.dissectors.gbcs.walk import Part, Step, View, Walked, read, walk
+from hanscope.dissectors.gbcs.walk import Part, Step, Walked, read, walk
 from hanscope.dissectors.layer import Layer, MalformedError, Undissected
 from hanscope.dissectors.zigbee.codes import Status
 from hanscope.dissectors.zigbee.values import DataType
@@ -91,7 +91,7 @@ class LayerNodes:
             return self._node(fld.name, start, stop, None, "", *self._elements(fld, start, value))
         return self._value(fld, start, stop, value)
 
-    def _snapshot(self, command: View, start: int, stop: int) -> Node:
+    def _snapshot(self, command: Any, start: int, stop: int) -> Node:
         cls = snapshot_class(cluster_of(command.underlayer or command), command)
         octets = self._octets[start:stop]
         if cls is None:

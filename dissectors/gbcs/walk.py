@@ -95,7 +95,8 @@ def _size(fld: Any) -> _Size | None:
         length_from: Any = fld.length_from
         return lambda view, _, __, ___: length_from(view)
     if isinstance(fld, ListOf):
-        count_from, width = fld.count_from, fld.field.sz
+        count_from: Any = fld.count_from
+        width = fld.field.sz
         if count_from is None:
             raise AssertionError(f"{fld.name}: a list without a count")
         return lambda view, _, __, ___: count_from(view) * width
