@@ -37,8 +37,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from hanscope.analyzers.results import Fault
+from hanscope.dissectors.eui64 import eui64 as parse_eui64
 from hanscope.dissectors.eui64 import eui64_text
-from hanscope.dissectors.fields import eui64 as parse_eui64
 from hanscope.dissectors.gbcs import crypto
 from hanscope.dissectors.gbcs.codes import RemotePartyRole
 

@@ -8,8 +8,8 @@ message that goes over several lines, or one message a line, with or without wha
 import gc
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -142,12 +142,26 @@ def _split(octets: bytes) -> Iterator[bytes]:
         octets = octets[surplus.start :]
 
 
+@contextmanager
+def _loading() -> Generator[None]:
+    """Keeps the garbage collector from what is loaded inside: that stays, and looking through it takes as long as 200
+    messages.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def credentials(certificates: Sequence[Path], private_keys: Sequence[Path]) -> "tuple[Credentials | None, list[str]]":
     """What messages are verified with, `None` if nothing was given, and what is wrong with it."""
     if not certificates and not private_keys:
         return None, []
-    from hanscope.analyzers.certificates import read_certificates, read_private_keys  # noqa: PLC0415 - heavy
-    from hanscope.analyzers.messages import Credentials  # noqa: PLC0415 - heavy
+    with _loading():
+        from hanscope.analyzers.certificates import read_certificates, read_private_keys  # noqa: PLC0415 - heavy
+        from hanscope.analyzers.messages import Credentials  # noqa: PLC0415 - heavy
 
     held = Credentials(read_certificates(certificates), read_private_keys(private_keys))
     faults = (*held.certificates.faults, *held.private_keys.faults)
@@ -201,12 +215,9 @@ def examined(given: Iterable[Given], credentials: "Credentials | None") -> "Iter
     In one process: handing the results from one to another takes a third of the time that making them takes, so that
     a second process gained little.
     """
-    # What is loaded stays, and looking through all of it in the middle of that takes as long as 70 messages.
-    gc.disable()
-    from hanscope.analyzers.messages import examine, undecodable  # noqa: PLC0415 - heavy
+    with _loading():
+        from hanscope.analyzers.messages import examine, undecodable  # noqa: PLC0415 - heavy
 
-    gc.freeze()
-    gc.enable()
     for one in given:
         if one.error is not None:
             yield undecodable(one.error, one.octets, file=one.name)
