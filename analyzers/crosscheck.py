@@ -9,7 +9,7 @@ Of a frame that fails its FCS nothing is compared but that verdict.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal, NamedTuple
 
@@ -310,6 +310,7 @@ class _Tshark:
             disable_protocol="lwm",  # it takes unsecured NWK frames for its own
             custom_parameters=[*options, "-J", " ".join(("frame", *FIELDS, *EVIDENCE))],
         )
+        self._packets: Generator[Any, None, None] | None = None
 
     def __enter__(self) -> "_Tshark":
         return self
@@ -317,9 +318,14 @@ class _Tshark:
     def __exit__(self, *_: object) -> None:
         from pyshark.capture.capture import TSharkCrashException  # noqa: PLC0415 -- heavy
 
-        processes = list(self._capture._running_processes)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        running = self._capture._running_processes  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        processes = list(running)
         with suppress(TSharkCrashException):  # of a damaged capture it says so, having read what comes before
+            if self._packets is not None:
+                self._packets.close()  # left half read, it would clean up when the loop is gone
+        with suppress(TSharkCrashException):
             self._capture.close()
+        running.clear()  # what tshark's complaint left in there pyshark would end again, without the loop
         for process in processes:  # pyshark ends them, and leaves their pipes open
             self._loop.run_until_complete(process.communicate())
         self._loop.close()
@@ -327,8 +333,9 @@ class _Tshark:
     def __iter__(self) -> Iterator[_Packet]:
         from pyshark.capture.capture import TSharkCrashException  # noqa: PLC0415 -- heavy
 
+        self._packets = iter(self._capture)
         try:
-            for packet in self._capture:
+            for packet in self._packets:
                 yield _packet(packet)
         except TSharkCrashException:
             return
