@@ -9,7 +9,7 @@ Of a frame that fails its FCS nothing is compared but that verdict.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal, NamedTuple
 
@@ -310,7 +310,7 @@ class _Tshark:
             disable_protocol="lwm",  # it takes unsecured NWK frames for its own
             custom_parameters=[*options, "-J", " ".join(("frame", *FIELDS, *EVIDENCE))],
         )
-        self._packets: Generator[Any, None, None] | None = None
+        self._packets: Any = None
 
     def __enter__(self) -> "_Tshark":
         return self
@@ -333,9 +333,10 @@ class _Tshark:
     def __iter__(self) -> Iterator[_Packet]:
         from pyshark.capture.capture import TSharkCrashException  # noqa: PLC0415 -- heavy
 
-        self._packets = iter(self._capture)
+        packets: Any = iter(self._capture)
+        self._packets = packets
         try:
-            for packet in self._packets:
+            for packet in packets:
                 yield _packet(packet)
         except TSharkCrashException:
             return
