@@ -465,7 +465,7 @@ def gbcs(
         from hanscope.report.redact import Redactor  # noqa: PLC0415 - heavy
 
         redactor = Redactor()
-        messages = (gbcs_command.redacted(one, redactor) for one in messages)
+        messages = map(redactor, messages)
     with during("decoding messages"):
         _put(
             reporting,

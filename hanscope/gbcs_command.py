@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from hanscope.analyzers.messages import Credentials
     from hanscope.analyzers.results import Message, MessagePart, Verdict
-    from hanscope.report.redact import Redactor
     from hanscope.report.terminal import Page
 
 LARGEST_FILE: Final = 64 * 2**20
@@ -166,32 +165,6 @@ def credentials(certificates: Sequence[Path], private_keys: Sequence[Path]) -> "
     held = Credentials(read_certificates(certificates), read_private_keys(private_keys))
     faults = (*held.certificates.faults, *held.private_keys.faults)
     return held, [f"{fault.where}: {fault.what}" for fault in faults]
-
-
-def redacted(message: "Message", redactor: "Redactor") -> "Message":
-    """A message that can be passed on: without addresses, and without the octets that they could be read from."""
-    from msgspec.structs import replace  # noqa: PLC0415 - heavy
-
-    def bare(part: "MessagePart") -> "MessagePart":
-        value = part.value
-        if isinstance(value, str) and len(value) > _LONGEST_SHOWN and _HEXADECIMAL.match(value):
-            value = f"({len(value) // 2} octets)"
-        return replace(part, value=value, plaintext=None, parts=tuple(map(bare, part.parts)))
-
-    return redactor(
-        replace(
-            message,
-            octets="",
-            headers=tuple(map(bare, message.headers)),
-            payload=None if message.payload is None else bare(message.payload),
-            trailers=tuple(map(bare, message.trailers)),
-        )
-    )
-
-
-_LONGEST_SHOWN: Final = 16
-"""Hexadecimal digits in a redacted report: those of an EUI-64, which gets a pseudonym."""
-_HEXADECIMAL: Final = re.compile("[0-9a-f]+$")
 
 
 class Tally:
