@@ -407,7 +407,7 @@ def test_every_image_has_its_line_in_order_even_when_it_cannot_be_read(capsys, t
 
 
 def test_an_image_beyond_the_limit_is_refused(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("hanscope.cli.LARGEST_IMAGE", 2**20)
+    monkeypatch.setattr("hanscope.commands.image.LARGEST_IMAGE", 2**20)
     (tmp_path / "large.ota").write_bytes(bytes(2**20 + 1))
     assert run("image", tmp_path / "large.ota") == 3
     assert "larger than 1 MiB" in capsys.readouterr().err
@@ -475,9 +475,10 @@ def test_a_name_that_is_no_text_is_shown_escaped(tmp_path):
 
 
 def test_the_demo_needs_nothing():
-    from hanscope import captures, cli  # noqa: PLC0415 - where the sample lies
+    from hanscope import captures  # noqa: PLC0415 - where the sample lies
+    from hanscope.commands import demo  # noqa: PLC0415 - where the sample lies
 
-    if not (Path(captures.__path__[0]) / cli.DEMO_CAPTURE).is_file():
+    if not (Path(captures.__path__[0]) / demo.DEMO_CAPTURE).is_file():
         pytest.skip("the sample is not there yet")
     done = hanscope("demo")
     assert done.returncode == 0

@@ -1,0 +1,1 @@
+"""One module a command: what is asked, and what is done with it. Shared: `base`, `options`, `reading`, `output`."""

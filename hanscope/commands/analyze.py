@@ -1,0 +1,81 @@
+"""`hanscope analyze`: the report."""
+
+import typer
+
+from hanscope.commands.base import Command, app
+from hanscope.commands.options import (
+    Captures,
+    Certificates,
+    FailOn,
+    Format,
+    FormatOption,
+    Gate,
+    KeysFile,
+    KeyTexts,
+    NoProgress,
+    Output,
+    PrivateKeys,
+    Processes,
+    Redact,
+    ShowKeys,
+)
+from hanscope.commands.output import key_paths, put, redacted, reporting_of, terminal
+from hanscope.commands.reading import credentials_of, exit_code, key_ring, read
+
+
+@app.command(
+    cls=Command,
+    epilog="""\b
+Examples:
+  hanscope analyze house.pcapng
+  hanscope analyze monday.pcap tuesday.pcap.gz --keys keys.toml
+  hanscope analyze house.pcapng --key network:000102030405060708090a0b0c0d0e0f
+  hanscope analyze house.pcapng --certificates DIR --private-keys FILE
+  hanscope analyze house.pcapng --format json | jq '.transfers[].state'
+  tcpdump -w - ... | hanscope analyze -
+
+\b
+A key file:
+  [[network]]
+  key = "000102030405060708090a0b0c0d0e0f"
+  pan_id = 0x1a2b            # optional
+
+jsonl prints one line for each item of each section, named in "section".
+""",
+)
+def analyze(
+    captures: Captures,
+    *,
+    keys: KeysFile = None,
+    key: KeyTexts = None,
+    certificates: Certificates = None,
+    private_keys: PrivateKeys = None,
+    form: FormatOption = Format.TEXT,
+    output: Output = None,
+    fail_on: FailOn = Gate.ERROR,
+    redact: Redact = False,
+    show_keys: ShowKeys = False,
+    no_progress: NoProgress = False,
+    processes: Processes = None,
+) -> None:
+    """Report on captures: what happened, and why."""
+    from hanscope.report import json  # noqa: PLC0415 - heavy
+
+    reporting = reporting_of(form, output, redact=redact, show_keys=show_keys, inputs=[*captures, *key_paths(keys)])
+    reading = read(
+        captures,
+        key_ring(keys, key),
+        no_progress=no_progress,
+        processes=processes,
+        show_keys=show_keys,
+        credentials=credentials_of(certificates, private_keys),
+    )
+    analysis = redacted(reading.analysis, reporting)
+    if reading.anything or form is not Format.TEXT:
+        put(
+            reporting,
+            text=lambda console: terminal().show_analysis(analysis, console),
+            json=lambda: [json.document(analysis)],
+            jsonl=lambda: json.analysis_lines(analysis),
+        )
+    raise typer.Exit(exit_code(analysis, fail_on))

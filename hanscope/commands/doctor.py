@@ -1,0 +1,19 @@
+"""`hanscope doctor`: this machine."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from hanscope.commands.base import Command, app
+
+if TYPE_CHECKING:
+    from hanscope.report.words import Tone
+
+
+@app.command(cls=Command)
+def doctor() -> None:
+    """What this machine can do: packages, tshark, folders, cores."""
+    from hanscope import doctor as examination  # noqa: PLC0415 - heavy
+    from hanscope.report import terminal  # noqa: PLC0415 - heavy
+
+    notes: list[tuple[Tone, str]] = [("good" if found.well else "bad", found.text) for found in examination.examine()]
+    terminal.show_notes("This machine", notes, terminal.console_for(sys.stdout))

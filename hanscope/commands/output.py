@@ -1,0 +1,109 @@
+"""Brings a report in its form to its place."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from hanscope.commands.base import CommandError, ExitCode
+from hanscope.commands.options import Format
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from rich.console import Console
+
+    from hanscope.analyzers.results import Analysis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reporting:
+    """Where a report goes, and in which form."""
+
+    form: Format
+    output: Path | None
+    redact: bool
+
+
+def key_paths(keys: Path | None) -> list[str]:
+    return [] if keys is None else [str(keys)]
+
+
+def reporting_of(
+    form: Format, output: Path | None, *, redact: bool, show_keys: bool, inputs: Sequence[str]
+) -> Reporting:
+    """Checks before the work what would be a pity to find out after it."""
+    if redact and show_keys:
+        raise CommandError("--redact and --show-keys contradict each other; leave one out", ExitCode.USAGE)
+    if output is not None:
+        for path in inputs:
+            if path != "-" and output.exists() and Path(path).exists() and output.samefile(path):
+                raise CommandError(f"--output {output}: this is an input; name another file", ExitCode.USAGE)
+        if output.is_dir():
+            raise CommandError(f"--output {output}: this is a folder; name a file in it", ExitCode.USAGE)
+        if not os.access(output.parent, os.W_OK):
+            raise CommandError(f"--output {output}: its folder cannot be written or does not exist", ExitCode.USAGE)
+    return Reporting(form=form, output=output, redact=redact)
+
+
+def redacted(analysis: "Analysis", reporting: Reporting) -> "Analysis":
+    from hanscope.report.redact import Redactor  # noqa: PLC0415 - heavy
+
+    return Redactor()(analysis) if reporting.redact else analysis
+
+
+def terminal() -> "ModuleType":
+    """The terminal report, imported when it is shown: who asks for JSON does not wait for rich."""
+    from hanscope.report import terminal  # noqa: PLC0415 - heavy
+
+    return terminal
+
+
+def put(
+    reporting: Reporting,
+    *,
+    text: "Callable[[Console], None]",
+    json: Callable[[], Iterable[bytes]],
+    jsonl: Callable[[], Iterable[bytes]],
+) -> None:
+    """Brings the report in its form to its place."""
+    if reporting.form is not Format.TEXT:
+        pieces = json() if reporting.form is Format.JSON else jsonl()
+        if reporting.output is None:
+            sys.stdout.flush()
+            for piece in pieces:
+                sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+        else:
+            _write(reporting.output, b"".join(pieces))
+        return
+    from hanscope.report.terminal import console_for  # noqa: PLC0415 - heavy
+
+    if reporting.output is None:
+        text(console_for(sys.stdout))
+        return
+    from io import StringIO  # noqa: PLC0415 - only here
+
+    page = StringIO()
+    text(console_for(page))
+    _write(reporting.output, page.getvalue().encode("utf-8", "backslashreplace"))
+
+
+def _write(path: Path, octets: bytes) -> None:
+    from hanscope.export import write_atomically  # noqa: PLC0415 - heavy
+
+    try:
+        if path.exists() and not path.is_file():  # a device or a pipe is written to, not replaced
+            path.write_bytes(octets)
+        else:
+            write_atomically(path, octets)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _fail_output(path, error)
+
+
+def _fail_output(path: Path, error: OSError) -> NoReturn:
+    raise CommandError(f"--output {path}: cannot be written: {error.strerror or error}", ExitCode.USAGE) from error

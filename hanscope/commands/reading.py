@@ -1,0 +1,190 @@
+"""Reads captures and what goes with them: keys, certificates."""
+
+import stat
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hanscope.commands.base import CommandError, ExitCode, complain, during
+from hanscope.commands.options import Gate
+
+if TYPE_CHECKING:
+    from hanscope.analyzers.analysis import AnalysisRun
+    from hanscope.analyzers.frames import FrameReader
+    from hanscope.analyzers.keys import KeyRing
+    from hanscope.analyzers.messages import Credentials
+    from hanscope.analyzers.results import Analysis, Capture
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What came of reading the captures."""
+
+    analysis: "Analysis"
+    run: "AnalysisRun | None"
+
+    @property
+    def anything(self) -> bool:
+        """Whether any capture could be read."""
+        return self.run is not None
+
+
+def exit_code(analysis: "Analysis", fail_on: Gate) -> ExitCode:
+    """The one exit code that an analysis comes to."""
+    from hanscope.report.words import nothing_opened, of_another_kind  # noqa: PLC0415 - heavy
+
+    gates = list(Gate)
+    if analysis.interrupted:
+        return ExitCode.INTERRUPTED
+    if any(capture.faults or of_another_kind(capture) for capture in analysis.captures):
+        return ExitCode.INPUT
+    if nothing_opened(analysis):
+        return ExitCode.NO_KEY
+    if any(gates.index(Gate(finding.severity)) >= gates.index(fail_on) for finding in analysis.findings):
+        return ExitCode.FINDINGS
+    return ExitCode.OK
+
+
+def credentials_of(certificates: Sequence[Path] | None, private_keys: Sequence[Path] | None) -> "Credentials | None":
+    """What GBCS messages are verified with; what is wrong with it is told."""
+    if not certificates and not private_keys:
+        return None
+    from hanscope import gbcs_command  # noqa: PLC0415 - heavy
+
+    credentials, complaints = gbcs_command.credentials(certificates or (), private_keys or ())
+    for complaint in complaints:
+        complain(complaint)
+    return credentials
+
+
+def key_ring(file: Path | None, texts: Sequence[str] | None) -> "KeyRing":
+    from hanscope.analyzers.keys import KeyFileError, KeyRing, load_key_file, parse_key  # noqa: PLC0415 - heavy
+
+    try:
+        ring = KeyRing() if file is None else load_key_file(file)
+        for text in texts or ():
+            ring = ring.plus(parse_key(text))
+    except KeyFileError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from None
+    return ring
+
+
+def read(
+    paths: Sequence[str],
+    keys: "KeyRing",
+    *,
+    no_progress: bool,
+    processes: int | None,
+    show_keys: bool,
+    credentials: "Credentials | None" = None,
+) -> Reading:
+    """Analyzes the captures that can be read; those that cannot stand in the result with their fault."""
+    from hanscope.analyzers.analysis import analyze as analyze_captures  # noqa: PLC0415 - heavy
+    from hanscope.analyzers.results import Analysis  # noqa: PLC0415 - heavy
+    from hanscope.captures.batch import CaptureError  # noqa: PLC0415 - heavy
+    from hanscope.report.progress import ProgressBar  # noqa: PLC0415 - heavy
+
+    if paths.count("-") > 1 or ("-" in paths and sys.stdin.isatty()):
+        raise CommandError(
+            "-: standard input can be given once, and not from a terminal; pipe a capture in", ExitCode.USAGE
+        )
+    readable: list[str] = []
+    unreadable: list[Capture] = []
+    for path in paths:
+        if why := _unreadable(path):
+            complain(why)
+            unreadable.append(_lost_capture(path, why))
+        else:
+            readable.append(path)
+    run: AnalysisRun | None = None
+    if readable:
+        shown = not no_progress and sys.stderr.isatty()
+        try:
+            with during(f"reading {', '.join(readable)}"), ProgressBar(sys.stderr) if shown else nullcontext() as bar:
+                run = analyze_captures(
+                    readable,
+                    keys=keys,
+                    progress=bar,
+                    processes=processes,
+                    show_keys=show_keys,
+                    credentials=credentials,
+                )
+        except CaptureError as error:  # of what can only be read once: a pipe
+            complain(str(error))
+            unreadable += [_lost_capture(path, str(error)) for path in readable]
+    if run is None:
+        empty = Analysis(captures=(), layers=(), unopened=(), devices=(), keys=(), transfers=(), images=())
+        return Reading(analysis=_with_captures(empty, unreadable), run=None)
+    return Reading(analysis=_with_captures(run.analysis, unreadable), run=run)
+
+
+@contextmanager
+def frames_of(path: str, keys: "KeyRing", *, no_progress: bool, processes: int | None) -> "Generator[FrameReader]":
+    """A capture that was read, for its frames; its faults are told on standard error."""
+    from hanscope.captures.batch import CaptureError  # noqa: PLC0415 - heavy
+    from hanscope.frames_command import opened  # noqa: PLC0415 - heavy
+
+    if path == "-" and sys.stdin.isatty():
+        raise CommandError("-: standard input is a terminal; pipe a capture in", ExitCode.USAGE)
+    shown = not no_progress and sys.stderr.isatty()
+    try:
+        with during(f"reading {path}"), opened(path, keys, progress=shown, processes=processes) as reader:
+            if reader.analysis.interrupted:
+                raise KeyboardInterrupt
+            for fault in (fault for one in reader.analysis.captures for fault in one.faults):
+                complain(f"{path}: {fault.where}: {fault.what}")
+            yield reader
+    except CaptureError as error:
+        raise CommandError(str(error), ExitCode.INPUT) from None
+
+
+def frames_exit_code(analysis: "Analysis") -> ExitCode:
+    """As for an analysis, without its findings."""
+    code = exit_code(analysis, Gate.ERROR)
+    return ExitCode.OK if code is ExitCode.FINDINGS else code
+
+
+def _unreadable(path: str) -> str | None:
+    """Why a file cannot be read as a capture at all. Pipes are not touched: what is read from them is gone."""
+    from hanscope.captures.batch import CaptureError  # noqa: PLC0415 - heavy
+    from hanscope.captures.files import open_capture  # noqa: PLC0415 - heavy
+
+    try:
+        if path == "-" or not (stat.S_ISREG(mode := Path(path).stat().st_mode) or stat.S_ISDIR(mode)):
+            return None
+    except (OSError, ValueError):
+        pass  # open_capture says it better
+    try:
+        with open_capture(path):
+            return None
+    except CaptureError as error:
+        return str(error)
+
+
+def _lost_capture(path: str, why: str) -> "Capture":
+    """An entry for a capture of which nothing could be read, so that reports do not pass over it."""
+    from hanscope.analyzers.results import Capture, Fault  # noqa: PLC0415 - heavy
+
+    return Capture(
+        path=path,
+        format="unknown",
+        compressed=False,
+        frames=0,
+        other_frames=0,
+        bad_fcs=0,
+        unchecked_fcs=0,
+        started=None,
+        ended=None,
+        interfaces=(),
+        comments=0,
+        faults=(Fault(where=path, what=why.removeprefix(f"{path}: ")),),
+    )
+
+
+def _with_captures(analysis: "Analysis", more: Sequence["Capture"]) -> "Analysis":
+    import msgspec  # noqa: PLC0415 - heavy
+
+    return msgspec.structs.replace(analysis, captures=(*analysis.captures, *more)) if more else analysis

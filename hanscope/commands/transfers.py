@@ -1,0 +1,108 @@
+"""`hanscope transfers`: firmware transfers and their images."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hanscope.commands.base import Command, CommandError, ExitCode, app
+from hanscope.commands.options import (
+    Captures,
+    FailOn,
+    Format,
+    FormatOption,
+    Gate,
+    KeysFile,
+    KeyTexts,
+    NoProgress,
+    Output,
+    Processes,
+    Redact,
+    ShowKeys,
+)
+from hanscope.commands.output import key_paths, put, redacted, reporting_of, terminal
+from hanscope.commands.reading import exit_code, key_ring, read
+
+if TYPE_CHECKING:
+    from hanscope.analyzers.analysis import AnalysisRun
+    from hanscope.analyzers.results import Analysis
+    from hanscope.report.words import Tone
+
+
+@app.command(
+    cls=Command,
+    epilog="""\b
+Examples:
+  hanscope transfers house.pcapng --keys keys.toml
+  hanscope transfers house.pcapng --export images
+  hanscope transfers house.pcapng --export images --partial
+  hanscope transfers house.pcapng --format jsonl | jq '{id, state}'
+
+A whole image is written as CLIENT_MANUFACTURER-TYPE-VERSION_ID.ota. With --partial an incomplete one is written as
+....partial.bin, its holes filled with zeros, and a ....partial.map.json beside it says which octets are missing, why,
+and from which frame the others came.
+
+jsonl prints one transfer a line; json is the whole analysis.
+""",
+)
+def transfers(
+    captures: Captures,
+    *,
+    export: Annotated[
+        Path | None, typer.Option("--export", metavar="DIR", help="Write the rebuilt images to a folder.")
+    ] = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Export incomplete images too.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Let the export overwrite files.")] = False,
+    keys: KeysFile = None,
+    key: KeyTexts = None,
+    form: FormatOption = Format.TEXT,
+    output: Output = None,
+    fail_on: FailOn = Gate.ERROR,
+    redact: Redact = False,
+    show_keys: ShowKeys = False,
+    no_progress: NoProgress = False,
+    processes: Processes = None,
+) -> None:
+    """List or --export the firmware transfers in captures."""
+    from hanscope.report import json  # noqa: PLC0415 - heavy
+
+    if export is None and (partial or force):
+        raise CommandError("--partial and --force belong to --export DIR", ExitCode.USAGE)
+    reporting = reporting_of(form, output, redact=redact, show_keys=show_keys, inputs=[*captures, *key_paths(keys)])
+    reading = read(captures, key_ring(keys, key), no_progress=no_progress, processes=processes, show_keys=show_keys)
+    analysis = redacted(reading.analysis, reporting)
+    # The images before the report: whoever closes the report's pipe early has asked for them all the same.
+    notes, failure = _export(analysis, reading.run, export, partial=partial, force=force)
+    if reading.anything or form is not Format.TEXT:
+        put(
+            reporting,
+            text=lambda console: terminal().show_transfers(analysis, console),
+            json=lambda: [json.document(analysis)],
+            jsonl=lambda: json.lines(analysis.transfers),
+        )
+    if notes:
+        # Beside JSON the account of the export must not stand in the same stream.
+        stream = sys.stdout if form is Format.TEXT else sys.stderr
+        terminal().show_notes(f"Export to {export}", notes, terminal().console_for(stream))
+    if failure is not None:
+        raise failure
+    raise typer.Exit(exit_code(analysis, fail_on))
+
+
+def _export(
+    analysis: "Analysis", run: "AnalysisRun | None", folder: Path | None, *, partial: bool, force: bool
+) -> "tuple[list[tuple[Tone, str]], CommandError | None]":
+    """Writes the images, if that was asked for: what is to be told about it, and what went wrong."""
+    from hanscope.export import ExportError, export  # noqa: PLC0415 - heavy
+
+    notes: list[tuple[Tone, str]] = []
+    if folder is None or run is None:
+        return notes, None
+    try:
+        written, left_out = export(analysis.transfers, run.records, folder, partial=partial, force=force)
+    except ExportError as error:
+        return notes, CommandError(f"--export {folder}: {error}", ExitCode.USAGE)
+    notes.extend(("good", f"{file.path.name}  {file.what}") for file in written)
+    notes.extend(("open", f"{left.transfer_id} not written: {left.why}") for left in left_out)
+    return notes or [("open", "there is no transfer to export")], None
