@@ -1,0 +1,103 @@
+"""The nRF52840 with Nordic's "nRF Sniffer for 802.15.4": a shell on a serial port that prints a line for each frame.
+
+`received: <PSDU in hex> power: <dBm> lqi: <0..255> time: <microseconds>`. The radio writes the raw LQI over the last
+two octets of the PSDU and hands up only frames whose FCS is right. Old firmware counts 32 bits of microseconds (and
+prints them signed), newer 64.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar, Final
+
+from hanscope.captures.batch import Fcs
+from hanscope.captures.sniffers.base import LARGEST_PSDU, MICROSECONDS_32, Counts, Heard, SnifferError, Timebase
+from hanscope.captures.sniffers.channels import CHANNELS_2_4_GHZ, PAGE_2_4_GHZ, Channel
+from hanscope.captures.sniffers.line import ANSWER_S, Line, SerialSniffer
+
+UDEV_RULE: Final = (
+    'SUBSYSTEM=="tty", ATTRS{idVendor}=="1915", ATTRS{idProduct}=="154b", MODE="0660", GROUP="dialout", '
+    'TAG+="uaccess", ENV{ID_MM_DEVICE_IGNORE}="1"'
+)
+_FRAME: Final = re.compile(rb"received:\s+([0-9a-fA-F]+)\s+power:\s+(-?\d+)\s+lqi:\s+(\d+)\s+time:\s+(-?\d+)\s*$")
+_LONGEST_LINE: Final = 4096
+_NOT_FCS: Final = 2
+"""Octets at the end of the PSDU that are no FCS."""
+_UNKNOWN_POWER: Final = range(-127, 128)
+
+
+class Nrf52840Decoder:
+    """Lines in, frames out; anything else that the shell says is ignored."""
+
+    def __init__(self) -> None:
+        self.counts = Counts()
+        self._rest = b""
+
+    def feed(self, octets: bytes) -> list[Heard]:
+        *lines, self._rest = (self._rest + octets).split(b"\n")
+        if len(self._rest) > _LONGEST_LINE:
+            self._rest = b""
+            self.counts.corrupt += 1
+        found = [heard for line in lines if (heard := self._heard(line.strip())) is not None]
+        self.counts.add(found)
+        return found
+
+    def _heard(self, line: bytes) -> Heard | None:
+        match = _FRAME.search(line)
+        if match is None:
+            if b"received:" in line:
+                self.counts.corrupt += 1
+            elif line:
+                self.counts.ignored += 1
+            return None
+        digits, power, lqi, microseconds = match.groups()
+        if len(digits) % 2 or not 2 * _NOT_FCS < len(digits) <= 2 * LARGEST_PSDU or len(microseconds) > 20:
+            self.counts.corrupt += 1
+            return None
+        return Heard(
+            bytes.fromhex(digits.decode())[:-_NOT_FCS],
+            Fcs.VALID,
+            int(microseconds),
+            float(power) if len(power) <= 4 and int(power) in _UNKNOWN_POWER else None,
+            min(int(lqi[:4]), 255),
+        )
+
+
+class Nrf52840(SerialSniffer):
+    """The dongle or the kit on its serial port."""
+
+    model = "nrf52840"
+    timebase: ClassVar[Timebase | None] = MICROSECONDS_32
+    usb = ((0x1915, 0x154B), (0x1915, 0x154A))
+
+    def _decoder(self) -> Nrf52840Decoder:
+        return Nrf52840Decoder()
+
+    def _wake(self) -> bool:
+        """Ends what an earlier user began. The shell echoes commands or answers `channel`: either shows it is there."""
+        self.line.drain()
+        for command in (b"", b"sleep", b"channel"):
+            self.line.write(command + b"\r\n")
+        alive = self._answered(lambda heard: bool(heard.strip()), ANSWER_S)
+        self.line.write(b"shell echo off\r\n")
+        self.line.drain()
+        return alive
+
+    def _listen(self) -> None:
+        channel = self.channel or Channel(CHANNELS_2_4_GHZ[0])
+        if channel.page != PAGE_2_4_GHZ:
+            raise SnifferError(f"an nRF52840 cannot hear channel {channel}", "it hears 2.4 GHz, channels 11 to 26")
+        self.channel = channel
+        self.line.write(b"sleep\r\n")
+        self.line.write(b"channel %d\r\n" % channel.number)
+        self.line.write(b"receive\r\n")
+
+    def _rest(self, line: Line) -> None:
+        line.write(b"\r\nsleep\r\n")
+        line.drain()
+
+    def _silent(self) -> SnifferError:
+        return SnifferError(
+            f"{self.name}: no answer from the nRF Sniffer's shell",
+            "flash Nordic's nRF Sniffer for 802.15.4 firmware, or name another --port",
+        )
