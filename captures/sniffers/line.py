@@ -98,6 +98,8 @@ class SerialSniffer(Sniffer):
         self._bauds = self.bauds if baud is None else (baud,)
         self._line: Line | None = None
         self.decoder = self._decoder()
+        self._early: list[Heard] = []
+        """Frames that came together with the answer to the last command."""
 
     @property
     def counts(self) -> Counts:
@@ -127,7 +129,8 @@ class SerialSniffer(Sniffer):
         self._listen()
 
     def read(self) -> list[Heard]:
-        return self.decoder.feed(self.line.read())
+        early, self._early = self._early, []
+        return early or self.decoder.feed(self.line.read())
 
     def close(self) -> None:
         line, self._line = self._line, None
@@ -174,15 +177,14 @@ class SerialSniffer(Sniffer):
             "name its port (--port /dev/ttyACM0); `hanscope doctor` lists the ports",
         )
 
-    def _answered(self, done: Callable[[bytes], bool], wait_s: float = ANSWER_S) -> bool:
-        """Whether what comes meets `done` before so long."""
-        heard = bytearray()
-        end = time.monotonic() + wait_s
-        while time.monotonic() < end:
-            heard += self.line.read()
-            if done(bytes(heard)):
-                return True
-        return False
+    def _asked(self, question: bytes, answered: Callable[[], bool]) -> bool:
+        """Send a command; whether its answer comes in time. The decoder hears everything meanwhile."""
+        self._early = []
+        self.line.write(question)
+        end = time.monotonic() + ANSWER_S
+        while time.monotonic() < end and not answered():
+            self._early += self.decoder.feed(self.line.read())
+        return answered()
 
 
 def ports_of(usb: tuple[tuple[int, int], ...]) -> list[str]:

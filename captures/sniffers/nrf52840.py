@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from hanscope.captures.batch import Fcs
 from hanscope.captures.sniffers.base import LARGEST_PSDU, MICROSECONDS_32, Counts, Heard, SnifferError, Timebase
 from hanscope.captures.sniffers.channels import CHANNELS_2_4_GHZ, PAGE_2_4_GHZ, Channel
-from hanscope.captures.sniffers.line import ANSWER_S, Line, SerialSniffer
+from hanscope.captures.sniffers.line import Line, SerialSniffer
 
 UDEV_RULE: Final = (
     'SUBSYSTEM=="tty", ATTRS{idVendor}=="1915", ATTRS{idProduct}=="154b", MODE="0660", GROUP="dialout", '
@@ -76,9 +76,8 @@ class Nrf52840(SerialSniffer):
     def _wake(self) -> bool:
         """Ends what an earlier user began. The shell echoes commands or answers `channel`: either shows it is there."""
         self.line.drain()
-        for command in (b"", b"sleep", b"channel"):
-            self.line.write(command + b"\r\n")
-        alive = self._answered(lambda heard: bool(heard.strip()), ANSWER_S)
+        before = self.counts.ignored
+        alive = self._asked(b"\r\nsleep\r\nchannel\r\n", lambda: self.counts.ignored > before)
         self.line.write(b"shell echo off\r\n")
         self.line.drain()
         return alive

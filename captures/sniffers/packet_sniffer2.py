@@ -7,7 +7,6 @@ Data: clock (6, microseconds), PHY header (1 octet on 2.4 GHz, 2 on 15.4g), PSDU
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from construct import Struct
@@ -23,7 +22,7 @@ from hanscope.captures.sniffers.base import (
     Timebase,
 )
 from hanscope.captures.sniffers.channels import CHANNELS_2_4_GHZ, PAGE_2_4_GHZ, Channel
-from hanscope.captures.sniffers.line import ANSWER_S, Line, SerialSniffer
+from hanscope.captures.sniffers.line import Line, SerialSniffer
 from hanscope.captures.sniffers.numbers import INT8, UINT8, UINT16
 from hanscope.dissectors.fcs import crc16
 
@@ -221,11 +220,8 @@ class PacketSniffer2(SerialSniffer):
     def _command(self, command: int, payload: bytes = b"") -> bytes | None:
         """The answer; `None` if none came."""
         self._packets.answers = []
-        self.line.write(packet(command, payload))
-        end = time.monotonic() + ANSWER_S
-        while time.monotonic() < end and not self._packets.answers:
-            self._packets.feed(self.line.read())
-        return self._packets.answers[-1] if self._packets.answers else None
+        asked = self._asked(packet(command, payload), lambda: bool(self._packets.answers))
+        return self._packets.answers[-1] if asked else None
 
     def _listen(self) -> None:
         channel = self.channel or Channel(CHANNELS_2_4_GHZ[0])

@@ -9,7 +9,6 @@ microseconds (8), a struct of the receive error. Many chips leave the PSDU's FCS
 from __future__ import annotations
 
 import binascii
-import time
 from typing import Any, ClassVar, Final
 
 from construct import ConstructError, GreedyBytes, Prefixed, Struct
@@ -17,7 +16,7 @@ from construct import ConstructError, GreedyBytes, Prefixed, Struct
 from hanscope.captures.batch import Fcs
 from hanscope.captures.sniffers.base import LARGEST_PSDU, MICROSECONDS_64, Counts, Heard, SnifferError, Timebase
 from hanscope.captures.sniffers.channels import CHANNELS_2_4_GHZ, PAGE_2_4_GHZ, Channel
-from hanscope.captures.sniffers.line import ANSWER_S, Line, SerialSniffer
+from hanscope.captures.sniffers.line import Line, SerialSniffer
 from hanscope.captures.sniffers.numbers import INT8, UINT8, UINT16, UINT64
 from hanscope.dissectors.fcs import crc16
 
@@ -172,10 +171,8 @@ class Rcp(SerialSniffer):
 
     def _wake(self) -> bool:
         self._spinel.told.clear()
-        self.line.write(wrapped(bytes([TRANSACTION, RESET])))
-        if not self._told(LAST_STATUS):
-            return False
-        return self._set(PHY_ENABLED, 1)
+        reset = wrapped(bytes([TRANSACTION, RESET]))
+        return self._asked(reset, lambda: LAST_STATUS in self._spinel.told) and self._set(PHY_ENABLED, 1)
 
     def _listen(self) -> None:
         channel = self.channel or Channel(CHANNELS_2_4_GHZ[0])
@@ -196,13 +193,7 @@ class Rcp(SerialSniffer):
         line.drain()
 
     def _set(self, key: int, value: int) -> bool:
-        self._spinel.told.pop(key, None)
-        self.line.write(set_property(key, value))
-        return self._told(key) and self._spinel.told[key][:1] == bytes([value])
-
-    def _told(self, key: int) -> bool:
-        """Whether the device tells a property in time."""
-        end = time.monotonic() + ANSWER_S
-        while time.monotonic() < end and key not in self._spinel.told:
-            self._spinel.feed(self.line.read())
-        return key in self._spinel.told
+        """Whether the device takes a property."""
+        told = self._spinel.told
+        told.pop(key, None)
+        return self._asked(set_property(key, value), lambda: key in told) and told[key][:1] == bytes([value])

@@ -104,12 +104,4 @@ class Sensniff(SerialSniffer):
     def _told(self, question: bytes) -> bool:
         """Whether the device tells its channel when asked so."""
         self._messages.channel = None
-        self.line.write(question)
-
-        def told(heard: bytes) -> bool:
-            self._messages.feed(heard[self._fed :])
-            self._fed = len(heard)
-            return self._messages.channel is not None
-
-        self._fed = 0
-        return self._answered(told)
+        return self._asked(question, lambda: self._messages.channel is not None)
