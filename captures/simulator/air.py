@@ -9,7 +9,8 @@ A *message* is what an application or a network layer has to say. On its way it 
 Messages are handed in as columns (`Air.send`), a window of some minutes at a time; nothing that begins in a window
 reaches into the next one. `Air.flush` puts the window in order, gives every counter its value and returns the frames.
 
-Times are those of 2.4 GHz (IEEE 802.15.4 10.2 and 12): an octet 32 µs, acknowledgement 192 µs after the frame.
+Times are those of 2.4 GHz (IEEE 802.15.4 10.2 and 12): an octet 32 µs, acknowledgement 192 µs after the frame; or of
+Great Britain's sub-GHz bands (ZigBee 05-3474 annex D): an octet 80 µs, acknowledgement 500 µs after the frame.
 """
 
 from collections.abc import Callable
@@ -36,6 +37,11 @@ TURNAROUND_NS: Final = 192_000
 ACK_WAIT_NS: Final = 864_000
 BACKOFF_NS: Final = 320_000
 ACK_NS: Final = (SYNCHRONISATION + 5) * OCTET_NS
+SUB_GHZ_OCTET_NS: Final = 80_000
+SUB_GHZ_SYNCHRONISATION: Final = 12
+"""Preamble, start of frame delimiter and PHY header."""
+SUB_GHZ_TURNAROUND_NS: Final = 500_000
+SUB_GHZ_ACK_WAIT_NS: Final = 1_450_000
 HOP_NS: Final = 9_000_000
 """From the beginning of one hop to the next, or to the answer."""
 APS_RETRY_NS: Final = 1_600_000_000
@@ -67,6 +73,24 @@ class Noise:
     """Frames that only the sniffer receives with a wrong FCS."""
     deaf: tuple[tuple[float, float], ...] = ()
     """Times, in seconds since the beginning, in which the sniffer hears nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Phy:
+    """Times of a physical layer."""
+
+    octet_ns: int
+    synchronisation: int
+    turnaround_ns: int
+    ack_wait_ns: int
+
+    @property
+    def ack_ns(self) -> int:
+        return (self.synchronisation + 5) * self.octet_ns
+
+
+_2_4_GHZ: Final = _Phy(OCTET_NS, SYNCHRONISATION, TURNAROUND_NS, ACK_WAIT_NS)
+_SUB_GHZ: Final = _Phy(SUB_GHZ_OCTET_NS, SUB_GHZ_SYNCHRONISATION, SUB_GHZ_TURNAROUND_NS, SUB_GHZ_ACK_WAIT_NS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +197,8 @@ class Air:
         self._aps_counter = rng.integers(0x1000, 0x40000, count)
         self._zcl = rng.integers(0, 256, count)
         self._stamp = Stamp(han)
+        self._phy = _SUB_GHZ if han.page else _2_4_GHZ
+        self._switches: list[int] = []
         self._begin()
 
     def _begin(self) -> None:
@@ -194,6 +220,7 @@ class Air:
         answers: Int64s | int = NONE,
         tag: Any = NONE,
         heard: bool = True,
+        repeats: int = 0,
         acknowledgement: dict[str, Any] | None = None,
         **columns: Any,
     ) -> Int64s:
@@ -203,12 +230,15 @@ class Air:
         `answers` of a later fragment: the message that the first fragment is. `acknowledgement`: columns of the APS
         acknowledgement.
         `heard=False`: nobody receives them, so that they are sent four times and nobody acknowledges.
+        `repeats`: so often they are sent again because no APS acknowledgement comes.
         `columns`: values of fields that differ from the kind's specimen; all messages of a kind in a window give
         the same fields. Returns the messages' numbers.
         """
         at = np.atleast_1d(np.asarray(at_ns, np.int64))
         messages = self._message(kind, len(at), source, destination, answers=answers, tag=tag, columns=columns)
         arrived = self._attempt(kind, messages, at, source, destination, heard=heard)
+        for repeat in range(1, repeats + 1):
+            self._attempt(kind, messages, at + repeat * APS_RETRY_NS, source, destination, heard=heard)
         if kind.aps_ack is None or not heard:
             return messages
         again = self.rng.random(len(at)) < self.noise.aps_retried
@@ -228,6 +258,10 @@ class Air:
     def reboot(self, at_ns: int, node: int) -> None:
         """From then on the node's frame counter goes on from the next multiple of `CHECKPOINT`."""
         self._reboots.append((at_ns, node))
+
+    def switch_key(self, at_ns: int) -> None:
+        """From then on everybody uses the next of the network's later keys."""
+        self._switches.append(at_ns)
 
     def _message(
         self,
@@ -300,7 +334,7 @@ class Air:
         length = window.by_kind(len)[group]
         timing = self._timing(turns, length, window.which(Kind.mac_ack)[message])
         counters = self._counters(window, timing.start)
-        rows = self._octets(window, counters)
+        rows = self._octets(window, counters, np.searchsorted(self._switches, timing.start, side="right"))
 
         count = timing.copies + timing.acked
         of = np.repeat(np.arange(len(count)), count)
@@ -311,7 +345,7 @@ class Air:
         length = np.where(is_ack, len(ACK), length[of])
         for_good = np.where(is_ack, timing.copies[of] - 1, position)
         time = timing.start[of] + for_good * timing.step[of]
-        time[is_ack] += timing.duration[of][is_ack] + TURNAROUND_NS
+        time[is_ack] += timing.duration[of][is_ack] + self._phy.turnaround_ns
         damaged = timing.damaged[of] & (position == 0)
         damaged |= is_ack & self._chance(len(of), self.noise.damaged)
         damaged |= self._chance(len(of), self.noise.garbled)
@@ -357,9 +391,10 @@ class Air:
         again = acked & (damaged | self._chance(count, self.noise.resent))
         copies = 1 + again.astype(np.int64) + (again & self._chance(count, 0.1))
         copies[confirmed & ~heard] = MAXIMUM_COPIES
-        duration = (SYNCHRONISATION + length) * OCTET_NS
-        step = duration + ACK_WAIT_NS + self.rng.integers(1, 8, count) * BACKOFF_NS
-        span = (copies - 1) * step + duration + acked * (TURNAROUND_NS + ACK_NS)
+        phy = self._phy
+        duration = (phy.synchronisation + length) * phy.octet_ns
+        step = duration + phy.ack_wait_ns + self.rng.integers(1, 8, count) * BACKOFF_NS
+        span = (copies - 1) * step + duration + acked * (phy.turnaround_ns + phy.ack_ns)
         span += self.rng.integers(2, 10, count) * BACKOFF_NS
         before = np.cumsum(span) - span
         start = np.maximum.accumulate(np.maximum(turns["wanted"], self.busy_until_ns) - before) + before
@@ -418,8 +453,8 @@ class Air:
             self._nwk_counter[node] += jump
         return values
 
-    def _octets(self, window: _Window, counters: "_Counters") -> Octets:
-        """Every turn's frame, (n, 128)."""
+    def _octets(self, window: _Window, counters: "_Counters", key: Int64s) -> Octets:
+        """Every turn's frame, (n, 128); `key`: the network key of each."""
         groups, messages, turns, message = window.groups, window.messages, window.turns, window.message
         out = np.zeros((len(message), WIDTH), np.uint8)
         which = messages["group"][message]
@@ -440,6 +475,7 @@ class Air:
                 aps_counter=counters.aps_counter[rows],
                 aps_frame_counter=counters.aps_frame_counter[rows],
                 zcl_sequence=counters.zcl_sequence[rows],
+                key=key[rows],
             )
             columns = group.taken(messages["row"][mine])
             out[rows, : len(group.kind.specimen)] = self._stamp.frames(group.kind, hop, columns)

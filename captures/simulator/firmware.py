@@ -10,13 +10,13 @@ from functools import cached_property
 from typing import Any, Final, Literal
 
 import numpy as np
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric import ec
 from numpy.typing import NDArray
 
 from hanscope.captures.simulator import kinds
 from hanscope.captures.simulator.air import HOP_NS, SECOND, Air, Int64s
-from hanscope.captures.simulator.han import HUB
+from hanscope.captures.simulator.han import HUB, Node
+from hanscope.captures.simulator.parties import sign
 from hanscope.dissectors.columns.rows import rows
 from hanscope.dissectors.images.gbcs import HEADER_FIELD_CONTROL, TRAILER_LENGTH, build_gb_image
 from hanscope.dissectors.images.ota_file import length_by_field_control
@@ -46,32 +46,39 @@ class Firmware:
     text: str
     signed: bool = True
     seed: int = 0
+    supplier: int = SUPPLIER
+    """The private key of whoever authorises it."""
+    hardware_versions: tuple[int, int] = (0x0000, 0xFFFF)
+    """Those that it is for."""
 
     @property
     def octets(self) -> bytes:
         """The OTA file."""
-        rng = np.random.default_rng([self.seed, self.manufacturer_code, self.image_type, self.file_version])
-        manufacturer_image = rng.bytes(self.size - HEADER_LENGTH - (TRAILER_LENGTH if self.signed else 0))
+        manufacturer_image = self.manufacturer_image
         return build_gb_image(
             manufacturer_image,
-            _signature(manufacturer_image) if self.signed else None,
+            _signature(manufacturer_image, self.supplier) if self.signed else None,
             manufacturer_code=self.manufacturer_code,
             image_type=self.image_type,
             file_version=self.file_version,
             header_string=self.text.encode(),
+            hardware_versions=self.hardware_versions,
         )
+
+    @property
+    def manufacturer_image(self) -> bytes:
+        """What its hash and its signature are about."""
+        rng = np.random.default_rng([self.seed, self.manufacturer_code, self.image_type, self.file_version])
+        return rng.bytes(self.size - HEADER_LENGTH - (TRAILER_LENGTH if self.signed else 0))
 
     @cached_property
     def sha256(self) -> str:
         return hashlib.sha256(self.octets).hexdigest()
 
 
-def _signature(manufacturer_image: bytes) -> bytes:
+def _signature(manufacturer_image: bytes, supplier: int) -> bytes:
     """The genuine signature of a supplier whose private key everybody knows."""
-    supplier = ec.derive_private_key(SUPPLIER, ec.SECP256R1())
-    signature = supplier.sign(manufacturer_image, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
-    r, s = utils.decode_dss_signature(signature)
-    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    return sign(ec.derive_private_key(supplier, ec.SECP256R1()), manufacturer_image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +163,7 @@ class Update:
         }
 
     def _answer_ns(self, air: Air) -> int:
-        """From a request to the answer: there must be time for the acknowledgement to come first."""
-        node = air.han.nodes[self.client]
-        return (3 if node.parent == HUB else 5) * HOP_NS + (6 * HOP_NS if node.sleepy else 0)
+        return answer_ns(air.han.nodes[self.client])
 
     def _query(self, air: Air) -> None:
         secured = kinds.security_of(air.han.nodes[self.client])
@@ -324,6 +329,11 @@ class Update:
         air.send(kinds.no_image_available(secured), at + self._answer_ns(air), HUB, self.client, answers=asked)
         self.next_ns = at + SECOND
         self.stage = "complete"
+
+
+def answer_ns(node: Node) -> int:
+    """From this device's request to the answer: there must be time for the acknowledgement to come first."""
+    return (3 if node.parent == HUB else 5) * HOP_NS + (6 * HOP_NS if node.sleepy else 0)
 
 
 def announce(air: Air, at_ns: int, node: int) -> None:

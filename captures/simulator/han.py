@@ -21,6 +21,8 @@ class Role(StrEnum):
     PPMID = "PPMID"
     GSME = "GSME"
     HCALCS = "HCALCS"
+    IHD = "IHD"
+    SECOND_SERVER = "second OTA server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Han:
-    """A network on 2.4 GHz. All application traffic is between the hub and one device, as in GB."""
+    """A network. All application traffic is between the hub (or a second server) and one device, as in GB."""
 
     nodes: tuple[Node, ...]
     """The hub first."""
@@ -54,7 +56,11 @@ class Han:
     pan_id: int
     extended_pan_id: int
     channel: int = 11
+    page: int = 0
+    """28 to 31: sub-GHz (ZigBee 05-3474 annex D)."""
     key_sequence: int = 0
+    later_keys: tuple[bytes, ...] = ()
+    """The network keys that follow, each with the next sequence number (`Air.switch_key`)."""
 
     def path(self, source: int, destination: int) -> list[tuple[int, int]]:
         """The hops (transmitter, receiver) of a unicast between the hub and a device."""

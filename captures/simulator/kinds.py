@@ -30,9 +30,11 @@ from hanscope.dissectors.zigbee.aps import (
     Fragmentation,
     KeyType,
     RequestKey,
+    SwitchKey,
     TransportKey,
 )
 from hanscope.dissectors.zigbee.clusters.price import PublishPrice
+from hanscope.dissectors.zigbee.clusters.sub_ghz import SuspendZclMessages
 from hanscope.dissectors.zigbee.clusters.tunneling import (
     CloseTunnel,
     RequestTunnel,
@@ -292,6 +294,31 @@ TRANSPORT_LINK_KEY: Final = _command(
 )
 
 
+@lru_cache
+def transport_later_key(link_key: bytes) -> Kind:
+    """A new network key for the device that has this link key."""
+    return _command(
+        "transport key (new network key)",
+        ApsSecurity(key_identifier=KeyIdentifier.KEY_TRANSPORT, source_eui64=0),
+        TransportKey(key_type=KeyType.STANDARD_NETWORK, key=bytes(16)),
+        key_transport_key(link_key),
+        network=True,
+    )
+
+
+SWITCH_KEY: Final = Kind(
+    "switch key",
+    _broadcast()
+    / Nwk(destination=RECEIVERS_ON)
+    / _nwk_security()
+    / Aps(frame_type=ApsFrameType.COMMAND, delivery_mode=DeliveryMode.BROADCAST)
+    / ApsCommand()
+    / SwitchKey(),
+    fixed=frozenset({"Nwk.destination"}),
+    relayed=True,
+)
+
+
 # -- above APS ---------------------------------------------------------------------------------------------------------
 
 DEVICE_ANNOUNCE: Final = Kind(
@@ -362,6 +389,11 @@ def wait_for_data(security: Security) -> Kind:
 
 
 @lru_cache
+def abort(security: Security) -> Kind:
+    return _ota("image block response: abort", security, ImageBlockResponse(status=Status.ABORT))
+
+
+@lru_cache
 def upgrade_end_request(security: Security) -> Kind:
     return _ota("upgrade end request", security, UpgradeEndRequest(manufacturer_code=0))
 
@@ -372,8 +404,16 @@ def upgrade_end_response(security: Security) -> Kind:
 
 
 @lru_cache
-def default_response(security: Security, cluster: int) -> Kind:
-    return _data("default response", security, cluster, Zcl(disable_default_response=1) / DefaultResponse())
+def default_response(security: Security, cluster: int, *, from_server: bool = False) -> Kind:
+    header = Zcl(disable_default_response=1, server_to_client=int(from_server))
+    return _data("default response", security, cluster, header / DefaultResponse())
+
+
+@lru_cache
+def suspend(security: Security) -> Kind:
+    """The hub suspends ZCL traffic in a sub-GHz band, or lets it go on (period 0)."""
+    content = Zcl(disable_default_response=1, server_to_client=1) / SuspendZclMessages()
+    return _data("suspend ZCL messages", security, Cluster.SUB_GHZ, content)
 
 
 @lru_cache

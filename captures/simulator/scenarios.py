@@ -14,8 +14,9 @@ from hanscope.captures.simulator.air import SECOND, Air, Noise
 from hanscope.captures.simulator.firmware import MILLISECOND, Firmware, Habits, Update, announce
 from hanscope.captures.simulator.han import HUB, Han, Node, Role
 from hanscope.captures.simulator.simulation import Scenario, run
-from hanscope.captures.simulator.truth import Truth
+from hanscope.captures.simulator.truth import Activation, Truth
 from hanscope.captures.simulator.tunnels import Conversation, device_of, gas_meters
+from hanscope.captures.simulator.updates import DEFAULT_SIZE, UPDATE_SCENARIOS, update
 from hanscope.captures.writer import PcapngWriter, PcapWriter
 from hanscope.dissectors.eui64 import eui64_text
 from hanscope.dissectors.gbcs.envelope import Envelope, parse
@@ -254,16 +255,30 @@ def _gbcs_han(messages: Sequence[Envelope], rng: np.random.Generator) -> Han:
     return Han(tuple(nodes), network_key=rng.bytes(16), pan_id=0x6BC5, extended_pan_id=0x00DE_4D00_0000_0001)
 
 
-SCENARIOS: Final = ("benchmark", "demo", "gbcs")
+SCENARIOS: Final = ("benchmark", "demo", "gbcs", *UPDATE_SCENARIOS)
 
 
 def simulate(
-    scenario: str, path: Path | str, *, seed: int = 0, frames: int | None = None, messages: Sequence[bytes] = ()
+    scenario: str,
+    path: Path | str,
+    *,
+    seed: int = 0,
+    frames: int | None = None,
+    messages: Sequence[bytes] = (),
+    faults: Sequence[str] = (),
+    size: int = DEFAULT_SIZE,
+    activation: Activation = "immediate",
 ) -> Truth:
-    """Writes the capture of a scenario; `frames` is for scenarios of any length, `messages` are what `gbcs` carries.
+    """Writes the capture of a scenario; `PATH.json` says what is in it.
 
-    `ValueError` if there is no such scenario.
+    `frames` is for scenarios of any length (`benchmark`), `messages` are what `gbcs` carries; `faults`, `size` and
+    `activation` (immediate, future, cancelled, replaced) are for `UPDATE_SCENARIOS`. `ValueError` if there is no such
+    scenario, or not with that; `FaultError`, which is one, if a fault is unknown.
     """
+    if scenario in UPDATE_SCENARIOS and frames is None:
+        return update(scenario, path, seed=seed, faults=faults, size=size, activation=activation)
+    if faults:
+        raise ValueError(f"faults are for: {', '.join(UPDATE_SCENARIOS)}")
     if scenario == "gbcs" and frames is None:
         return gbcs(path, messages, seed=seed)
     if scenario == "benchmark":

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,7 @@ from hanscope.captures.simulator.air import SECOND, WIDTH, Air, Frames, Noise
 from hanscope.captures.simulator.background import Background
 from hanscope.captures.simulator.firmware import TAG, Update
 from hanscope.captures.simulator.han import Han
+from hanscope.captures.simulator.house import NOTE, House
 from hanscope.captures.simulator.truth import Blocks, Missed, Truth, UpdateTruth
 from hanscope.captures.simulator.tunnels import FIRST_TAG, Conversation
 
@@ -41,10 +42,19 @@ class Scenario:
     """What else is sent, once, in the first window."""
     conversation: Conversation | None = None
     """What is said through tunnels, in the first window too."""
+    house: House | None = None
+    """Whole updates, in one window that is as long as they take."""
+    faults: tuple[str, ...] = ()
+    """As they were written."""
 
 
 def run(scenario: Scenario, writer: Writer, *, frames: int | None = None, seconds: int | None = None) -> Truth:
-    """Simulates so many frames in the capture, or so many seconds. `ValueError` if that is nothing or without end."""
+    """Simulates so many frames in the capture, or so many seconds; a house takes the time it takes.
+
+    `ValueError` if that is nothing or without end.
+    """
+    if scenario.house is not None:
+        return _Run(scenario, writer).of_house(scenario.house)
     if (frames is None) == (seconds is None) or (frames or seconds or 0) < 1:
         raise ValueError("say how many frames, or how many seconds, are wanted: 1 or more")
     return _Run(scenario, writer).until(frames, seconds)
@@ -55,7 +65,8 @@ class _Run:
         self.scenario = scenario
         self.writer = writer
         self.air = Air(scenario.han, np.random.default_rng([scenario.seed]), START_NS, scenario.noise)
-        self.background = Background(self.air)
+        house = scenario.house
+        self.background = Background(self.air, None if house is None else house.silence)
         self.running: list[Update | None] = [next(updates, None) for updates in scenario.updates]
         self.known: dict[int, Update] = {one.number: one for one in self.running if one is not None}
         self.frames = 0
@@ -64,6 +75,9 @@ class _Run:
         self.blocks: list[Blocks] = []
         self.pieces: dict[int, int] = {}
         """Of each piece of a message the first frame that carries it."""
+        self.notes: dict[int, int] = {}
+        """Of each note the first frame of the message that it is about."""
+        self.replayed: list[NDArray[np.int64]] = []
 
     def until(self, frames: int | None, seconds: int | None) -> Truth:
         if self.scenario.story is not None:
@@ -76,6 +90,12 @@ class _Run:
             self._window(begin, end - QUIET_NS)
             self._record(self.air.flush(), None if frames is None else frames - self.frames)
             begin = end
+        return self._truth()
+
+    def of_house(self, house: House) -> Truth:
+        house.begin(self.air)
+        self._window(0, house.end_ns)
+        self._record(house.heard_by_sniffer(self.air.flush()), None)
         return self._truth()
 
     def _window(self, begin: int, until: int) -> None:
@@ -100,7 +120,10 @@ class _Run:
         number = self.frames + np.cumsum(captured)
         self.damaged.append(number[captured & ~window.intact])
         number[~captured | ~window.intact] = 0
-        blocks = np.flatnonzero(window.tag >= 0)
+        self.replayed.append(number[(window.transmitter < 0) & captured])
+        for row in np.flatnonzero((window.tag >= NOTE) & (number > 0)).tolist():
+            self.notes.setdefault(int(window.tag[row]) - NOTE, int(number[row]))
+        blocks = np.flatnonzero((window.tag >= 0) & (window.tag < NOTE))
         update, offset = np.divmod(window.tag[blocks], TAG)
         self.blocks.append(Blocks(*(column.astype(np.uint32) for column in (number[blocks], update, offset))))
         for row in np.flatnonzero((window.tag <= FIRST_TAG) & (number > 0)).tolist():
@@ -110,18 +133,33 @@ class _Run:
         self.frames += len(rows)
 
     def _truth(self) -> Truth:
+        scenario, house = self.scenario, self.scenario.house
         blocks = _joined(Blocks, self.blocks)
-        sent = set(np.unique(blocks.update).tolist())
+        told: dict[str, Any] = {}
+        if house is not None:
+            messages, devices = house.conclude(blocks, self.pieces, self.notes)
+            told = {
+                "messages": messages,
+                "devices": devices,
+                "faults": scenario.faults,
+                "parties": house.parties,
+                "replayed": tuple(np.concatenate(self.replayed).tolist()),
+                "wrong_keys": tuple(house.wrong_keys),
+                "wan_messages": tuple(house.wan),
+            }
+        elif scenario.conversation is not None:
+            told = {"messages": scenario.conversation.truth(self.pieces)}
+        sent = set(np.unique(blocks.update).tolist()) & self.known.keys()
         return Truth(
-            scenario=self.scenario.name,
-            seed=self.scenario.seed,
-            han=self.scenario.han,
+            scenario=scenario.name,
+            seed=scenario.seed,
+            han=scenario.han,
             frames=self.frames,
             damaged=np.concatenate(self.damaged),
             missed=_joined(Missed, self.missed),
             updates=tuple(_update_truth(self.known[number], blocks) for number in sorted(sent)),
             blocks=blocks,
-            messages=() if self.scenario.conversation is None else self.scenario.conversation.truth(self.pieces),
+            **told,
         )
 
 

@@ -36,6 +36,8 @@ class Hop:
     aps_counter: Int64s
     aps_frame_counter: Int64s
     zcl_sequence: Int64s
+    key: Int64s
+    """Which network key: 0 the first, 1 the one after a switch, ..."""
 
 
 class Stamp:
@@ -43,7 +45,7 @@ class Stamp:
 
     def __init__(self, han: Han) -> None:
         self.han = han
-        self._network = BulkCcm(han.network_key)
+        self._network = [BulkCcm(key) for key in (han.network_key, *han.later_keys)]
         self._link = cache(BulkCcm)
 
     def frames(self, kind: Kind, hop: Hop, columns: Mapping[str, Any]) -> Octets:
@@ -68,7 +70,11 @@ class Stamp:
                 )
                 frames[rows] = part
         if kind.specimen.nwk is not None:
-            seal(frames, kind.specimen.nwk, self._network, self.han.eui64[hop.transmitter], hop.nwk_frame_counter)
+            for key in np.unique(hop.key):
+                rows = np.flatnonzero(hop.key == key)
+                part, counter = frames[rows], hop.nwk_frame_counter[rows]
+                seal(part, kind.specimen.nwk, self._network[key], self.han.eui64[hop.transmitter[rows]], counter)
+                frames[rows] = part
         append_fcs(frames)
         return frames
 
@@ -98,7 +104,7 @@ _FIELDS: Final[Mapping[str, Callable[[Han, Hop], Any]]] = {
     "Nwk.sequence_number": lambda _, hop: hop.nwk_sequence,
     "NwkSecurity.frame_counter": lambda _, hop: hop.nwk_frame_counter,
     "NwkSecurity.source_eui64": lambda han, hop: han.eui64[hop.transmitter],
-    "NwkSecurity.key_sequence_number": lambda han, _: han.key_sequence,
+    "NwkSecurity.key_sequence_number": lambda han, hop: han.key_sequence + hop.key,
     "Aps.counter": lambda _, hop: hop.aps_counter,
     "ApsSecurity.frame_counter": lambda _, hop: hop.aps_frame_counter,
     "ApsSecurity.source_eui64": lambda han, hop: han.eui64[hop.origin],

@@ -96,6 +96,28 @@ class _Said:
     pieces: list[int] = field(default_factory=list[int])
 
 
+@dataclass(slots=True)
+class _Log:
+    """What was said, and how many pieces that took."""
+
+    said: list[_Said] = field(default_factory=list[_Said])
+    pieces: int = 0
+
+    def truth(self, heard: Mapping[int, int]) -> tuple[MessageTruth, ...]:
+        """`heard`: the first intact frame of each piece that has one."""
+        return tuple(
+            MessageTruth(
+                device=one.device,
+                to_device=one.to_device,
+                octets=one.octets,
+                blocks=one.blocks,
+                frames=tuple(sorted(heard[piece] for piece in one.pieces if piece in heard)),
+                lost=sum(piece not in heard for piece in one.pieces),
+            )
+            for one in self.said
+        )
+
+
 class Conversation:
     """Carries messages, each device's in the order given, all devices at the same time."""
 
@@ -109,8 +131,7 @@ class Conversation:
         self._han = han
         self._block = block
         self._largest = largest
-        self._said: list[_Said] = []
-        self._pieces = 0
+        self._log = _Log()
         self._by_node: dict[int, list[Envelope]] = {}
         places = {node.eui64: place for place, node in enumerate(han.nodes)}
         for octets in messages:
@@ -118,8 +139,7 @@ class Conversation:
             self._by_node.setdefault(places[device_of(message)[0]], []).append(message)
         self.end_ns = max((self._talk(None, place) for place in self._by_node), default=0)
         """When the last of it will have been sent."""
-        self._said.clear()
-        self._pieces = 0
+        self._log = _Log()
 
     def begin(self, air: Air) -> None:
         """Sends everything."""
@@ -128,17 +148,7 @@ class Conversation:
 
     def truth(self, heard: Mapping[int, int]) -> tuple[MessageTruth, ...]:
         """What was sent; `heard`: the first intact frame of each piece that has one."""
-        return tuple(
-            MessageTruth(
-                device=one.device,
-                to_device=one.to_device,
-                octets=one.octets,
-                blocks=one.blocks,
-                frames=tuple(sorted(heard[piece] for piece in one.pieces if piece in heard)),
-                lost=sum(piece not in heard for piece in one.pieces),
-            )
-            for one in self._said
-        )
+        return self._log.truth(heard)
 
     def _talk(self, air: Air | None, place: int) -> int:
         """One device's tunnel from beginning to end; returns its end. Without `air` nothing is sent."""
@@ -147,32 +157,66 @@ class Conversation:
         messages = self._by_node[place]
         waiting = sum(device_of(one)[1] for one in messages)
         for message in messages:
-            _, to_device = device_of(message)
-            waiting -= to_device
-            said = self._say(line, message, to_device, waiting)
-            if air is not None:
-                self._said.append(said)
+            waiting -= device_of(message)[1]
+            _say(line, self._log, message, waiting, block=self._block, largest=self._largest)
             line.at_ns += PAUSE_NS
         line.close()
         return line.at_ns
 
-    def _say(self, line: "_Line", message: Envelope, to_device: bool, waiting: int) -> _Said:  # noqa: FBT001 -- inner
-        octets = message.octets
-        in_blocks = len(octets) > self._largest
-        bodies = blocks_of(message, self._block) if in_blocks else [octets]
-        said = _Said(line.place, to_device, octets, len(bodies) if in_blocks else 0)
-        for number, body in enumerate(bodies, 1):
-            if line.gas and to_device:
-                line.transfer(_GET, to_device=False)
-                body = _GET_RESPONSE + bytes((min(waiting, _MOST_WAITING),)) + body  # noqa: PLW2901
-            elif line.gas:
-                body = _PUT + body  # noqa: PLW2901
-            count = line.transfer(body, to_device=to_device, first_piece=self._pieces)
-            said.pieces.extend(range(self._pieces, self._pieces + count))
-            self._pieces += count
-            if in_blocks and not line.gas:
-                line.transfer(_acknowledgement(message, number), to_device=not to_device)
-        return said
+
+class Tunnels:
+    """Carries messages that are handed over one at a time, each when its time has come."""
+
+    def __init__(self, air: Air) -> None:
+        self._air = air
+        self._lines: dict[int, _Line] = {}
+        self._log = _Log()
+        self._places = {node.eui64: place for place, node in enumerate(air.han.nodes)}
+
+    def open(self, place: int, at_ns: int) -> int:
+        """Opens the tunnel with this node (anew, if it has forgotten it); returns when that is done."""
+        line = self._lines.setdefault(place, _Line(self._air, self._air.han, place, at_ns))
+        line.at_ns = max(line.at_ns, at_ns)
+        line.open()
+        return line.at_ns
+
+    def say(self, octets: bytes, at_ns: int) -> int:
+        """Carries a message through its device's tunnel, which is open; returns when it has arrived."""
+        message = parse(octets)
+        line = self._lines[self._places[device_of(message)[0]]]
+        line.at_ns = max(line.at_ns, at_ns)
+        _say(line, self._log, message, 0, block=kinds.LARGEST_TRANSFER, largest=kinds.LARGEST_TRANSFER)
+        return line.at_ns
+
+    @property
+    def count(self) -> int:
+        """Messages so far; the next one has this place in the truth."""
+        return len(self._log.said)
+
+    def truth(self, heard: Mapping[int, int]) -> tuple[MessageTruth, ...]:
+        """What was sent; `heard`: the first intact frame of each piece that has one."""
+        return self._log.truth(heard)
+
+
+def _say(line: "_Line", log: _Log, message: Envelope, waiting: int, *, block: int, largest: int) -> None:
+    """Sends one message and logs it; `waiting`: messages that the hub has for the device after it."""
+    octets, to_device = message.octets, device_of(message)[1]
+    in_blocks = len(octets) > largest
+    bodies = blocks_of(message, block) if in_blocks else [octets]
+    said = _Said(line.place, to_device, octets, len(bodies) if in_blocks else 0)
+    for number, body in enumerate(bodies, 1):
+        if line.gas and to_device:
+            line.transfer(_GET, to_device=False)
+            body = _GET_RESPONSE + bytes((min(waiting, _MOST_WAITING),)) + body  # noqa: PLW2901
+        elif line.gas:
+            body = _PUT + body  # noqa: PLW2901
+        count = line.transfer(body, to_device=to_device, first_piece=log.pieces)
+        said.pieces.extend(range(log.pieces, log.pieces + count))
+        log.pieces += count
+        if in_blocks and not line.gas:
+            line.transfer(_acknowledgement(message, number), to_device=not to_device)
+    if line.sends:
+        log.said.append(said)
 
 
 class _Line:
@@ -187,6 +231,11 @@ class _Line:
         self._tunnel_id = place
         self._client, self._server = (place, HUB) if self.gas else (HUB, place)
         self._zcl = 0
+
+    @property
+    def sends(self) -> bool:
+        """Whether anything really goes on the air."""
+        return self._air is not None
 
     def open(self) -> None:
         asked = self._send(kinds.request_tunnel(self._security), self._client, self._server)
