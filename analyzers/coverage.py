@@ -70,9 +70,31 @@ class Intervals:
     def union(self, other: Intervals) -> Intervals:
         return Intervals.of(np.append(self.starts, other.starts), np.append(self.ends, other.ends))
 
+    def intersection(self, other: Intervals) -> Intervals:
+        """What is in both, cut where either has a boundary."""
+        pieces = self.cut(np.concatenate((other.starts, other.ends)))
+        home = np.searchsorted(other.starts, pieces.starts, side="right") - 1
+        inside = home >= 0
+        inside[inside] = other.ends[home[inside]] >= pieces.ends[inside]
+        return Intervals(pieces.starts[inside], pieces.ends[inside])
+
     def below(self, end: int) -> Intervals:
         """What lies before `end`."""
         return Intervals.of(np.minimum(self.starts, end), np.minimum(self.ends, end))
+
+    def between(self, start: int, end: int) -> Intervals:
+        """What lies within [start, end)."""
+        low = int(np.searchsorted(self.ends, start, side="right"))
+        high = max(int(np.searchsorted(self.starts, end, side="left")), low)
+        return Intervals(np.maximum(self.starts[low:high], start), np.minimum(self.ends[low:high], end))
+
+    def mask(self, start: int, end: int) -> NDArray[np.bool_]:
+        """For each position in [start, end) whether it is in the set."""
+        inside = self.between(start, end)
+        edges = np.zeros(max(end - start, 0) + 1, np.int8)
+        edges[inside.starts - start] = 1
+        edges[inside.ends - start] -= 1  # where one range ends and the next begins nothing changes
+        return np.cumsum(edges[:-1], dtype=np.int8).view(np.bool_)
 
     def gaps(self, size: int) -> Intervals:
         """What of [0, size) is not in the set."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Final
 
@@ -82,24 +82,33 @@ class StoredImage:
     at: int
     provenance_at: int
     provenance_runs: int
+    translate: Callable[[int], int] | None = None
+    """From frames of the input, which the store has, to those of captures, which results name."""
 
     def read(self, start: int = 0, end: int | None = None) -> bytes:
         """Octets [start, end) of the image; those that are missing are zero."""
-        start, end = max(start, 0), self.size if end is None else min(end, self.size)
-        image = np.zeros(max(end - start, 0), np.uint8)
-        position = self.at
-        for low, high in self.covered.pairs():
-            first, last = max(low, start), min(high, end)
-            if first < last:
-                image[first - start : last - start] = self.store.read(position + first - low, last - first)
-            position += high - low
-        return image.tobytes()
+        return self.window(max(start, 0), self.size if end is None else min(end, self.size))[0].tobytes()
+
+    def window(self, start: int, end: int) -> tuple[Octets, NDArray[np.bool_]]:
+        """Octets [start, end), those that are missing as zero, and which of them are there."""
+        here = self.covered.mask(start, end)
+        octets = np.zeros(len(here), np.uint8)
+        before = int(self.covered.count_below(np.array([start]))[0])
+        octets[here] = self.store.read(self.at + before, int(np.count_nonzero(here)))
+        return octets, here
 
     def provenance(self) -> tuple[Positions, Positions, Positions]:
         """(start, end, frame) of every run of octets that one frame brought, ascending; together they are `covered`."""
         values = self.store.read(self.provenance_at, self.provenance_runs * 24).view(np.int64)
         starts, ends, frames = values.reshape(3, -1)
+        if self.translate is not None:
+            frames = np.array([self.translate(frame) for frame in frames.tolist()], np.int64)
         return starts, ends, frames
+
+    def frames_at(self, positions: Positions) -> NDArray[np.int64]:
+        """The frame that brought each of these octets, all of which are there."""
+        starts, _, frames = self.provenance()
+        return frames[np.searchsorted(starts, positions, side="right") - 1]
 
 
 @dataclass(slots=True, eq=False)

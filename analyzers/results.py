@@ -3,9 +3,19 @@
 Field names are those of the design's JSON contract (schema `hanscope.analysis/1`). Nothing here computes or prints.
 """
 
-from typing import Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
+
+
+FRAMES_APART: Final = 10**10
+"""`Capture.frame_base` of the second capture; of the third it is twice that, and so on."""
+Frame = Annotated[
+    int, msgspec.Meta(description="A frame: its number in its capture, counted from 1, plus that capture's `frame_base`.")
+]
+FrameText = Annotated[
+    str, msgspec.Meta(description="For people; names frames as `frame 12`, those of a second capture as `frame 2:12`.")
+]
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +32,9 @@ class Check(Result, frozen=True, kw_only=True):
     name: str
     outcome: Outcome
     detail: str
+    covers: tuple[tuple[int, int], ...] = ()
+    """Octets [start, end) of the image that a valid outcome vouches for: were one of their bits another, it would be
+    invalid."""
 
 
 class Fault(Result, frozen=True, kw_only=True):
@@ -45,6 +58,38 @@ class CaptureInterface(Result, frozen=True, kw_only=True):
     """Why that was concluded, in a short sentence with counts."""
 
 
+class Clock(Result, frozen=True, kw_only=True):
+    """How a capture's clock differs from that of another capture which heard the same network."""
+
+    reference: str
+    """`Capture.path` of the capture whose clock all times are on."""
+    offset_ns: int
+    """By how much this capture's clock was ahead of the reference's when the capture began (negative: behind)."""
+    drift_ppm: float | None
+    """By how much it gained on the reference's from the capture's beginning to its end; `None`: less than a minute."""
+    spread_ns: int
+    """Nineteen of twenty common frames have times that agree within this, offset and drift taken off."""
+    matches: int
+    """Common frames that this was concluded from."""
+
+
+class Merging(Result, frozen=True, kw_only=True):
+    """What one of several captures has in common with the others, which are analyzed as one stream of frames."""
+
+    clock: Clock | None
+    """`None`: it has no frames in common with another, or its own clock is the reference."""
+    common_frames: int
+    """Frames that another capture holds too. The analysis counts such a transmission once, which ..."""
+    kept_frames: int
+    """... so many times was this capture's copy."""
+    only_here: int
+    """Frames with a right FCS, or an unchecked one, that no other capture holds."""
+    only_here_during_others: int
+    """Of these, those during the time of another capture, which could have heard them."""
+    only_here_runs: tuple[tuple[int, Frame, Frame], ...]
+    """The longest runs of these: how many frames, the first and the last; at most 20."""
+
+
 class Capture(Result, frozen=True, kw_only=True):
     """One capture file and how much of it could be read."""
 
@@ -64,6 +109,10 @@ class Capture(Result, frozen=True, kw_only=True):
     interfaces: tuple[CaptureInterface, ...]
     comments: int
     faults: tuple[Fault, ...]
+    frame_base: int = 0
+    """What is added to the numbers of its frames wherever results name them: 0 for the first capture."""
+    merging: Merging | None = None
+    """Of one capture of several."""
 
 
 class LayerCount(Result, frozen=True, kw_only=True):
@@ -72,7 +121,7 @@ class LayerCount(Result, frozen=True, kw_only=True):
     layer: str
     frames: int
     malformed: int
-    first_malformed: int | None
+    first_malformed: Frame | None
     """Frame number."""
 
 
@@ -83,7 +132,7 @@ class Unopened(Result, frozen=True, kw_only=True):
     pan_id: int | None
     reason: str
     frames: int
-    first_frame: int
+    first_frame: Frame
 
 
 class Device(Result, frozen=True, kw_only=True):
@@ -95,8 +144,8 @@ class Device(Result, frozen=True, kw_only=True):
     """"00:0d:6f:00:0a:90:69:e0"."""
     frames: int
     """Frames it transmitted (as the MAC source)."""
-    first_frame: int
-    last_frame: int
+    first_frame: Frame
+    last_frame: Frame
     lqi: float | None
     """Mean."""
     rssi_dbm: float | None
@@ -114,7 +163,7 @@ class Key(Result, frozen=True, kw_only=True):
     """First 8 hex digits of the SHA-256 of the key: names the key without telling it."""
     key: str | None
     """The key itself, only when asked for."""
-    source: str
+    source: FrameText
     """"key file", "command line", "pcapng secrets", "well-known", "frame 12 (Transport-Key)"."""
     pan_id: int | None
     sequence_number: int | None
@@ -122,7 +171,7 @@ class Key(Result, frozen=True, kw_only=True):
     """EUI-64s of a link key's pair; empty: any."""
     nwk_frames: int
     aps_frames: int
-    first_frame: int | None
+    first_frame: Frame | None
     """The first frame that it opened."""
 
 
@@ -132,7 +181,7 @@ class Teller(Result, frozen=True, kw_only=True):
     source: str
     """"NWK header", "auxiliary header", "association response", "rejoin response", "device announce", "NWK address
     response", "IEEE address response", "update device"."""
-    frame: int
+    frame: Frame
 
 
 class FormerAddress(Result, frozen=True, kw_only=True):
@@ -144,7 +193,7 @@ class FormerAddress(Result, frozen=True, kw_only=True):
 class AddressEvent(Result, frozen=True, kw_only=True):
     """From a frame on, a short address belonged to a device."""
 
-    frame: int
+    frame: Frame
     time: int
     """Unix nanoseconds."""
     pan_id: int
@@ -167,8 +216,8 @@ class Party(Result, frozen=True, kw_only=True):
 class KeyEvent(Result, frozen=True, kw_only=True):
     """A command about a key, or the time during which a network key was in use."""
 
-    frame: int
-    last_frame: int
+    frame: Frame
+    last_frame: Frame
     """Of the repetitions of a command, of the frames under a key."""
     frames: int
     time: int
@@ -209,7 +258,7 @@ class TransferEvent(Result, frozen=True, kw_only=True):
 
     time: int
     """Unix nanoseconds."""
-    frame: int
+    frame: Frame
     what: str
 
 
@@ -250,15 +299,15 @@ class Transfer(Result, frozen=True, kw_only=True):
     missing_ranges: tuple[MissingRange, ...]
     conflicting_bytes: int
     """Octets that were delivered with different values."""
-    conflicts: tuple[tuple[int, int, int, int], ...]
+    conflicts: tuple[tuple[int, int, Frame, Frame], ...]
     """(start, end, frame kept, frame that differs); at most 100."""
     state: TransferState
     complete: bool
     """Every octet of the image is here."""
     sha256: str | None
     """Of the whole image file; `None` unless complete."""
-    first_frame: int
-    last_frame: int
+    first_frame: Frame
+    last_frame: Frame
     started: int
     """Unix nanoseconds."""
     ended: int
@@ -311,6 +360,59 @@ class OtaElement(Result, frozen=True, kw_only=True):
     length: int
 
 
+class FilledRange(Result, array_like=True, frozen=True, kw_only=True):
+    """Octets [start, end) of an image that another transfer brought; in JSON `[start, end, transfer_id, …]`."""
+
+    start: int
+    end: int
+    transfer_id: str
+    first_frame: Frame
+    """The first and the last of the frames of that transfer that brought them."""
+    last_frame: Frame
+
+
+class Difference(Result, array_like=True, frozen=True, kw_only=True):
+    """Octets [start, end) of an image that a witness has otherwise; in JSON `[start, end, frame, other_frame]`."""
+
+    start: int
+    end: int
+    frame: Frame | None
+    """That brought them; `None` of an image that is a file."""
+    other_frame: Frame | None
+    """That brought the witness's octets, if it is a transfer."""
+
+
+WitnessSource = Literal[
+    "query response",
+    "OTA header",
+    "other transfer",
+    "receipt alert",
+    "activation order",
+    "version read",
+    "reference file",
+    "hash list",
+]
+
+
+class Witness(Result, frozen=True, kw_only=True):
+    """What something that is independent of an image's octets says of the image."""
+
+    source: WitnessSource
+    outcome: Outcome
+    """`valid`: they agree in all that could be compared, which `detail` tells; `unknown`: nothing could be."""
+    said: str
+    """What the witness says, and who it is."""
+    detail: FrameText
+    """What the comparison came to, or what is missing for one."""
+    frames: tuple[Frame, ...] = ()
+    """In which it says so."""
+    compared_octets: int | None = None
+    """Of a comparison octet by octet."""
+    differing_octets: int = 0
+    differences: tuple[Difference, ...] = ()
+    """The first hundred ranges."""
+
+
 class Image(Result, frozen=True, kw_only=True):
     """A rebuilt or given image and what was found about it."""
 
@@ -328,19 +430,78 @@ class Image(Result, frozen=True, kw_only=True):
     sha256: str | None
     """Of the whole file; `None` for a partial image."""
     partial: bool
+    filled_ranges: tuple[FilledRange, ...] = ()
+    """Octets that the device's own transfer does not have in the capture: what rests on them says so."""
+    witnesses: tuple[Witness, ...] = ()
     error: str | None = None
     """Why the input could not be read at all."""
 
 
+class QualityPeriod(Result, array_like=True, frozen=True, kw_only=True):
+    """Frames of one transmitter in one period; in JSON `[started, heard, missed]`."""
+
+    started: int
+    """Unix nanoseconds."""
+    heard: int
+    missed: int
+
+
+class CaptureQuality(Result, frozen=True, kw_only=True):
+    """How much of what a device transmitted was captured, as its NWK frame counters tell."""
+
+    pan_id: int
+    short: int | None
+    eui64: str | None
+    heard: int
+    """Secured NWK frames, each counted once."""
+    missed: int
+    """Counters between those of frames that were heard."""
+    gaps: int
+    missed_share: float
+    """Of all that was transmitted, 0 to 1."""
+    repeated: int
+    """Frames with the counter of the one before: MAC retries."""
+    late: int
+    """Frames with a counter below one heard before: out of order, or replayed."""
+    unreadable: int
+    """Frames that were heard and stayed encrypted."""
+    reboots: int
+    """Jumps to a checkpoint of the counter."""
+    restarts: int
+    """Beginnings near 0."""
+    period_ns: int
+    periods: tuple[QualityPeriod, ...]
+
+
+Confidence = Literal["confirmed", "probable"]
+
+
 class Finding(Result, frozen=True, kw_only=True):
-    """A deviation from a rule."""
+    """A deviation from a rule: all of it in one transfer."""
 
     rule: str
+    """Stable and readable: "ota.block.offset-mismatch"; `hanscope rules` explains it."""
     severity: Severity
     clause: str
     explanation: str
-    frames: tuple[int, ...]
+    frames: tuple[Frame, ...]
+    """That show it, at most twenty."""
     transfer_id: str | None
+    title: str = ""
+    advice: str = ""
+    """What to do about it."""
+    detail: str = ""
+    """About the first time."""
+    confidence: Confidence = "confirmed"
+    """`probable`: nothing in the capture speaks against it, but it does not prove it either."""
+    count: int = 1
+    """How often it was seen."""
+    subject: str | None = None
+    """What it is about, if that is no transfer: the id of a message or a tunnel, an EUI-64."""
+    filter: str = ""
+    """Wireshark display filter that shows the frames."""
+    unconfirmed: bool = False
+    """The rule's source could not be confirmed."""
 
 
 class Diagnosis(Result, frozen=True, kw_only=True):
@@ -348,7 +509,7 @@ class Diagnosis(Result, frozen=True, kw_only=True):
 
     transfer_id: str | None
     text: str
-    frames: tuple[int, ...]
+    frames: tuple[Frame, ...]
 
 
 class MessagePart(Result, frozen=True, omit_defaults=True, gc=False):
@@ -401,8 +562,8 @@ class Tunnel(Result, frozen=True, kw_only=True):
     to_client: int
     fetches: int
     """GETs of a gas meter."""
-    first_frame: int
-    last_frame: int
+    first_frame: Frame
+    last_frame: Frame
     events: tuple[TransferEvent, ...]
 
 
@@ -456,7 +617,7 @@ class Message(Result, frozen=True, kw_only=True):
     """"M1", "M2", … in order of the first frame, of those in captures; exchanges refer to it."""
     file: str | None
     """Where it was read from, when that was no capture: a file, `-`, or `argument 2` of the command line."""
-    frames: tuple[int, ...]
+    frames: tuple[Frame, ...]
     """That carried it."""
     message_code: int | None
     use_case: str | None
@@ -483,10 +644,176 @@ class Message(Result, frozen=True, kw_only=True):
     """Of messages in captures."""
 
 
-class Update(Result, frozen=True, kw_only=True):
-    """The story of one device's update (none yet: the update analyzer fills it)."""
+UpdateFlow = Literal["ESME/GSME", "HCALCS", "PPMID", "ZigBee"]
+"""How firmware is updated: the three mandated flows of Great Britain, and plain ZigBee."""
 
+UpdateState = Literal[
+    "offered",  # the server offered the image
+    "refused",  # the server had none for the device, or the device did not want it
+    "distributing",  # blocks flow
+    "distributed",  # the device has the image
+    "receipt given",  # and said that it is genuine (8F72)
+    "activation ordered",  # CS06, or an Upgrade End Response that says when
+    "activated",  # the device said so, or came back after the order
+    "confirmed",  # the new version was read or reported after that
+    "failed",  # in the stage `failed_at`, for `cause`
+    "undecided",  # the capture does not tell; `missing` says what would
+]
+
+UpdateStage = Literal["offer", "distribution", "verification", "activation order", "activation", "confirmation"]
+
+Cause = Literal[
+    "client-rebooted",
+    "client-stalled",
+    "server-silent",
+    "radio-link-lost",
+    "image-refused",
+    "image-rejected-bad",
+    "image-rejected-good",
+    "image-corrupted",
+    "wrong-hardware",
+    "image-discarded",
+    "file-at-fault",
+    "rate-limited",
+    "wrong-key",
+    "two-servers",
+    "never-activated",
+    "activation-too-early",
+    "wrong-hash-ordered",
+    "activation-refused",
+    "version-unchanged",
+    "still-running",
+    "inconclusive",
+]
+"""Why an update did not succeed."""
+
+
+class UpdateStep(Result, frozen=True, kw_only=True):
+    """One step of an update's timeline."""
+
+    stage: UpdateStage
+    time: int
+    """Unix nanoseconds."""
+    until: int | None = None
+    """Of steps that last."""
+    frames: tuple[Frame, ...]
+    what: str
+    use_case: str | None = None
+    """"CS05b", "CS06"; `None`: plain ZigBee."""
+    service_request: str | None = None
+    """"11.1"."""
+    transfer_id: str | None = None
+    message_id: str | None = None
+
+
+class HashClaim(Result, frozen=True, kw_only=True):
+    """Who said which Manufacturer Image Hash."""
+
+    said_by: Literal["rebuilt image", "8F72 alert", "8F1C alert", "CS06 command"]
+    sha256: str
+    time: int
+    frames: tuple[Frame, ...]
+    source: str
+    """`Transfer.id` or `Message.id`."""
+
+
+class VersionClaim(Result, frozen=True, kw_only=True):
+    """Who said which firmware version the device runs."""
+
+    said_by: Literal[
+        "OTA query",
+        "ECS52 response",
+        "GCS38 response",
+        "GCS38 response of a gas proxy",
+        "CS08 response",
+        "CS09 alert",
+        "CS06 response",
+        "00CA alert",
+    ]
+    version: int
+    when: Literal["before", "after"]
+    """The order to activate; without one, the end of the distribution."""
+    time: int
+    frames: tuple[Frame, ...]
+    message_id: str | None
+
+
+class ActivationOrder(Result, frozen=True, kw_only=True):
+    """An order to activate an image, or to forget about one, and what came of it."""
+
+    by: Literal["CS06", "Upgrade End Response"]
+    mode: Literal["immediate", "future dated", "cancellation", "unknown"]
+    time: int
+    frames: tuple[Frame, ...]
+    message_id: str | None
+    """`None`: it was an OTA command, or only its answer was heard."""
+    originator_counter: int | None
+    sha256: str | None
+    """Of the Manufacturer Image that is to be activated."""
+    due: int | None
+    """When, Unix nanoseconds."""
+    fate: Literal["carried out", "refused", "pending", "cancelled", "replaced", "unanswered", "accepted"]
+    """`pending`: accepted for later; `accepted`: a cancellation was."""
+    outcome: str | None
+    """"success", "noImageHeld", "hashMismatch", "activationFailure"."""
+
+
+class Distribution(Result, frozen=True, kw_only=True):
+    """How an image got to a device, over all attempts."""
+
+    started: int
+    """First request or block, Unix nanoseconds."""
+    ended: int
+    attempts: int
+    octets: int
+    """That reached the device, also those that the sniffer missed."""
+    blocks: int
+    """Block responses in the capture."""
+    octets_per_s: float | None
+    blocks_per_s: float | None
+    retries: int
+    """Offsets that were asked for again."""
+    pauses: int
+    """After which the device went on where it was."""
+    waits: int
+    """How often the server asked for patience."""
+    waited_ns: int
+
+
+class Update(Result, frozen=True, kw_only=True):
+    """The story of one device and one image, from the offer to the proof that it runs."""
+
+    id: str
+    """"U1", "U2", … in order of the first sign."""
     device: Party
+    pan_id: int
+    role: Literal["ESME", "GSME", "HCALCS", "PPMID", "IHD", "CAD", "unknown"]
+    role_evidence: str
+    flow: UpdateFlow
+    outside: str | None
+    """That, and why, the update is none of the mandated flows of a Great Britain HAN."""
+    manufacturer_code: int | None
+    """`None`, as the next two: no transfer of the image was heard."""
+    image_type: int | None
+    file_version: int | None
+    transfer_ids: tuple[str, ...]
+    message_ids: tuple[str, ...]
+    state: UpdateState
+    failed_at: UpdateStage | None
+    cause: Cause | None
+    reason: str
+    """Why that is its state, in one sentence."""
+    missing: tuple[str, ...]
+    """What the capture does not tell, and would have to."""
+    started: int
+    ended: int
+    steps: tuple[UpdateStep, ...]
+    distribution: Distribution | None
+    orders: tuple[ActivationOrder, ...]
+    hashes: tuple[HashClaim, ...]
+    versions: tuple[VersionClaim, ...]
+    checks: tuple[Check, ...]
+    """Each witness against each other."""
 
 
 class Analysis(Result, frozen=True, kw_only=True):
@@ -507,6 +834,7 @@ class Analysis(Result, frozen=True, kw_only=True):
     exchanges: tuple[Exchange, ...] = ()
     updates: tuple[Update, ...] = ()
     findings: tuple[Finding, ...] = ()
+    quality: tuple[CaptureQuality, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
     interrupted: bool = False
     """Ctrl-C ended the reading; the rest stands for what had been read."""

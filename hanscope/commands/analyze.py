@@ -10,6 +10,8 @@ from hanscope.commands.options import (
     Format,
     FormatOption,
     Gate,
+    Hashes,
+    HashLists,
     KeysFile,
     KeyTexts,
     NoProgress,
@@ -17,10 +19,11 @@ from hanscope.commands.options import (
     PrivateKeys,
     Processes,
     Redact,
+    References,
     ShowKeys,
 )
-from hanscope.commands.output import key_paths, put, redacted, reporting_of, terminal
-from hanscope.commands.reading import credentials_of, exit_code, key_ring, read
+from hanscope.commands.output import key_paths, paths_of, put, redacted, reporting_of, terminal
+from hanscope.commands.reading import credentials_of, exit_code, given_of, key_ring, read
 
 
 @app.command(
@@ -31,6 +34,7 @@ Examples:
   hanscope analyze monday.pcap tuesday.pcap.gz --keys keys.toml
   hanscope analyze house.pcapng --key network:000102030405060708090a0b0c0d0e0f
   hanscope analyze house.pcapng --certificates DIR --private-keys FILE
+  hanscope analyze house.pcapng --reference meter.ota --hash-list list.csv
   hanscope analyze house.pcapng --format json | jq '.transfers[].state'
   tcpdump -w - ... | hanscope analyze -
 
@@ -50,6 +54,9 @@ def analyze(
     key: KeyTexts = None,
     certificates: Certificates = None,
     private_keys: PrivateKeys = None,
+    reference: References = None,
+    hash_: Hashes = None,
+    hash_list: HashLists = None,
     form: FormatOption = Format.TEXT,
     output: Output = None,
     fail_on: FailOn = Gate.ERROR,
@@ -61,7 +68,8 @@ def analyze(
     """Report on captures: what happened, and why."""
     from hanscope.report import json  # noqa: PLC0415 - heavy
 
-    reporting = reporting_of(form, output, redact=redact, show_keys=show_keys, inputs=[*captures, *key_paths(keys)])
+    inputs = [*captures, *key_paths(keys), *paths_of(reference, hash_list)]
+    reporting = reporting_of(form, output, redact=redact, show_keys=show_keys, inputs=inputs)
     reading = read(
         captures,
         key_ring(keys, key),
@@ -69,6 +77,7 @@ def analyze(
         processes=processes,
         show_keys=show_keys,
         credentials=credentials_of(certificates, private_keys),
+        given=given_of(reference, hash_, hash_list),
     )
     analysis = redacted(reading.analysis, reporting)
     if reading.anything or form is not Format.TEXT:

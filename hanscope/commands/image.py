@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from hanscope.commands.base import Command, ExitCode, app, complain, during
-from hanscope.commands.options import Format, FormatOption, Output, Redact
-from hanscope.commands.output import put, reporting_of, terminal
+from hanscope.commands.options import Format, FormatOption, Hashes, HashLists, Output, Redact, References
+from hanscope.commands.output import paths_of, put, reporting_of, terminal
+from hanscope.commands.reading import disappointed, given_of
 
 if TYPE_CHECKING:
+    from hanscope.analyzers.references import Given
     from hanscope.analyzers.results import Image
 
 
@@ -21,10 +23,12 @@ LARGEST_IMAGE: Final = 256 * 2**20
     epilog="""\b
 Examples:
   hanscope image meter.ota
+  hanscope image meter.ota --reference vendor.ota
+  hanscope image meter.ota --hash-list products.csv
   hanscope image *.ota --format jsonl | jq '{file, layout, sha256}'
 
-Exit codes: 0 no check failed, 1 a check failed, 3 a file could not be read. jsonl prints one object a line, one for
-each file in the order given, for an unreadable one with "error".
+Exit codes: 0 no check failed, 1 a check failed or an image is not what --reference or --hash says, 3 a file could not
+be read. jsonl prints one object a line, one for each file in the order given, for an unreadable one with "error".
 """,
 )
 def image(
@@ -32,6 +36,9 @@ def image(
         list[str], typer.Argument(metavar="FILE", help="OTA image files; - is standard input.", show_default=False)
     ],
     *,
+    reference: References = None,
+    hash_: Hashes = None,
+    hash_list: HashLists = None,
     form: FormatOption = Format.TEXT,
     output: Output = None,
     redact: Redact = False,
@@ -41,8 +48,11 @@ def image(
     from hanscope.report import json  # noqa: PLC0415 - heavy
     from hanscope.report.redact import Redactor  # noqa: PLC0415 - heavy
 
-    reporting = reporting_of(form, output, redact=redact, show_keys=False, inputs=files)
-    images = [_examined(file) for file in files]
+    reporting = reporting_of(
+        form, output, redact=redact, show_keys=False, inputs=[*files, *paths_of(reference, hash_list)]
+    )
+    given = given_of(reference, hash_, hash_list)
+    images = [_examined(file, given) for file in files]
     if redact:
         redactor = Redactor()
         images = [redactor(one) for one in images]
@@ -55,11 +65,11 @@ def image(
     )
     if any(one.error is not None for one in images):
         raise typer.Exit(ExitCode.INPUT)
-    if any(check.outcome == "invalid" for one in images for check in one.checks):
+    if disappointed(images) or any(check.outcome == "invalid" for one in images for check in one.checks):
         raise typer.Exit(ExitCode.FINDINGS)
 
 
-def _examined(file: str) -> "Image":
+def _examined(file: str, given: "Given | None") -> "Image":
     from hanscope.analyzers.images import examine  # noqa: PLC0415 - heavy
     from hanscope.analyzers.results import Image  # noqa: PLC0415 - heavy
 
@@ -71,7 +81,12 @@ def _examined(file: str) -> "Image":
         octets, why = b"", f"cannot be read: {getattr(error, 'strerror', None) or error}"
     if why is None:
         with during(f"examining {file}"):
-            return examine(octets, file=file)
+            found = examine(octets, file=file)
+            if given is None:
+                return found
+            from hanscope.analyzers.witnesses import compared_with  # noqa: PLC0415 - heavy
+
+            return compared_with(found, octets, given)
     complain(f"{file}: {why}")
     return Image(
         transfer_id=None,

@@ -86,6 +86,20 @@ PrivateKeys = Annotated[
     list[Path] | None,
     typer.Option("--private-keys", metavar="FILE|DIR", help="Key agreement keys for MACs and decryption: PEM or JSON."),
 ]
+References = Annotated[
+    list[Path] | None,
+    typer.Option("--reference", metavar="FILE", help="Compare images with this file, octet by octet; may be repeated."),
+]
+Hashes = Annotated[
+    list[str] | None,
+    typer.Option("--hash", metavar="HEX", help="The SHA-256 that an image, or its Manufacturer Image, should have."),
+]
+HashLists = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--hash-list", metavar="FILE.csv", help="A list of firmware hashes, such as the Central Products List."
+    ),
+]
 Processes = Annotated[
     int | None,
     typer.Option("--processes", metavar="N", min=1, help="Processor cores to use (else all).", show_default=False),

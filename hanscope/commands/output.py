@@ -31,6 +31,10 @@ def key_paths(keys: Path | None) -> list[str]:
     return [] if keys is None else [str(keys)]
 
 
+def paths_of(*lists: Sequence[Path] | None) -> list[str]:
+    return [str(path) for paths in lists for path in paths or ()]
+
+
 def reporting_of(
     form: Format, output: Path | None, *, redact: bool, show_keys: bool, inputs: Sequence[str]
 ) -> Reporting:

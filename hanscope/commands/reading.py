@@ -2,7 +2,7 @@
 
 import stat
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from hanscope.analyzers.frames import FrameReader
     from hanscope.analyzers.keys import KeyRing
     from hanscope.analyzers.messages import Credentials
-    from hanscope.analyzers.results import Analysis, Capture
+    from hanscope.analyzers.references import Given
+    from hanscope.analyzers.results import Analysis, Capture, Image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,8 @@ def exit_code(analysis: "Analysis", fail_on: Gate) -> ExitCode:
         return ExitCode.INPUT
     if nothing_opened(analysis):
         return ExitCode.NO_KEY
+    if disappointed(analysis.images):
+        return ExitCode.FINDINGS
     if any(gates.index(Gate(finding.severity)) >= gates.index(fail_on) for finding in analysis.findings):
         return ExitCode.FINDINGS
     return ExitCode.OK
@@ -72,6 +75,33 @@ def key_ring(file: Path | None, texts: Sequence[str] | None) -> "KeyRing":
     return ring
 
 
+def given_of(
+    references: Sequence[Path] | None, hashes: Sequence[str] | None, hash_lists: Sequence[Path] | None
+) -> "Given | None":
+    """What images are held against; lines of a list that cannot be used are told."""
+    if not references and not hashes and not hash_lists:
+        return None
+    from hanscope.analyzers import references as given  # noqa: PLC0415 - only when they are given
+
+    try:
+        files = tuple(given.load_reference(path) for path in references or ())
+        listed = [given.parse_hash(text) for text in hashes or ()]
+        for path in hash_lists or ():
+            found, complaints = given.load_hash_list(path)
+            listed += found
+            for complaint in complaints:
+                complain(complaint)
+    except given.ReferenceFileError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from None
+    return given.Given(files, tuple(listed))
+
+
+def disappointed(images: "Iterable[Image]") -> bool:
+    """Whether an image is not what `--reference` or `--hash` says."""
+    outside = {"reference file", "hash list"}
+    return any(one.outcome == "invalid" and one.source in outside for image in images for one in image.witnesses)
+
+
 def read(
     paths: Sequence[str],
     keys: "KeyRing",
@@ -80,6 +110,7 @@ def read(
     processes: int | None,
     show_keys: bool,
     credentials: "Credentials | None" = None,
+    given: "Given | None" = None,
 ) -> Reading:
     """Analyzes the captures that can be read; those that cannot stand in the result with their fault."""
     from hanscope.analyzers.analysis import analyze as analyze_captures  # noqa: PLC0415 - heavy
@@ -111,6 +142,7 @@ def read(
                     processes=processes,
                     show_keys=show_keys,
                     credentials=credentials,
+                    given=given,
                 )
         except CaptureError as error:  # of what can only be read once: a pipe
             complain(str(error))

@@ -13,16 +13,19 @@ from hanscope.commands.options import (
     Format,
     FormatOption,
     Gate,
+    Hashes,
+    HashLists,
     KeysFile,
     KeyTexts,
     NoProgress,
     Output,
     Processes,
     Redact,
+    References,
     ShowKeys,
 )
-from hanscope.commands.output import key_paths, put, redacted, reporting_of, terminal
-from hanscope.commands.reading import exit_code, key_ring, read
+from hanscope.commands.output import key_paths, paths_of, put, redacted, reporting_of, terminal
+from hanscope.commands.reading import exit_code, given_of, key_ring, read
 
 if TYPE_CHECKING:
     from hanscope.analyzers.analysis import AnalysisRun
@@ -37,11 +40,13 @@ Examples:
   hanscope transfers house.pcapng --keys keys.toml
   hanscope transfers house.pcapng --export images
   hanscope transfers house.pcapng --export images --partial
+  hanscope transfers house.pcapng --export images --filled
   hanscope transfers house.pcapng --format jsonl | jq '{id, state}'
 
 A whole image is written as CLIENT_MANUFACTURER-TYPE-VERSION_ID.ota. With --partial an incomplete one is written as
 ....partial.bin, its holes filled with zeros, and a ....partial.map.json beside it says which octets are missing, why,
-and from which frame the others came.
+and from which frame the others came. With --filled an image whose holes other devices' transfers of the same image
+fill is written as ....filled.ota, and a ....filled.map.json says which octets came from which device and frame.
 
 jsonl prints one transfer a line; json is the whole analysis.
 """,
@@ -53,7 +58,13 @@ def transfers(
         Path | None, typer.Option("--export", metavar="DIR", help="Write the rebuilt images to a folder.")
     ] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Export incomplete images too.")] = False,
+    filled: Annotated[
+        bool, typer.Option("--filled", help="Export images whose holes other transfers of the same image fill.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Let the export overwrite files.")] = False,
+    reference: References = None,
+    hash_: Hashes = None,
+    hash_list: HashLists = None,
     keys: KeysFile = None,
     key: KeyTexts = None,
     form: FormatOption = Format.TEXT,
@@ -67,13 +78,21 @@ def transfers(
     """List or --export the firmware transfers in captures."""
     from hanscope.report import json  # noqa: PLC0415 - heavy
 
-    if export is None and (partial or force):
-        raise CommandError("--partial and --force belong to --export DIR", ExitCode.USAGE)
-    reporting = reporting_of(form, output, redact=redact, show_keys=show_keys, inputs=[*captures, *key_paths(keys)])
-    reading = read(captures, key_ring(keys, key), no_progress=no_progress, processes=processes, show_keys=show_keys)
+    if export is None and (partial or filled or force):
+        raise CommandError("--partial, --filled and --force belong to --export DIR", ExitCode.USAGE)
+    inputs = [*captures, *key_paths(keys), *paths_of(reference, hash_list)]
+    reporting = reporting_of(form, output, redact=redact, show_keys=show_keys, inputs=inputs)
+    reading = read(
+        captures,
+        key_ring(keys, key),
+        no_progress=no_progress,
+        processes=processes,
+        show_keys=show_keys,
+        given=given_of(reference, hash_, hash_list),
+    )
     analysis = redacted(reading.analysis, reporting)
     # The images before the report: whoever closes the report's pipe early has asked for them all the same.
-    notes, failure = _export(analysis, reading.run, export, partial=partial, force=force)
+    notes, failure = _export(analysis, reading.run, export, partial=partial, filled=filled, force=force)
     if reading.anything or form is not Format.TEXT:
         put(
             reporting,
@@ -91,7 +110,7 @@ def transfers(
 
 
 def _export(
-    analysis: "Analysis", run: "AnalysisRun | None", folder: Path | None, *, partial: bool, force: bool
+    analysis: "Analysis", run: "AnalysisRun | None", folder: Path | None, *, partial: bool, filled: bool, force: bool
 ) -> "tuple[list[tuple[Tone, str]], CommandError | None]":
     """Writes the images, if that was asked for: what is to be told about it, and what went wrong."""
     from hanscope.export import ExportError, export  # noqa: PLC0415 - heavy
@@ -100,7 +119,7 @@ def _export(
     if folder is None or run is None:
         return notes, None
     try:
-        written, left_out = export(analysis.transfers, run.records, folder, partial=partial, force=force)
+        written, left_out = export(analysis.transfers, run.records, folder, partial=partial, filled=filled, force=force)
     except ExportError as error:
         return notes, CommandError(f"--export {folder}: {error}", ExitCode.USAGE)
     notes.extend(("good", f"{file.path.name}  {file.what}") for file in written)

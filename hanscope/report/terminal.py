@@ -28,7 +28,7 @@ from hanscope.analyzers.results import (
     TransferEvent,
     Unopened,
 )
-from hanscope.report import conversation, words
+from hanscope.report import conversation, witnesses, words
 from hanscope.report.words import Tone, count, moment, printable
 
 WIDEST: Final = 100
@@ -196,10 +196,12 @@ def show_analysis(analysis: Analysis, console: Console) -> None:
 
 
 def show_transfers(analysis: Analysis, console: Console) -> None:
-    """The verdict and the transfers: the report of `hanscope transfers`."""
+    """The verdict and the transfers: the report of `hanscope transfers`; images if they were held against something."""
     page = Page(console)
     _verdict(page, analysis)
     _transfers(page, analysis.transfers)
+    if any(one.source in witnesses.FROM_OUTSIDE for image in analysis.images for one in image.witnesses):
+        _images(page, analysis.images)
 
 
 def show_keys(analysis: Analysis, console: Console) -> None:
@@ -266,7 +268,7 @@ def _frames(frames: Sequence[int], most: int = 5) -> str:
     if not frames:
         return ""
     more = f" and {len(frames) - most:,} more" if len(frames) > most else ""
-    return f" [{'frame' if len(frames) == 1 else 'frames'} {', '.join(map(str, frames[:most]))}{more}]"
+    return f" [{'frame' if len(frames) == 1 else 'frames'} {', '.join(map(words.frame, frames[:most]))}{more}]"
 
 
 def _devices(page: Page, devices: Sequence[Device]) -> None:
@@ -328,7 +330,7 @@ def _transfer(page: Page, transfer: Transfer) -> None:
     page.line(f"{complete}{words.coverage(transfer)}", indent=5, hang=2)
     page.line(
         f"{moment(transfer.started)}, {words.duration(transfer.ended - transfer.started)}, "
-        f"frames {transfer.first_frame:,} to {transfer.last_frame:,}",
+        f"frames {words.frame(transfer.first_frame)} to {words.frame(transfer.last_frame)}",
         indent=5,
         hang=2,
     )
@@ -337,7 +339,7 @@ def _transfer(page: Page, transfer: Transfer) -> None:
         page.line(f"sha256 {transfer.sha256}", indent=5)
     if transfer.conflicting_bytes:
         told = "; ".join(
-            f"{start:,} to {end:,}: frame {kept:,} kept, frame {other:,} differs"
+            f"{start:,} to {end:,}: frame {words.frame(kept)} kept, frame {words.frame(other)} differs"
             for start, end, kept, other in transfer.conflicts[:3]
         )
         page.line(
@@ -400,7 +402,7 @@ def _events(page: Page, events: Sequence[TransferEvent]) -> None:
         return
     one_day = len({moment(event.time).partition("T")[0] for event in events}) == 1
     when = words.clock if one_day else moment
-    frame_width = max(len(f"{event.frame:,}") for event in events)
+    frame_width = max(len(words.frame(event.frame)) for event in events)
     ending = MOST_EVENTS // 3 if len(events) > MOST_EVENTS else 0
     beginning = MOST_EVENTS - ending
     page.line([("story", "bold"), f"  {moment(events[0].time).partition('T')[0]} UTC" if one_day else ""], indent=5)
@@ -408,7 +410,7 @@ def _events(page: Page, events: Sequence[TransferEvent]) -> None:
         if ending and place == beginning:
             page.line(f"{page.glyphs.ellipsis} {count(len(events) - MOST_EVENTS, 'more step')}", indent=7)
         if place < beginning or place >= len(events) - ending:
-            lead = f"{when(event.time)}  frame {event.frame:>{frame_width},}  "
+            lead = f"{when(event.time)}  frame {words.frame(event.frame):>{frame_width}}  "
             page.line([lead, event.what], indent=7, hang=len(lead))
 
 
@@ -429,6 +431,7 @@ def _image(page: Page, image: Image) -> None:
     if image.error is not None:
         page.line([(name, "bold")], indent=2, hang=3)
         page.line([(image.error, "bold red")], indent=5, hang=2)
+        witnesses.show(page, image)
         return
     page.line([(name, "bold")], indent=2, hang=3)
     page.line(f"{count(image.size, 'octet')}{part}, {LAYOUTS[image.layout]}", indent=5, hang=2)
@@ -451,6 +454,7 @@ def _image(page: Page, image: Image) -> None:
             indent=5,
             hang=len(mark) + 1,
         )
+    witnesses.show(page, image)
     if image.sha256:
         page.line(f"sha256 {image.sha256}", indent=5)
     if image.manufacturer_image_sha256:
@@ -500,7 +504,7 @@ def _key_source(key: Key) -> str:
         f"PAN 0x{key.pan_id:04x}" if key.pan_id is not None else "",
         f"sequence number {key.sequence_number}" if key.sequence_number is not None else "",
         f"between {' and '.join(key.devices)}" if key.devices else "",
-        f"first opened frame {key.first_frame:,}" if key.first_frame is not None else "opened nothing",
+        f"first opened frame {words.frame(key.first_frame)}" if key.first_frame is not None else "opened nothing",
     ]
     return ", ".join(filter(None, told))
 
@@ -516,7 +520,7 @@ def _unopened(page: Page, unopened: Sequence[Unopened]) -> None:
                 entry.layer,
                 "?" if entry.pan_id is None else f"0x{entry.pan_id:04x}",
                 f"{entry.frames:,}",
-                f"{entry.first_frame:,}",
+                words.frame(entry.first_frame),
                 entry.reason,
             ]
             for entry in unopened[:MOST]
@@ -532,7 +536,7 @@ def _captures(page: Page, analysis: Analysis) -> None:
     page.more(analysis.captures, MOST, "capture")
     malformed = [layer for layer in analysis.layers if layer.malformed]
     for layer in malformed[:MOST]:
-        first = "" if layer.first_malformed is None else f" (the first is frame {layer.first_malformed:,})"
+        first = "" if layer.first_malformed is None else f" (the first is frame {words.frame(layer.first_malformed)})"
         page.line(
             [
                 ("malformed ", "yellow"),
@@ -558,6 +562,8 @@ def _capture(page: Page, capture: Capture) -> None:
     ]
     if any(told):
         page.line(", ".join(filter(None, told)), indent=4, hang=2)
+    for told in words.merging(capture):
+        page.line(told, indent=4, hang=2)
     for interface in capture.interfaces[:MOST]:
         page.line(
             f"interface {interface.index}: link type {interface.link_type} ({interface.link_type_name}), "

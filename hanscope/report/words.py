@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple
 
-from hanscope.analyzers.results import Analysis, Capture, Party, Transfer, TransferState
+from hanscope.analyzers.results import FRAMES_APART, Analysis, Capture, Image, Party, Transfer, TransferState
 
 LONGEST_TEXT: Final = 500
 """Characters of one text from a capture that a report shows; the JSON has all of them."""
@@ -34,6 +34,12 @@ def printable(text: str) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """`1 frame`, `26,775 frames`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def frame(number: int) -> str:
+    """A frame as people find it again: `1,234`, and `2:1,234` for the second of several captures."""
+    capture, own = divmod(number, FRAMES_APART)
+    return f"{capture + 1}:{own:,}" if capture else f"{own:,}"
 
 
 def share(part: int, whole: int) -> str:
@@ -214,6 +220,10 @@ def verdict(analysis: Analysis) -> Verdict:
     if invalid := sum(check.outcome == "invalid" for image in analysis.images for check in image.checks):
         tone = "bad"
         sentences.append(f"{count(invalid, 'image check')} failed.")
+    if contradicted := sum(map(_contradicted, analysis.images)):
+        tone = "bad"
+        verb = "is" if contradicted == 1 else "are"
+        sentences.append(f"{count(contradicted, 'image')} {verb} contradicted by an independent witness.")
     sentences += _about_encryption(analysis)
     if faults:
         tone = "bad" if tone == "bad" else "open"
@@ -223,6 +233,12 @@ def verdict(analysis: Analysis) -> Verdict:
     if analysis.interrupted:
         sentences.append("Reading was interrupted: this is what had been read by then.")
     return Verdict(tone, tuple(sentences))
+
+
+def _contradicted(image: Image) -> bool:
+    """Whether a witness says otherwise than the image; what the image's own checks tell is told as such."""
+    checked = {"query response", "OTA header"}
+    return any(one.outcome == "invalid" and one.source not in checked for one in image.witnesses)
 
 
 def _about_transfers(transfers: tuple[Transfer, ...], most: int = 3) -> Iterable[str]:
@@ -243,6 +259,41 @@ def _about_transfers(transfers: tuple[Transfer, ...], most: int = 3) -> Iterable
     yield from (outcome(transfer) for transfer in told[:most])
     if len(told) > most:
         yield f"{len(told) - most:,} more are told below."
+
+
+MOST_RUNS: Final = 3
+
+
+def merging(capture: Capture) -> Iterable[str]:
+    """What one of several captures has in common with the others, sentence by sentence."""
+    if (merging := capture.merging) is None:
+        return
+    if (clock := merging.clock) is not None:
+        drift = "" if clock.drift_ppm is None else f", drift {clock.drift_ppm:+.1f} ppm"
+        ahead = "ahead of" if clock.offset_ns >= 0 else "behind"
+        yield (
+            f"clock {seconds(abs(clock.offset_ns))} {ahead} that of {clock.reference}{drift}, within "
+            f"{seconds(clock.spread_ns)} ({count(clock.matches, 'common frame')} compared)"
+        )
+    if merging.common_frames:
+        runs = [run for run in merging.only_here_runs if run[0] > 1][:MOST_RUNS]
+        longest = ", ".join(f"{frame(first)} to {frame(last)}" for _, first, last in runs)
+        yield (
+            f"{count(merging.common_frames, 'frame')} heard by another capture too, "
+            f"{merging.only_here_during_others:,} by this one alone while another ran"
+            + (f" (the longest runs: {longest})" if longest else "")
+        )
+    else:
+        yield "no frame in common with another capture: put in order by its own clock"
+
+
+def seconds(time_ns: int) -> str:
+    """A short time in the unit that suits it: `12 us`, `1.5 ms`, `7.300 s`, then as `duration`."""
+    if time_ns < 10**6:
+        return f"{time_ns / 10**3:.0f} us"
+    if time_ns < 10**9:
+        return f"{time_ns / 10**6:.1f} ms"
+    return f"{time_ns / 10**9:.3f} s" if time_ns < 60 * 10**9 else duration(time_ns)
 
 
 def _another_kind(capture: Capture) -> str:

@@ -10,11 +10,14 @@ from hanscope.analyzers import results
 from hanscope.analyzers.coverage import Intervals
 from hanscope.analyzers.imagestore import ImageStore, StoredImage
 from hanscope.analyzers.transfers import TransferRecord
-from hanscope.export import ExportError, PartialMap, export, file_stem, write_atomically
+from hanscope.export import ExportError, FilledMap, PartialMap, export, file_stem, write_atomically
 
 WHOLE_NAME = "00158d0000c0ffee_1021-0013-00200000_T1.ota"
 PARTIAL_NAME = "00158d0000c0ffee_1021-0013-00200000_T2.partial.bin"
 MAP_NAME = "00158d0000c0ffee_1021-0013-00200000_T2.partial.map.json"
+
+FILLED_NAME = "00158d0000c0ffee_1021-0013-00200000_T2.filled.ota"
+FILLED_MAP_NAME = "00158d0000c0ffee_1021-0013-00200000_T2.filled.map.json"
 
 
 def stored(octets: bytes, *covered: tuple[int, int, int]) -> StoredImage:
@@ -61,8 +64,13 @@ def test_a_partial_image_is_left_out_and_the_reason_told(whole, partial, tmp_pat
     written, (left,) = exported([whole, partial], tmp_path)
     assert len(written) == 1
     assert left.transfer_id == "T2"
-    assert left.why == "not complete (1,984 octets are missing); --partial writes what there is"
+    assert left.why == (
+        "not complete (1,984 octets are missing); --partial writes what there is or --filled, which takes 1,984 of"
+        " them from other transfers"
+    )
     assert names(tmp_path) == [WHOLE_NAME]
+    _, (left,) = exported([partial], tmp_path)
+    assert left.why == "not complete (1,984 octets are missing); --partial writes what there is"
 
 
 def test_a_partial_image_comes_with_a_map_of_its_holes_and_sources(made, partial, tmp_path):
@@ -76,6 +84,38 @@ def test_a_partial_image_comes_with_a_map_of_its_holes_and_sources(made, partial
     assert beside["missing_ranges"] == [[64, 2048, "never requested"]]
     assert beside["runs"] == [[0, 32, 12], [32, 64, 14]]
     jsonschema.validate(beside, msgspec.json.schema(PartialMap))
+
+
+def test_a_filled_image_has_a_name_that_says_so_and_a_map_of_who_received_what(made, whole, partial, tmp_path):
+    written, left_out = exported([whole, partial], tmp_path, filled=True)
+    assert names(tmp_path) == sorted([WHOLE_NAME, FILLED_NAME, FILLED_MAP_NAME])
+    assert left_out == ()
+    assert (tmp_path / FILLED_NAME).read_bytes() == made.IMAGE
+    assert "filled with 1,984 octets from T1" in written[-1].what
+    beside = json.loads((tmp_path / FILLED_MAP_NAME).read_bytes())
+    assert (beside["received_bytes"], beside["missing_ranges"]) == (64, [])
+    assert beside["filled_ranges"] == [[64, 2048, "T1", 12, 12]]
+    assert beside["runs"] == [[0, 32, 12, "T2"], [32, 64, 14, "T2"], [64, 2048, 12, "T1"]]
+    assert [(one["transfer_id"], one["octets"]) for one in beside["sources"]] == [("T2", 64), ("T1", 1984)]
+    assert beside["sources"][1]["client"] == {"short": 0x3C4D, "eui64": "00:15:8d:00:00:c0:ff:ee"}
+    assert beside["sha256"] == made.transfer().sha256
+    jsonschema.validate(beside, msgspec.json.schema(FilledMap))
+
+
+def test_a_filled_image_with_holes_is_a_partial_one(made, partial, tmp_path):
+    other = TransferRecord(made.transfer(id="T3", complete=False, received_bytes=100), stored(made.IMAGE, (0, 100, 90)))
+    _, left_out = exported([partial, other], tmp_path, filled=True)
+    assert [left.why.partition(";")[0] for left in left_out] == [
+        "not complete (1,984 octets are missing, 36 of which other transfers have)",
+        "not complete (the size of the image is not known)",
+    ]
+    exported([partial, other], tmp_path, filled=True, partial=True)
+    assert FILLED_NAME not in names(tmp_path)
+    name = FILLED_NAME.replace(".ota", ".partial.bin")
+    assert (tmp_path / name).read_bytes() == made.IMAGE[:100] + bytes(2048 - 100)
+    beside = json.loads((tmp_path / name).with_suffix(".map.json").read_bytes())
+    assert beside["missing_ranges"] == [[100, 2048, "never requested"]]
+    assert beside["sha256"] is None
 
 
 def test_a_transfer_without_an_octet_is_left_out(made, tmp_path):
