@@ -84,6 +84,7 @@ class Intervals:
 
     def between(self, start: int, end: int) -> Intervals:
         """What lies within [start, end)."""
+        end = max(start, end)
         low = int(np.searchsorted(self.ends, start, side="right"))
         high = max(int(np.searchsorted(self.starts, end, side="left")), low)
         return Intervals(np.maximum(self.starts[low:high], start), np.minimum(self.ends[low:high], end))
