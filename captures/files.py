@@ -1,26 +1,37 @@
 """The front door to capture files: finds out what a file is, and reads it in chunks."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from hanscope.captures import pcap, pcapng
 from hanscope.captures.batch import CaptureError, Comment, Fault, Interface, Notes, RecordBatch, Secret
 from hanscope.captures.source import Source
+
+if TYPE_CHECKING:
+    from hanscope.captures.foreign import Reader
 
 _NOT_OURS: Final = {
     b"\x28\xb5\x2f\xfd": "compressed with zstd; decompress it first (unzstd)",
     b"\x04\x22\x4d\x18": "compressed with lz4; decompress it first (unlz4)",
     b"\xfd7zXZ\x00": "compressed with xz; decompress it first (unxz)",
     b"BZh": "compressed with bzip2; decompress it first (bunzip2)",
-    b"PK\x03\x04": "a ZIP archive (or a Silicon Labs .isd session); unpack it, or export the session as pcapng",
-    b"SQLite format 3\x00": "a database (or a Ubiqua .cubx session); export the session as pcap",
     b"GMBU": "a NetMon capture; convert it (editcap -F pcapng)",
-    b"#Format=4": "a Daintree capture; convert it (editcap -F pcapng)",
     **dict.fromkeys(pcap.MODIFIED, "a pcap file of the modified kind; convert it (editcap -F pcapng)"),
 }
 """How files begin that people may well try."""
+
+Format = Literal["pcap", "pcapng", "psd", "dcf", "cubx", "isd", "silabs-log"]
+_FOREIGN: Final[dict[bytes, Format]] = {
+    b"#Format=4": "dcf",
+    b"SQLite format 3\x00": "cubx",
+    b"PK\x03\x04": "isd",
+    b"# (c) Ember - InSight Desktop": "silabs-log",
+}
+"""How files of other programs begin."""
+_LONGEST_MAGIC: Final = 156
+"""Octets by which every format is known; a .psd file needs most."""
 
 
 class CaptureFile:
@@ -29,12 +40,16 @@ class CaptureFile:
     The lists and numbers grow while it is read; after the last chunk they are complete.
     """
 
-    def __init__(self, source: Source, form: Literal["pcap", "pcapng"]) -> None:
-        self.format: Literal["pcap", "pcapng"] = form
+    def __init__(self, source: Source, form: Format) -> None:
+        self.format: Format = form
         self.notes = Notes()
         self._source = source
-        reader = pcap.read if form == "pcap" else pcapng.read
-        self._batches = reader(source, self.notes)
+        self._batches = _reader(form)(source, self.notes)
+        if form not in ("pcap", "pcapng"):
+            # Whether an archive or a database is a capture shows when it is read.
+            self._batches = _after(next(self._batches, None), self._batches)
+            if self.notes.faults and not self.notes.interfaces:
+                raise CaptureError(f"{source.name}: {self.notes.faults[0].what}")
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +95,7 @@ class CaptureFile:
 
 
 def open_capture(path: Path | str) -> CaptureFile:
-    """Open a pcap or pcapng file, plain or gzip; `"-"` is standard input. The kind is told by the content.
+    """Open a capture file, plain or gzip; `"-"` is standard input. The kind is told by the content.
 
     Raises `CaptureError` when nothing can be read from it at all. Damage further on is no exception: what comes before
     it is read, and it becomes one of `CaptureFile.faults`.
@@ -93,7 +108,25 @@ def open_capture(path: Path | str) -> CaptureFile:
         raise
 
 
-def _format(source: Source) -> Literal["pcap", "pcapng"]:
+def _reader(form: Format) -> "Reader":
+    """Readers of other programs' files are imported when one turns up."""
+    if form == "pcap":
+        return pcap.read
+    if form == "pcapng":
+        return pcapng.read
+    from hanscope.captures import cubx, dcf, isd, psd  # noqa: PLC0415 -- as said
+
+    readers: dict[Format, Reader] = {
+        "psd": psd.read,
+        "dcf": dcf.read,
+        "cubx": cubx.read,
+        "isd": isd.read_session,
+        "silabs-log": isd.read_log,
+    }
+    return readers[form]
+
+
+def _format(source: Source) -> Format:
     head = source.peek(16)
     if head[:4] in pcap.MAGICS:
         return "pcap"
@@ -106,4 +139,26 @@ def _format(source: Source) -> Literal["pcap", "pcapng"]:
     for magic, what in _NOT_OURS.items():
         if head.startswith(magic):
             raise CaptureError(f"{source.name}: this is {what}")
+    longer = source.peek(_LONGEST_MAGIC)
+    for magic, form in _FOREIGN.items():
+        if longer.startswith(magic):
+            return form
+    if head[1:5] == b"\x01\0\0\0" and _is_psd(longer):
+        return "psd"
     raise CaptureError(f"{source.name}: not a capture file (pcap or pcapng); give one that Wireshark opens")
+
+
+def _after(first: RecordBatch | None, others: Generator[RecordBatch]) -> Generator[RecordBatch]:
+    """A chunk that has been read already, and the others."""
+    try:
+        if first is not None:
+            yield first
+        yield from others
+    finally:
+        others.close()
+
+
+def _is_psd(head: bytes) -> bool:
+    from hanscope.captures.psd import is_psd  # noqa: PLC0415 -- seldom needed
+
+    return is_psd(head)

@@ -198,6 +198,8 @@ def _located(records: RecordBatch, chosen: Int64s, decision: Decision) -> _Paylo
             return _after_packet_info(records.buffer, found)
         case 1 | 101 | 228:
             return _after_zep(records.buffer, found, decision.link_type)
+        case 195:
+            return _after_zboss(records.buffer, found)
         case _:
             return found
 
@@ -215,6 +217,27 @@ def _after_phy_header(buffer: Octets, found: _Payloads) -> _Payloads:
     psdu = (head[:, 5] & 0x7F).astype(np.int64)
     shifted = found._replace(at=found.at + 6, captured=np.minimum(found.captured - 6, psdu), original=psdu)
     return _taken(shifted, good)
+
+
+_ZBOSS: Final = 11
+"""Octets of the header that the ZBOSS stack puts before the frames that it dumps."""
+
+
+def _after_zboss(buffer: Octets, found: _Payloads) -> _Payloads:
+    """Frames that the ZBOSS stack dumped under link type 195: "ZBOSS", page · 2 and direction, channel, trace (4)."""
+    beginning = rows(buffer, found.at, 4).view("<u4")[:, 0]
+    if not (dumped := (beginning == int.from_bytes(b"ZBOS", "little")) & (found.captured > _ZBOSS)).any():
+        return found
+    head = rows(buffer, found.at, _ZBOSS)
+    dumped &= head[:, 4] == ord("S")
+    taken = np.where(dumped, _ZBOSS, 0)
+    return found._replace(
+        at=found.at + taken,
+        captured=found.captured - taken,
+        original=found.original - taken,
+        channel=np.where(dumped, head[:, 6], found.channel).astype(np.int16),
+        page=np.where(dumped, head[:, 5] >> 1, found.page).astype(np.int16),
+    )
 
 
 PACKET_INFO: Final = 20
@@ -440,6 +463,8 @@ def _decision(records: RecordBatch, interface: Interface) -> Decision:
     elif kind not in (WITH_FCS, NO_FCS, NONASK_PHY, TAP):
         return decided("not-802.15.4", f"link type {kind} ({link_type_name(kind)}) does not carry 802.15.4 frames")
     found = _located(records, chosen, decided("none", ""))
+    if kind == WITH_FCS and 10 * (dumped := int((found.page >= 0).sum())) >= 9 * max(len(chosen), 1):
+        return decided("ti-metadata", f"{dumped} of the first {len(chosen)} frames are dumps of the ZBOSS stack")
     if found.fcs_length is not None:
         told = int((found.fcs_length > 0).sum())
         return decided("by-frame", f"TAP: {told} of the first {len(found.at)} frames say that they end with an FCS")

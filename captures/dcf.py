@@ -1,0 +1,54 @@
+"""Reads Daintree Sensor Network Analyzer's .dcf files: text, one line a frame.
+
+`#Format=4`, other lines with `#`, then: number, seconds.microseconds, length, octets in hexadecimal, LQI, 1, RSSI,
+channel, … The octets end with two that stand for the FCS and are not it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator
+from typing import Final
+
+from hanscope.captures.batch import Fcs, Notes, RecordBatch
+from hanscope.captures.foreign import Found, Unreadable, chunks, described, lines
+from hanscope.captures.sniffers.base import LARGEST_SUN_PSDU, SECOND, Heard
+from hanscope.captures.sniffers.channels import Channel, all_channels
+from hanscope.captures.source import Source
+
+MAGIC: Final = b"#Format=4"
+_LONGEST: Final = 2 * LARGEST_SUN_PSDU + 512
+_RECORD: Final = re.compile(
+    rb"(\d{1,10}) (\d{1,10})\.(\d{1,6}) (\d{1,4}) ([0-9a-fA-F]+) (\d{1,3}) \d+ (-?\d{1,3}) (\d{1,2})\b"
+)
+_PLACEHOLDER: Final = 2
+_CHANNELS: Final = frozenset(all_channels())
+
+
+def read(source: Source, notes: Notes) -> Generator[RecordBatch]:
+    described(notes, "Daintree", "Daintree Sensor Network Analyzer")
+    yield from chunks(_frames(source), notes)
+
+
+def _frames(source: Source) -> Iterator[Found]:
+    for at, line in lines(source, _LONGEST):
+        if not line or line.startswith(b"#"):
+            continue
+        match = _RECORD.match(line)
+        if match is None:
+            raise Unreadable(f"octet {at}", "a line is no Daintree record: the file is damaged here")
+        _, seconds, fraction, length, digits, lqi, rssi, number = match.groups()
+        if len(digits) != 2 * int(length) or int(length) <= _PLACEHOLDER:
+            raise Unreadable(f"octet {at}", "a record's length and its octets disagree: the file is damaged here")
+        # As Wireshark has it: the digits behind the point are a number of microseconds, not a fraction.
+        time_ns = int(seconds) * SECOND + int(fraction) * 1000
+        channel = Channel(int(number))
+        heard = Heard(
+            bytes.fromhex(digits.decode())[:-_PLACEHOLDER],
+            Fcs.NOT_CAPTURED,
+            None,
+            float(rssi),
+            min(int(lqi), 255),
+            channel if channel in _CHANNELS else None,
+        )
+        yield Found(time_ns, heard)
