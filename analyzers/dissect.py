@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hanscope.analyzers.addresses import AddressBook, Evidence, Sighting, Told
 from hanscope.analyzers.context import Context
+from hanscope.analyzers.evidence import Hearing, hearing_of
 from hanscope.analyzers.keyevents import KeyCommand, key_commands
 from hanscope.analyzers.keys import KeyRing, KnownKey, Uses
 from hanscope.analyzers.network import Traffic, traffic_of
@@ -28,6 +29,8 @@ from hanscope.dissectors.columns.rows import SLACK, Index, Octets, ascending, di
 from hanscope.dissectors.columns.stage import Group, Sifted
 
 OTA_CLUSTER: Final = 0x0019
+APS_ACKNOWLEDGEMENT: Final = 2
+"""Frame type (05-3474 2.2.5.1.1.1)."""
 ROUNDS: Final = 6
 """How often a batch is read again because it taught a key: a network key opens the way to a link key, and so on."""
 
@@ -128,6 +131,21 @@ class Shut(NamedTuple):
     reason: Reason
 
 
+class Acknowledgements(NamedTuple):
+    """APS acknowledgements on cluster 0x0019."""
+
+    key: NDArray[np.uint64]
+    time_ns: Index
+
+
+def ack_key(pan_id: Any, source: Any, destination: Any, counter: Any, endpoint: Any) -> Any:
+    """What a message and its acknowledgement have in common; addresses and endpoint are those of the message's source
+    and destination.
+    """
+    low = (counter & 0xFF) << 8 | (endpoint & 0xFF)
+    return (pan_id & 0xFFFF) << 48 | (source & 0xFFFF) << 32 | (destination & 0xFFFF) << 16 | low
+
+
 @dataclass(frozen=True, slots=True)
 class Fragments:
     """APS fragments in the clear (ZigBee 05-3474 2.2.8.4.5), one row each, in capture order."""
@@ -169,6 +187,10 @@ class Dissected:
     sightings: tuple[Sighting, ...] = ()
     key_commands: tuple[KeyCommand, ...] = ()
     traffic: Traffic | None = None
+    hearing: Hearing | None = None
+    acks: Acknowledgements | None = None
+    damaged_ota: OtaTable | None = None
+    """OTA commands that end before their fields do; nothing behind the ZCL header was read from them."""
     ota: OtaTable = field(default_factory=lambda: OtaTable.of(0))
     tunnels: TunnelTable | None = None
     fragments: Fragments | None = None
@@ -237,6 +259,8 @@ class Dissector:
         self.addresses = addresses or AddressBook()
         self._observer = observer
         self._opener = Opener(None if observer is None else observer.opened)
+        self._unread: list[Index] = []
+        """Frames of this batch whose NWK or APS payload stayed encrypted, or was never looked at."""
 
     def dissect(self, batch: FrameBatch) -> Dissected:
         """Everything about one batch. A key that it teaches is used on the whole of it."""
@@ -259,6 +283,7 @@ class Dissector:
 
     def _once(self, batch: FrameBatch) -> Dissected:
         self._opener.begin()
+        self._unread = []
         if self._observer is not None:
             self._observer.begin(batch)
         result = Dissected(
@@ -402,17 +427,23 @@ class Dissector:
         buffer, (row, at, length) = payloads.buffer(data=True)
         if len(row):
             self.read(result, full, self._aps(result, full, row, buffer, at, length))
+        self._unread.append(full.number[nwk.loose])
+        result.hearing = hearing_of(full, self._hops(full, hop_eui64, mac_eui64), _joined(self._unread))
 
     def _fill_source(
         self, sealed: Sealed, hop_eui64: NDArray[np.uint64], mac_eui64: NDArray[np.uint64], context: Context
     ) -> None:
         """NWK frames without extended nonce: the transmitter's EUI-64 from the MAC header or the address book."""
-        if sealed.eui64.all():
-            return
-        fallback = np.where(mac_eui64 != 0, mac_eui64, hop_eui64)[sealed.row]
-        row = sealed.row
-        fallback = self.addresses.fill(context.pan_id[row], context.mac_source[row], fallback, context.number[row])
-        sealed.eui64[:] = np.where(sealed.eui64 == 0, fallback, sealed.eui64)
+        if not sealed.eui64.all():
+            fallback = self._hops(context, hop_eui64, mac_eui64)[sealed.row]
+            sealed.eui64[:] = np.where(sealed.eui64 == 0, fallback, sealed.eui64)
+
+    def _hops(
+        self, context: Context, hop_eui64: NDArray[np.uint64], mac_eui64: NDArray[np.uint64]
+    ) -> NDArray[np.uint64]:
+        """The EUI-64 of each frame's transmitter on this hop, 0 if nothing tells it."""
+        told = np.where(mac_eui64 != 0, mac_eui64, hop_eui64)
+        return self.addresses.fill(context.pan_id, context.mac_source, told, context.number)
 
     def _sight(
         self,
@@ -461,6 +492,7 @@ class Dissector:
     ) -> list[Part]:
         """APS frames in the clear, of `buffer` and of what could be opened in it, tunnelled ones included."""
         sifted = self.engine.aps.sift(buffer, at, length)
+        self._unread.append(context.number[row[sifted.loose]])
         self._count(result, sifted, context.number[row], "Aps")
         parts = [Part(group, row[group.index], secured=False) for group in sifted.groups]
         for group in sifted.groups:
@@ -505,32 +537,19 @@ class Dissector:
 
     def read(self, result: Dissected, context: Context, parts: Sequence[Part]) -> None:
         """Takes from clear APS frames what analyzers need: OTA and tunnel commands, fragments, keys, addresses."""
-        ota: list[Part] = []
-        tunnels: list[Part] = []
-        fragments: list[Part] = []
-        commands: list[Part] = []
+        kinds: dict[str, list[Part]] = {}
         for part in parts:
-            layout = part.group.layout
-            if layout.has("Fragment"):
-                fragments.append(part)
-            elif layout.has("ApsCommand"):
-                commands.append(part)
-            elif layout.has("Zdp"):
-                self._discovered(context, part)
-            elif layout.has("Zcl") and any(layer in OTA_COMMANDS for layer in layout.layers):
-                ota.append(part)
-            elif layout.has("Zcl") and any(layer in TUNNEL_COMMANDS for layer in layout.layers):
-                tunnels.append(part)
-            elif layout.has("DefaultResponse"):
-                mine = np.flatnonzero(part.group.uint("Aps.cluster") == OTA_CLUSTER)
-                if len(mine) == len(part.group):
-                    ota.append(part)
-                elif len(mine):
-                    ota.append(Part(part.group.take(mine), part.rows[mine], part.secured))
-        self._commanded(result, context, commands)
+            kinds.setdefault(_kind(part.group.layout), []).append(part)
+        for part in kinds.get("zdp", ()):
+            self._discovered(context, part)
+        self._commanded(result, context, kinds.get("command", ()))
+        ota = [*kinds.get("ota", ()), *filter(None, map(_of_ota, kinds.get("default", ())))]
         result.ota = ota_table(ota, context)
-        result.tunnels = tunnel_table(tunnels, context) if tunnels else None
-        result.fragments = _fragments(fragments, context) if fragments else None
+        result.tunnels = tunnel_table(kinds["tunnel"], context) if "tunnel" in kinds else None
+        result.fragments = _fragments(kinds["fragment"], context) if "fragment" in kinds else None
+        result.acks = _acknowledgements(kinds.get("acknowledgement", ()), context)
+        if "damaged" in kinds:
+            result.damaged_ota = _table(OtaTable, kinds["damaged"], context, _damaged_columns, frozenset())
 
     def _commanded(self, result: Dissected, context: Context, parts: Sequence[Part]) -> None:
         """What APS commands tell: keys, what became of them, addresses."""
@@ -562,6 +581,7 @@ class Dissector:
         if self._observer is not None:
             self._observer.shut(layer, number, reason)
         which = np.flatnonzero(reason != Reason.OPENED)
+        self._unread.append(number[which])
         for pan in distinct(pan_id[which])[:1000]:
             for code in distinct(reason[which]):
                 mine = which[(pan_id[which] == pan) & (reason[which] == code)]
@@ -571,6 +591,29 @@ class Dissector:
                     )
                     entry[0] += len(mine)
                     entry[1] = min(entry[1], int(number[mine].min()))
+
+
+def _kind(layout: Layout) -> str:
+    """What analyzers take from APS frames of this layout; empty: nothing."""
+    for layer, kind in (("Fragment", "fragment"), ("ApsCommand", "command"), ("Zdp", "zdp")):
+        if layout.has(layer):
+            return kind
+    if not layout.has("Zcl"):
+        return "acknowledgement" if "Aps.cluster" in layout.slots else ""
+    for commands, kind in ((OTA_COMMANDS, "ota"), (TUNNEL_COMMANDS, "tunnel")):
+        if any(layer in commands for layer in layout.layers):
+            return kind
+    if layout.malformed in OTA_COMMANDS:
+        return "damaged"
+    return "default" if layout.has("DefaultResponse") else ""
+
+
+def _of_ota(part: Part) -> Part | None:
+    """The default responses on the OTA cluster."""
+    mine = np.flatnonzero(part.group.uint("Aps.cluster") == OTA_CLUSTER)
+    if len(mine) == len(part.group):
+        return part
+    return Part(part.group.take(mine), part.rows[mine], part.secured) if len(mine) else None
 
 
 class _Payloads:
@@ -785,6 +828,36 @@ def _common_columns(part: Part) -> _Columns:
         yield "destination_endpoint", group.uint("Aps.destination_endpoint")
 
 
+def _damaged_columns(part: Part) -> _Columns:
+    """Of an OTA command that ends too early: what stands before it."""
+    yield "command", OTA_COMMANDS[part.group.layout.malformed or ""]
+    yield "surplus", -1
+    yield from _common_columns(part)
+
+
+def _acknowledgements(parts: Sequence[Part], context: Context) -> Acknowledgements | None:
+    keys: list[NDArray[np.uint64]] = []
+    times: list[Index] = []
+    for part in parts:
+        group = part.group
+        kind, cluster = group.uint("Aps.frame_type"), group.uint("Aps.cluster")
+        mine = np.flatnonzero((kind == APS_ACKNOWLEDGEMENT) & (cluster == OTA_CLUSTER))
+        if not len(mine):
+            continue
+        row = part.rows[mine]
+        # An acknowledgement goes the other way, and its endpoints are swapped.
+        key = ack_key(
+            context.pan_id[row],
+            context.nwk_destination[row],
+            context.nwk_source[row],
+            group.uint("Aps.counter")[mine].astype(np.int64),
+            group.uint("Aps.destination_endpoint")[mine].astype(np.int64),
+        )
+        keys.append(key.astype(np.uint64))
+        times.append(context.time_ns[row])
+    return Acknowledgements(np.concatenate(keys), np.concatenate(times)) if keys else None
+
+
 def _tunnel_columns(part: Part) -> _Columns:
     group = part.group
     layer = next(one for one in group.layout.layers if one in TUNNEL_COMMANDS)
@@ -804,6 +877,9 @@ def _ota_columns(part: Part) -> _Columns:
     yield from _common_columns(part)
     if layer == "DefaultResponse":
         yield "answered", group.uint("DefaultResponse.command_identifier")
+    yield "disable_default_response", group.uint("Zcl.disable_default_response")
+    yield "ack_request", group.uint("Aps.ack_request")
+    yield "surplus", group.extent("Undissected.octets")[1] if "Undissected.octets" in slots else 0
     if command in _FIELD_CONTROL:
         at = slots[f"{layer}.manufacturer_code"].start - 1
         yield "field_control", group.rows(at + 1)[:, at]

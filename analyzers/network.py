@@ -62,7 +62,7 @@ def traffic_of(batch: FrameBatch, frame: Index, mac: Sifted) -> Traffic:
     extended = shorts < 0
     if extended.any():
         key[extended] = eui64s[extended] | np.uint64(1 << 63)
-    member, first = _numbered(key)
+    member, first = numbered(key)
     count = len(first)
     number = batch.number[row]
     lowest = np.full(count, np.iinfo(np.int64).max)
@@ -86,7 +86,7 @@ def traffic_of(batch: FrameBatch, frame: Index, mac: Sifted) -> Traffic:
     )
 
 
-def _numbered(key: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def numbered(key: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """A small number for each key, and a row of each number's key.
 
     A few transmitters send nearly everything, so those of a sample are looked for before the rest is sorted.

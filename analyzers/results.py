@@ -94,7 +94,7 @@ class Capture(Result, frozen=True, kw_only=True):
     """One capture file and how much of it could be read."""
 
     path: str
-    format: Literal["pcap", "pcapng", "unknown"]
+    format: Literal["pcap", "pcapng", "psd", "dcf", "cubx", "isd", "silabs-log", "unknown"]
     compressed: bool
     frames: int
     """802.15.4 frames."""
@@ -358,6 +358,8 @@ class OtaElement(Result, frozen=True, kw_only=True):
     name: str
     offset: int
     length: int
+    format: str | None = None
+    """What its value was recognised as; "opaque…" when nothing names it."""
 
 
 class FilledRange(Result, array_like=True, frozen=True, kw_only=True):
@@ -435,6 +437,12 @@ class Image(Result, frozen=True, kw_only=True):
     witnesses: tuple[Witness, ...] = ()
     error: str | None = None
     """Why the input could not be read at all."""
+    container: str | None = None
+    """What surrounds the OTA file: "IKEA NGIS", "Legrand", "Third Reality", "trailing CRC-32", "unknown"."""
+    inner_format: str | None = None
+    """What the main content was recognised as, with all that it wraps: "XZ > Bouffalo boot image"."""
+    vouched_octets: int = 0
+    """How many octets of the OTA file the valid hashes, CRCs and signatures cover together."""
 
 
 class QualityPeriod(Result, array_like=True, frozen=True, kw_only=True):
@@ -505,11 +513,54 @@ class Finding(Result, frozen=True, kw_only=True):
 
 
 class Diagnosis(Result, frozen=True, kw_only=True):
-    """Why an update did not succeed, in at most three sentences."""
+    """Why an update did not succeed, or where it stands when the capture ends, in at most three sentences."""
 
+    update_id: str
     transfer_id: str | None
+    """The last attempt."""
+    cause: "Cause"
+    confidence: Literal["certain", "probable", "open"]
+    """`open`: the capture does not decide; `advice` says which would."""
+    happened: str
+    sureness: str
+    """How sure that is, and what makes it so."""
+    advice: str
+    """What would settle it, or what to do next."""
     text: str
+    """The three sentences."""
     frames: tuple[Frame, ...]
+    rules: tuple[str, ...]
+    """Of the findings that bear it out."""
+
+
+class ComparedTransfer(Result, frozen=True, kw_only=True):
+    """One attempt beside others at the same image."""
+
+    transfer_id: str
+    client: "Party"
+    attempt: int
+    reached: int
+    """Octets from the beginning that the client has, as far as its requests show."""
+    state: "TransferState"
+    duration_ns: int
+    octets_per_s: float | None
+    """Distinct octets captured, over the time of the transfer."""
+    block_requests: int
+    repeated_requests: int
+    waits: int
+    pauses: int
+
+
+class Comparison(Result, frozen=True, kw_only=True):
+    """All attempts at one image, side by side."""
+
+    manufacturer_code: int
+    image_type: int
+    file_version: int
+    image_size: int | None
+    transfers: tuple[ComparedTransfer, ...]
+    remarks: tuple[str, ...]
+    """What the attempts have in common, and what sets one apart."""
 
 
 class MessagePart(Result, frozen=True, omit_defaults=True, gc=False):
@@ -836,5 +887,6 @@ class Analysis(Result, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     quality: tuple[CaptureQuality, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
     interrupted: bool = False
     """Ctrl-C ended the reading; the rest stands for what had been read."""

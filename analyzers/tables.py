@@ -152,6 +152,11 @@ class OtaTable(Table):
     hardware_version: Column
     payload_type: Column
     query_jitter: Column
+    disable_default_response: Column
+    ack_request: Column
+    """1 if an APS acknowledgement was asked for, else 0."""
+    surplus: Column
+    """Octets behind the command's last field; -1: the command ends before its fields do, none of which was read."""
     image_data: NDArray[np.uint8]
 
 

@@ -1,0 +1,1 @@
+"""Deviations: rules as records, and the engine that holds captures against them."""

@@ -1,0 +1,13 @@
+"""All rules, in the order of the documentation."""
+
+from typing import Final
+
+from hanscope.analyzers.rules import blocks
+from hanscope.analyzers.rules.model import ItemRule, RowRule, Rule
+
+GROUPS: Final[dict[str, tuple[Rule, ...]]] = {
+    "Blocks": blocks.RULES,
+}
+RULES: Final[dict[str, Rule]] = {rule.id: rule for group in GROUPS.values() for rule in group}
+ROW_RULES: Final = tuple(rule for rule in RULES.values() if isinstance(rule, RowRule))
+ITEM_RULES: Final = tuple(rule for rule in RULES.values() if isinstance(rule, ItemRule))

@@ -1,0 +1,370 @@
+"""Holds a capture against the rules: row rules batch by batch, the others when everything is concluded.
+
+What a rule finds is counted by rule and conversation; only the first frames are kept, so that no capture can make the
+memory grow. A deviation that hangs on something *not* having been sent waits until the transmitter is heard again, and
+is dropped unless everything in between was captured: it is undecided then, and a rule says nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from hanscope.analyzers.dissect import Acknowledgements, ack_key
+from hanscope.analyzers.evidence import Evidence, Hearing
+from hanscope.analyzers.results import Analysis, Confidence, Finding, Severity, Transfer
+from hanscope.analyzers.rules.catalogue import ITEM_RULES, ROW_RULES, RULES
+from hanscope.analyzers.rules.facts import Facts
+from hanscope.analyzers.rules.limits import SECOND, Limits
+from hanscope.analyzers.rules.model import Hit, Profile, Quiet, RowRule, Rule
+from hanscope.analyzers.rules.rows import END, OtaRows
+from hanscope.analyzers.tables import OtaTable
+
+FRAMES_SHOWN: Final = 20
+HITS_KEPT: Final = 400
+"""Of one rule in one conversation; further ones are counted."""
+GROUPS_KEPT: Final = 4096
+JUDGED: Final = 2000
+"""Hits of one rule and batch that are judged; what is beyond stays undecided."""
+WAITING: Final = 20_000
+FINDINGS_KEPT: Final = 2000
+ACK_NS: Final = 5 * SECOND
+_SEVERITIES: Final[dict[Severity, int]] = {"error": 0, "warning": 1, "note": 2}
+
+
+@dataclass(slots=True)
+class _Group:
+    """What one rule found in one conversation."""
+
+    count: int = 0
+    hits: list[tuple[tuple[int, ...], str]] = field(default_factory=list[tuple[tuple[int, ...], str]])
+
+
+class _Waiting(NamedTuple):
+    """A hit that counts if all was captured that a transmitter sent in a time."""
+
+    rule: RowRule
+    conversation: int
+    frames: tuple[int, ...]
+    detail: str
+    place: tuple[int, int, int]
+    span: tuple[int, int, int, int | None]
+    """As `Evidence.missed` takes it: times, then frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which rules count, and how."""
+
+    profile: Profile | None = None
+    """`None`: by what is seen."""
+    select: tuple[str, ...] = ()
+    """Beginnings of rule ids; none: all."""
+    ignore: tuple[str, ...] = ()
+    limits: Limits = Limits()  # noqa: RUF009 -- frozen
+
+    def takes(self, rule: Rule, profile: Profile) -> bool:
+        chosen = not self.select or rule.id.startswith(self.select)
+        return chosen and not rule.id.startswith(self.ignore or ("\0",)) and rule.profile in ("both", profile)
+
+
+class RuleEngine:
+    """The rules over one reading of a capture."""
+
+    def __init__(self, choice: Choice | None = None) -> None:
+        self.evidence = Evidence()
+        self._choice = choice or Choice()
+        self._limits = self._choice.limits
+        self._rules = [rule for rule in ROW_RULES if self._wanted(rule)]
+        self._kept: dict[str, NDArray[Any]] | None = None
+        self._groups: dict[tuple[str, int], _Group] = {}
+        self._waiting: deque[_Waiting] = deque()
+        self._acks: deque[Acknowledgements] = deque(maxlen=2)
+        self._smart_energy = False
+        self.undecided = 0
+        """Hits that the capture could not decide."""
+
+    def _wanted(self, rule: Rule) -> bool:
+        return self._choice.takes(rule, rule.profile if rule.profile != "both" else "gb")
+
+    def feed(
+        self,
+        table: OtaTable,
+        hearing: Hearing | None = None,
+        acks: Acknowledgements | None = None,
+        damaged: OtaTable | None = None,
+    ) -> None:
+        """Take in a batch. `damaged`: commands that end before their fields do."""
+        self.evidence.feed(hearing)
+        if acks is not None:
+            self._acks.append(acks)
+        if damaged is not None and len(damaged):
+            table = OtaTable.joined([table, damaged]).sorted() if len(table) else damaged
+        if len(table):
+            self._judge(table)
+        self._decide(final=False)
+
+    def _judge(self, table: OtaTable) -> None:
+        rows = OtaRows(table, self._kept, self._limits)
+        self._smart_energy = self._smart_energy or bool((rows.profile == 0x0109).any())
+        for rule in self._rules:
+            found = np.flatnonzero(rule.finds(rows) & rows.judged)
+            if len(found):
+                self._hit(rule, rows, found)
+        self._kept = rows.keep()
+
+    def _hit(self, rule: RowRule, rows: OtaRows, found: NDArray[np.intp]) -> None:
+        beside = rule.beside(rows) if rule.beside is not None else None
+
+        def hit(row: int) -> tuple[tuple[int, ...], str]:
+            other = int(beside[row]) if beside is not None else -1
+            numbers = {int(rows.number[one]) for one in (other, row) if one >= 0 and not rows.end[one]}
+            return tuple(sorted(numbers)), _detail(rule, rows, row, other)
+
+        if rule.unless_missed is None and rule.received is None and rule.delivered is None:
+            for conversation, mine in _by_conversation(rows, found):
+                group = self._group(rule.id, conversation)
+                if group is not None:
+                    group.hits += map(hit, mine[: HITS_KEPT - len(group.hits)])
+                    group.count += len(mine)
+            return
+        self.undecided += max(len(found) - JUDGED, 0)
+        found = found[:JUDGED]
+        quiet = rule.unless_missed(rows) if rule.unless_missed is not None else None
+        for row in found[self._received(rule, rows, found)].tolist():
+            conversation = int(rows.conversation[row])
+            if quiet is None:
+                self._add(rule.id, conversation, *hit(row))
+            elif len(self._waiting) >= WAITING:
+                self.undecided += 1
+            else:
+                short = rows.client[row] if quiet.who == "client" else rows.server[row]
+                place = int(rows.pan_id[row]), int(short), rows.eui64_of(row, quiet.who)
+                self._waiting.append(_Waiting(rule, conversation, *hit(row), place, _span(rows, quiet, row)))
+
+    def _received(self, rule: RowRule, rows: OtaRows, found: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Which hits hang on no message whose arrival nothing proves."""
+        proven = np.ones(len(found), np.bool_)
+        for needed, strict in ((rule.received, True), (rule.delivered, False)):
+            if needed is not None:
+                of = needed(rows)
+                proven &= np.array(
+                    [
+                        (not strict and of[row] >= 0 and int(rows.ack_request[of[row]]) == 0)
+                        or self._acknowledged(rows, int(of[row]))
+                        for row in found.tolist()
+                    ],
+                    np.bool_,
+                )
+        self.undecided += int((~proven).sum())
+        return proven
+
+    def _acknowledged(self, rows: OtaRows, row: int) -> bool:
+        """Whether an APS acknowledgement of the message in a row was heard."""
+        if row < 0:
+            return False
+        key = np.uint64(
+            ack_key(
+                int(rows.pan_id[row]),
+                int(rows.nwk_source[row]),
+                int(rows.nwk_destination[row]),
+                int(rows.aps_counter[row]),
+                int(rows.source_endpoint[row]),
+            )
+        )
+        sent = int(rows.time_ns[row])
+        return any(
+            bool(((acks.key == key) & (acks.time_ns >= sent) & (acks.time_ns <= sent + ACK_NS)).any())
+            for acks in self._acks
+        )
+
+    def _group(self, rule: str, conversation: int) -> _Group | None:
+        """Where the hits of a rule in a conversation are counted; `None` if there are too many such."""
+        group = self._groups.get((rule, conversation))
+        if group is None and len(self._groups) < GROUPS_KEPT:
+            group = self._groups[rule, conversation] = _Group()
+        return group
+
+    def _add(self, rule: str, conversation: int, frames: tuple[int, ...], detail: str) -> None:
+        if (group := self._group(rule, conversation)) is not None:
+            group.count += 1
+            if len(group.hits) < HITS_KEPT:
+                group.hits.append((frames, detail))
+
+    def _decide(self, *, final: bool) -> None:
+        """Look at the hits whose time is over."""
+        for _ in range(len(self._waiting)):
+            one = self._waiting.popleft()
+            who = self.evidence.find(*one.place)
+            if not final and self.evidence.last_ns(who) < one.span[1]:
+                self._waiting.append(one)
+            elif self.evidence.missed(who, *one.span).verdict == "captured":
+                self._add(one.rule.id, one.conversation, one.frames, one.detail)
+            else:
+                self.undecided += 1
+
+    def end(self, until: Callable[[int, int], int]) -> None:
+        """The capture is over. `until`: to when a PAN was listened to without a break from a time on."""
+        if self._kept is not None and len(self._kept["number"]):
+            self._judge(_endings(OtaRows(OtaTable.of(0), self._kept, self._limits), until))
+        self._kept = None
+        self._decide(final=True)
+
+    def findings(self, analysis: Analysis, *, several: bool = False) -> tuple[Finding, ...]:
+        """What deviates in what was concluded, and in the commands that led there. `several`: captures, in none of
+        which the frames have the numbers that they have here.
+        """
+        profile = self._choice.profile or self._profile(analysis)
+        facts = Facts(analysis, self.evidence, self._limits, profile)
+        found = [*self._row_findings(analysis.transfers, profile), *self._item_findings(facts, profile)]
+        if several:
+            found = [replace(one, filter=RULES[one.rule].filter) for one in found]
+        found.sort(key=lambda one: (_SEVERITIES[one.severity], one.frames[:1] or (0,), one.rule))
+        return tuple(found[:FINDINGS_KEPT])
+
+    def _profile(self, analysis: Analysis) -> Profile:
+        """A GB HAN has tunnels of its own protocol, or OTA commands in the Smart Energy profile."""
+        gb = self._smart_energy or any(tunnel.protocol_id == 6 for tunnel in analysis.tunnels)
+        return "gb" if gb or any(message.message_code is not None for message in analysis.messages) else "zigbee"
+
+    def _row_findings(self, transfers: Sequence[Transfer], profile: Profile) -> Iterator[Finding]:
+        rules = {rule.id: rule for rule in self._rules if self._choice.takes(rule, profile)}
+        for (name, conversation), group in self._groups.items():
+            rule = rules.get(name)
+            if rule is None:
+                continue
+            shares = _shared(group, _between(transfers, conversation))
+            for transfer_id, hits, count in shares:
+                if count >= rule.at_least:
+                    frames = (frame for frames, _ in hits for frame in frames)
+                    yield _finding(rule, frames, count, transfer_id, detail=hits[0][1])
+
+    def _item_findings(self, facts: Facts, profile: Profile) -> Iterator[Finding]:
+        for rule in ITEM_RULES:
+            if not self._choice.takes(rule, profile):
+                continue
+            found: dict[tuple[str | None, str | None], list[Hit]] = {}
+            for hit in facts.hits(rule.over, rule.finds):
+                found.setdefault((hit.transfer_id, hit.subject), []).append(hit)
+            for (transfer_id, subject), hits in found.items():
+                if len(hits) >= rule.at_least:
+                    frames = (frame for hit in hits for frame in hit.frames)
+                    yield _finding(rule, frames, len(hits), transfer_id, subject=subject, detail=hits[0].detail)
+
+
+def _span(rows: OtaRows, quiet: Quiet, row: int) -> tuple[int, int, int, int | None]:
+    """The time in which all must have been captured, from the other row to this one."""
+    since = int(quiet.since_row[row])
+    start, end = int(rows.time_ns[since]), int(rows.time_ns[row])
+    if quiet.limit_ns is not None:
+        end = min(end, start + quiet.limit_ns)
+    return start, end, int(rows.number[since]), None if rows.end[row] else int(rows.number[row])
+
+
+def _by_conversation(rows: OtaRows, found: NDArray[np.intp]) -> Iterator[tuple[int, list[int]]]:
+    """The rows found in each conversation; they come sorted by it."""
+    whose = rows.conversation[found]
+    edges = np.flatnonzero(np.append(True, whose[1:] != whose[:-1])).tolist()
+    for begin, end in zip(edges, [*edges[1:], len(found)], strict=True):
+        yield int(whose[begin]), found[begin:end].tolist()
+
+
+def _detail(rule: RowRule, rows: OtaRows, row: int, other: int) -> str:
+    """The rule's sentence about a hit; `{other.name}` stands for a column of the row beside it."""
+    if not rule.detail:
+        return ""
+    return rule.detail.format_map(_Values(rows, row, other))
+
+
+class _Values(dict[str, Any]):
+    """The columns of a row, and of the one beside it as `other_…`, by name."""
+
+    def __init__(self, rows: OtaRows, row: int, other: int) -> None:
+        super().__init__()
+        self._rows, self._row, self._other = rows, row, other
+
+    def __missing__(self, name: str) -> int:
+        row = self._other if name.startswith("other_") else self._row
+        return int(getattr(self._rows, name.removeprefix("other_"))[row]) if row >= 0 else -1
+
+
+def _endings(rows: OtaRows, until: Callable[[int, int], int]) -> OtaTable:
+    """The row `END` of each conversation."""
+    lasts = np.flatnonzero(np.append(rows.conversation[1:] != rows.conversation[:-1], True))
+    client, server = rows.client[lasts], rows.server[lasts]
+    eui64s = [[rows.eui64_of(row, who) for row in lasts.tolist()] for who in ("client", "server")]
+    times = zip(rows.pan_id[lasts].tolist(), rows.time_ns[lasts].tolist(), strict=True)
+    return OtaTable.of(
+        len(lasts),
+        number=rows.number[lasts],
+        time_ns=[until(pan_id, time_ns) for pan_id, time_ns in times],
+        pan_id=rows.pan_id[lasts],
+        nwk_source=client,
+        nwk_destination=server,
+        source_eui64=np.array(eui64s[0], np.uint64),
+        destination_eui64=np.array(eui64s[1], np.uint64),
+        command=END,
+        surplus=0,
+    )
+
+
+def _between(transfers: Sequence[Transfer], conversation: int) -> list[Transfer]:
+    """The transfers of one conversation, in order."""
+    place = conversation >> 32, (conversation >> 16) & 0xFFFF, conversation & 0xFFFF
+    return [one for one in transfers if (one.pan_id, one.client.short, one.server.short) == place]
+
+
+def _shared(
+    group: _Group, transfers: Sequence[Transfer]
+) -> Iterator[tuple[str | None, list[tuple[tuple[int, ...], str]], int]]:
+    """Hits by transfer: the one that goes on at their frame, else the next, else the last; with their number."""
+    shares: dict[str | None, list[tuple[tuple[int, ...], str]]] = {}
+    for hit in group.hits:
+        frame = hit[0][-1] if hit[0] else 0
+        ahead = [one for one in transfers if frame <= one.last_frame]
+        inside = [one for one in ahead if one.first_frame <= frame]
+        chosen = (inside or ahead or transfers[-1:] or [None])[0 if inside or ahead else -1]
+        shares.setdefault(chosen.id if chosen else None, []).append(hit)
+    further = group.count - len(group.hits)
+    for at, (transfer_id, hits) in enumerate(shares.items(), 1):
+        yield transfer_id, hits, len(hits) + (further if at == len(shares) else 0)
+
+
+def _finding(
+    rule: Rule,
+    frames: Iterable[int],
+    count: int,
+    transfer_id: str | None,
+    *,
+    subject: str | None = None,
+    detail: str = "",
+) -> Finding:
+    shown = tuple(dict.fromkeys(frames))[:FRAMES_SHOWN]
+    confidence: Confidence = "probable" if rule.unconfirmed else rule.confidence
+    return Finding(
+        rule=rule.id,
+        severity="note" if rule.unconfirmed else rule.severity,
+        clause=rule.clause,
+        explanation=rule.explanation,
+        frames=shown,
+        transfer_id=transfer_id,
+        title=rule.title,
+        advice=rule.advice,
+        detail=detail,
+        confidence=confidence,
+        count=count,
+        subject=subject,
+        filter=frame_filter(shown),
+        unconfirmed=rule.unconfirmed,
+    )
+
+
+def frame_filter(frames: Sequence[int]) -> str:
+    """A Wireshark display filter that shows these frames."""
+    return f"frame.number in {{{', '.join(map(str, frames))}}}" if frames else ""

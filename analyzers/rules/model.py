@@ -1,0 +1,103 @@
+"""What a rule is: a record that documents itself, and one expression.
+
+* A `RowRule` is an expression over the OTA commands of a batch as columns (`rows.OtaRows`), true where a row deviates.
+* An `ItemRule` is an expression over one result (a transfer, an image, a message, …), true if it deviates.
+
+`unless_missed` names a transmitter and a time: the deviation only counts if all that was sent there was captured
+(`analyzers.evidence`), so that what the sniffer missed never becomes a device's fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hanscope.analyzers.results import Confidence, Severity
+from hanscope.analyzers.rules.rows import OtaRows
+from hanscope.analyzers.tables import Column
+
+Mask = NDArray[np.bool_]
+Profile = Literal["gb", "zigbee", "both"]
+PROFILES: Final[tuple[Profile, ...]] = ("gb", "zigbee", "both")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What all rules say about themselves."""
+
+    id: str
+    source: str
+    """The rule's name in the collected facts: "B10", "GBCS 25"."""
+    severity: Severity
+    clause: str
+    title: str
+    explanation: str
+    """One sentence: what is wrong about it."""
+    advice: str
+    filter: str
+    """Wireshark display filter of the kind of frames it is about."""
+    fires: str
+    """The case that it was made for …"""
+    silent: str
+    """… and the nearest one at which it says nothing."""
+    profile: Profile = "both"
+    unconfirmed: bool = False
+    """Its source could not be confirmed: then it is a note at most."""
+    confidence: Confidence = "confirmed"
+    at_least: int = 1
+    """Fewer hits in one transfer are not reported."""
+    detail: str = ""
+    """A sentence about the first hit, in which `{name}` stands for a column or field."""
+
+
+class Quiet(NamedTuple):
+    """All of what the client or the server sent in a time must have been captured."""
+
+    who: Literal["client", "server"]
+    since_row: Column
+    """From this other row to the row itself …"""
+    limit_ns: int | None = None
+    """… or for so long, if that is over earlier."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowRule(Rule):
+    """A deviation that OTA commands show."""
+
+    finds: Callable[[OtaRows], Mask]
+    beside: Callable[[OtaRows], Column] | None = None
+    """For each row another one that belongs to the deviation; -1: none."""
+    unless_missed: Callable[[OtaRows], Quiet] | None = None
+    received: Callable[[OtaRows], Column] | None = None
+    """For each row one of which an APS acknowledgement must have been heard."""
+    delivered: Callable[[OtaRows], Column] | None = None
+    """The same, unless its sender asked for none."""
+
+
+Over = Literal["transfer", "image", "message", "exchange", "tunnel", "capture"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemRule(Rule):
+    """A deviation that a result shows; `capture`: the whole analysis."""
+
+    over: Over
+    finds: Callable[..., Iterable[Hit]]
+    """Takes the item and `facts.Facts`."""
+
+
+class Hit(NamedTuple):
+    """One deviation that an `ItemRule` found."""
+
+    frames: tuple[int, ...]
+    transfer_id: str | None = None
+    subject: str | None = None
+    """What it is about, if that is no transfer: a message, a tunnel, a device."""
+    detail: str = ""
+
+
+Item = Any

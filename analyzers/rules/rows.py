@@ -1,0 +1,489 @@
+"""OTA commands of a batch as the rules see them: each beside what it answers, repeats or follows (ZCL 11.13).
+
+Rows are sorted by conversation (one client, one server, one PAN), in capture order within one. Of earlier batches the
+rows stay that later ones may refer to (`old`): the last few of each conversation, and the last of each command. At the
+end of a capture each conversation gets a row `end`, so that what never came is noticed like what came late.
+
+A name that ends in `_row` is a column of rows: for each row another one, or -1.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Final, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hanscope.analyzers.network import numbered
+from hanscope.analyzers.rules.limits import SECOND, Limits
+from hanscope.analyzers.tables import ABSENT, DEFAULT_RESPONSE, Column, OtaTable
+from hanscope.dissectors.columns.rows import ascending
+
+Mask = NDArray[np.bool_]
+
+END: Final = 0x200
+"""`command` of the row that ends a conversation."""
+FIRST_BROADCAST: Final = 0xFFF8
+KEPT_ROWS: Final = 40
+"""Last rows of a conversation that stay for the next batch."""
+KEPT: Final = 8192
+"""Rows that stay in all."""
+SAME_MESSAGE_NS: Final = 10 * SECOND
+COPIES_AMONG: Final = 4
+"""How many rows of the same sequence number lie between a message and its repetition at most."""
+UNKNOWN_SPEAKER: Final = 10
+_BY_SERVER: Final = np.array([1, 0, 1, 0, 0, 1, 0, 1, 0, 1, 0], np.bool_)
+_REACH_BITS: Final = 33
+
+NAMES: Final = (
+    "number",
+    "time_ns",
+    "pan_id",
+    "mac_source",
+    "nwk_source",
+    "nwk_destination",
+    "nwk_frame_counter",
+    "source_eui64",
+    "destination_eui64",
+    "source_endpoint",
+    "destination_endpoint",
+    "profile",
+    "aps_counter",
+    "aps_secured",
+    "zcl_sequence",
+    "from_server",
+    "command",
+    "data_length",
+    "answered",
+    "status",
+    "field_control",
+    "manufacturer_code",
+    "image_type",
+    "file_version",
+    "file_offset",
+    "data_size",
+    "image_size",
+    "page_size",
+    "response_spacing",
+    "minimum_block_period",
+    "current_time",
+    "request_time",
+    "hardware_version",
+    "payload_type",
+    "query_jitter",
+    "disable_default_response",
+    "ack_request",
+    "surplus",
+    "reach",
+)
+"""Columns of the table that rules read; `reach` is kept from batch to batch besides."""
+
+
+class _Heard:
+    """A column of the table in the order of the rows, made when it is first asked for."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, rows: None, owner: type) -> _Heard: ...
+    @overload
+    def __get__(self, rows: OtaRows, owner: type) -> Column: ...
+    def __get__(self, rows: OtaRows | None, owner: type) -> _Heard | Column:
+        if rows is None:
+            return self
+        column = rows.column(self._name)
+        rows.__dict__[self._name] = column
+        return column
+
+
+class OtaRows:
+    """The rows and what follows from them; every member is a column over all rows unless it says otherwise."""
+
+    number = _Heard()
+    time_ns = _Heard()
+    pan_id = _Heard()
+    mac_source = _Heard()
+    nwk_source = _Heard()
+    nwk_destination = _Heard()
+    nwk_frame_counter = _Heard()
+    source_endpoint = _Heard()
+    destination_endpoint = _Heard()
+    profile = _Heard()
+    aps_counter = _Heard()
+    aps_secured = _Heard()
+    zcl_sequence = _Heard()
+    from_server = _Heard()
+    command = _Heard()
+    data_length = _Heard()
+    answered = _Heard()
+    status = _Heard()
+    field_control = _Heard()
+    manufacturer_code = _Heard()
+    image_type = _Heard()
+    file_version = _Heard()
+    file_offset = _Heard()
+    data_size = _Heard()
+    image_size = _Heard()
+    page_size = _Heard()
+    response_spacing = _Heard()
+    minimum_block_period = _Heard()
+    current_time = _Heard()
+    request_time = _Heard()
+    hardware_version = _Heard()
+    payload_type = _Heard()
+    query_jitter = _Heard()
+    disable_default_response = _Heard()
+    ack_request = _Heard()
+    surplus = _Heard()
+
+    def __init__(self, table: OtaTable, kept: dict[str, NDArray[Any]] | None, limits: Limits) -> None:
+        self.limits = limits
+        self._table = table
+        self._kept = kept or {}
+        self._old = len(self._kept["number"]) if self._kept else 0
+        self._order: NDArray[np.intp] | None = None
+        conversation = self._conversations()
+        self._member, _ = numbered(conversation.view(np.uint64))
+        self._order = ascending(self._member.astype(np.int64))
+        self.conversation: Column = conversation[self._order]
+        """PAN, client and server in one number."""
+        member = self._member[self._order]
+        heads = np.append(True, member[1:] != member[:-1])[: len(member)]
+        self._index = np.arange(len(member))
+        self._start = np.maximum.accumulate(np.where(heads, self._index, 0))
+        self._heads = heads
+        self.old: Mask = self._order < self._old
+        """Of an earlier batch."""
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A column of the table, what was kept of earlier batches before it; sorted as soon as there is an order."""
+        new = getattr(self._table, name)
+        column = np.concatenate([self._kept[name], new]) if self._old else new
+        return column if self._order is None else column[self._order]
+
+    def _conversations(self) -> Column:
+        by_server = self._spoken_by_server(self.column("command"), self.column("answered"), self.column("from_server"))
+        source, destination = self.column("nwk_source"), self.column("nwk_destination")
+        client = np.where(by_server, destination, source)
+        server = np.where(by_server, source, destination)
+        return ((self.column("pan_id") & 0xFFFF) << 32) | ((client & 0xFFFF) << 16) | (server & 0xFFFF)
+
+    @staticmethod
+    def _spoken_by_server(command: Column, answered: Column, from_server: Column) -> Mask:
+        """By the command, as devices get the direction bit wrong; of a default response by what it answers."""
+        told = np.where((command >= 0) & (command < UNKNOWN_SPEAKER), command, UNKNOWN_SPEAKER)
+        by_server = _BY_SERVER[told]
+        default = np.flatnonzero(command == DEFAULT_RESPONSE)
+        if len(default):
+            what = answered[default]
+            known = (what >= 0) & (what < UNKNOWN_SPEAKER)
+            by_client = _BY_SERVER[np.where(known, what, UNKNOWN_SPEAKER)]
+            by_server[default] = np.where(known, ~by_client, from_server[default] == 1)
+        return by_server
+
+    # Who speaks
+
+    @cached_property
+    def by_server(self) -> Mask:
+        return self._spoken_by_server(self.command, self.answered, self.from_server)
+
+    @property
+    def client(self) -> Column:
+        return (self.conversation >> 16) & 0xFFFF
+
+    @property
+    def server(self) -> Column:
+        return self.conversation & 0xFFFF
+
+    def eui64_of(self, row: int, who: str) -> int:
+        """EUI-64 of the client or the server of a row, 0 unknown."""
+        name = "source_eui64" if (who == "server") == bool(self.by_server[row]) else "destination_eui64"
+        assert self._order is not None  # noqa: S101 -- made in the beginning
+        place = int(self._order[row])
+        column = self._kept[name] if place < self._old else getattr(self._table, name)
+        return int(column[place if place < self._old else place - self._old])
+
+    # What was said before
+
+    def last(self, among: Mask) -> Column:
+        """For each row the latest earlier row of its conversation that is among these."""
+        latest = np.maximum.accumulate(np.where(among, self._index, -1))
+        before = np.append(-1, latest[:-1])[: len(latest)]
+        return np.where(before >= self._start, before, -1)
+
+    @staticmethod
+    def at(column: Column, row: Column, absent: int = ABSENT) -> Column:
+        """Of each row's other row."""
+        return np.where(row >= 0, column[row], absent) if len(column) else column
+
+    def counted(self, among: Mask, since: Column) -> Column:
+        """How many of these lie behind the row `since` and before each row."""
+        sums = np.cumsum(among)
+        return np.where(since >= 0, sums - among - sums[since], 0)
+
+    @cached_property
+    def _by_sequence(self) -> tuple[NDArray[np.intp], Mask]:
+        """The rows sorted by conversation and ZCL sequence number; where each group begins."""
+        key = (self._member[self._order].astype(np.int64) << 8) | (self.zcl_sequence & 0xFF)
+        order = ascending(key)
+        ordered = key[order]
+        return order, np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]
+
+    def last_of_sequence(self, among: Mask) -> Column:
+        """As `last`, with the same ZCL sequence number."""
+        order, heads = self._by_sequence
+        index = np.arange(len(order))
+        start = np.maximum.accumulate(np.where(heads, index, 0))
+        latest = np.maximum.accumulate(np.where(among[order], index, -1))
+        before = np.append(-1, latest[:-1])[: len(latest)]
+        found = np.empty(len(order), np.int64)
+        found[order] = np.where(before >= start, order[before], -1)
+        return found
+
+    @cached_property
+    def copy(self) -> Mask:
+        """The same message again: MAC retry, relay by a router, APS retry."""
+        order, heads = self._by_sequence
+        content = [
+            column[order]
+            for column in (self.command, self.aps_counter, self.status, self.file_offset, self.data_size, self.answered)
+        ]
+        time_ns, nobody = self.time_ns[order], self.end[order]
+        group = np.cumsum(heads)
+        copies = np.zeros(len(order), np.bool_)
+        for back in range(1, COPIES_AMONG + 1):
+            same = (group[back:] == group[:-back]) & (time_ns[back:] - time_ns[:-back] <= SAME_MESSAGE_NS)
+            for column in content:
+                same &= column[back:] == column[:-back]
+            copies[back:] |= same
+        found = np.empty(len(order), np.bool_)
+        found[order] = copies & ~nobody
+        return found
+
+    @cached_property
+    def fresh(self) -> Mask:
+        """Heard for the first time."""
+        return ~self.copy
+
+    @cached_property
+    def judged(self) -> Mask:
+        """Rows that rules are asked about now."""
+        return self.fresh & ~self.old
+
+    # Commands; each only when it is heard for the first time
+
+    def said(self, command: int) -> Mask:
+        return (self.command == command) & self.fresh
+
+    @cached_property
+    def notify(self) -> Mask:
+        return self.said(0x00)
+
+    @cached_property
+    def query(self) -> Mask:
+        return self.said(0x01)
+
+    @cached_property
+    def query_response(self) -> Mask:
+        return self.said(0x02)
+
+    @cached_property
+    def offer(self) -> Mask:
+        """Query Next Image Response with SUCCESS."""
+        return self.query_response & (self.status == 0) & (self.surplus >= 0)
+
+    @cached_property
+    def block_request(self) -> Mask:
+        return self.said(0x03) & (self.surplus >= 0)
+
+    @cached_property
+    def page_request(self) -> Mask:
+        return self.said(0x04) & (self.surplus >= 0)
+
+    @cached_property
+    def request(self) -> Mask:
+        """For a block or a page."""
+        return self.block_request | self.page_request
+
+    @cached_property
+    def block_response(self) -> Mask:
+        return self.said(0x05) & (self.surplus >= 0)
+
+    @cached_property
+    def block(self) -> Mask:
+        """Image Block Response with data."""
+        return self.block_response & (self.status == 0)
+
+    @cached_property
+    def wait(self) -> Mask:
+        """Image Block Response WAIT_FOR_DATA."""
+        return self.block_response & (self.status == 0x97)
+
+    @cached_property
+    def end_request(self) -> Mask:
+        return self.said(0x06) & (self.surplus >= 0)
+
+    @cached_property
+    def end_response(self) -> Mask:
+        return self.said(0x07) & (self.surplus >= 0)
+
+    @cached_property
+    def default_response(self) -> Mask:
+        return self.said(DEFAULT_RESPONSE)
+
+    @cached_property
+    def end(self) -> Mask:
+        """Not a message: here the conversation, or the capture, is over."""
+        return self.command == END
+
+    @cached_property
+    def unicast(self) -> Mask:
+        return self.client < FIRST_BROADCAST
+
+    @cached_property
+    def short_payload(self) -> Mask:
+        """The command ends before its fields do."""
+        return (self.surplus < 0) & (self.command < UNKNOWN_SPEAKER) & self.fresh
+
+    # Answers
+
+    @cached_property
+    def asked_row(self) -> Column:
+        """Of an answer: the request, by its ZCL sequence number; of a block of a page, the page request."""
+        asks = self.query | self.request | self.end_request
+        answers = (self.command == 0x02) | (self.command == 0x05) | (self.command == 0x07)
+        answers |= (self.command == DEFAULT_RESPONSE) & self.by_server
+        found = self.last_of_sequence(asks)
+        return np.where(answers & (found >= 0), found, -1)
+
+    @cached_property
+    def asked_block_row(self) -> Column:
+        """Of a block response: the block request that it answers."""
+        row = np.where(self.command == 0x05, self.asked_row, -1)
+        return np.where((row >= 0) & self.block_request[row], row, -1)
+
+    @cached_property
+    def asked_page_row(self) -> Column:
+        """Of a block response: the page request that it answers."""
+        row = np.where(self.command == 0x05, self.asked_row, -1)
+        return np.where((row >= 0) & self.page_request[row], row, -1)
+
+    @cached_property
+    def answer_row(self) -> Column:
+        """Of a request: the first answer to it."""
+        answers = np.flatnonzero((self.asked_row >= 0) & self.fresh)[::-1]
+        first = np.full(len(self), -1, np.int64)
+        first[self.asked_row[answers]] = answers
+        return first
+
+    def unanswered_until(self, row: Column) -> Mask:
+        """Whether the request in another row had no answer when this row came."""
+        answer = self.at(self.answer_row, row)
+        return (row >= 0) & ((answer < 0) | (answer > self._index))
+
+    # A client's way through an image
+
+    @cached_property
+    def image(self) -> Column:
+        """Manufacturer, image type and version in one number; -1 if the row names none."""
+        code = (
+            ((self.manufacturer_code & 0x7FFF) << 48)
+            | ((self.image_type & 0xFFFF) << 32)
+            | (self.file_version & 0xFFFFFFFF)
+        )
+        return np.where(self.file_version >= 0, code, -1)
+
+    @cached_property
+    def prior_row(self) -> Column:
+        """The request (block or page) before."""
+        return self.last(self.request)
+
+    @cached_property
+    def same_image(self) -> Mask:
+        """The request before was for the same image."""
+        return (self.prior_row >= 0) & (self.at(self.image, self.prior_row) == self.image)
+
+    @cached_property
+    def wanted(self) -> Column:
+        """Octets that a request asks for."""
+        return np.where(self.command == 0x04, self.page_size, self.data_size)
+
+    @cached_property
+    def reach(self) -> Column:
+        """How far the client had asked for this image, this row included; 0: nothing was asked for."""
+        upto = np.where(self.request, np.maximum(self.file_offset + self.wanted, 0), 0)
+        if self._old:
+            before = np.concatenate([self._kept["reach"], np.zeros(len(self._table), np.int64)])[self._order]
+            upto = np.maximum(upto, before)
+        changes = self._heads | (self.request & (self.prior_row >= 0) & ~self.same_image)
+        segment = np.cumsum(changes, dtype=np.int64) << _REACH_BITS
+        return np.maximum.accumulate(segment | np.minimum(upto, (1 << _REACH_BITS) - 1)) - segment
+
+    @cached_property
+    def reach_before(self) -> Column:
+        """`reach` at the request before."""
+        return self.at(self.reach, self.prior_row)
+
+    @cached_property
+    def skip(self) -> Mask:
+        """Requests beyond all that was asked for of this image until then."""
+        return self.request & self.same_image & (self.file_offset > self.reach_before)
+
+    @cached_property
+    def again(self) -> Mask:
+        """Block requests for what was just asked for, as messages of their own."""
+        prior = self.prior_row
+        return (
+            self.block_request
+            & self.same_image
+            & (self.file_offset == self.at(self.file_offset, prior))
+            & (self.at(self.command, prior) == 0x03)
+            & (self.zcl_sequence != self.at(self.zcl_sequence, prior))
+        )
+
+    # Offers and waits
+
+    @cached_property
+    def offer_row(self) -> Column:
+        """The latest offer."""
+        return self.last(self.offer)
+
+    @cached_property
+    def offered_size(self) -> Column:
+        """Of this row's image, if the latest offer was of it."""
+        same = (self.offer_row >= 0) & (self.at(self.image, self.offer_row) == self.image) & (self.image >= 0)
+        return np.where(same, self.at(self.image_size, self.offer_row), ABSENT)
+
+    @cached_property
+    def wait_row(self) -> Column:
+        """Of a request: the WAIT_FOR_DATA that answered the request before, if that was the answer."""
+        answer = self.at(self.answer_row, self.prior_row)
+        return np.where((answer >= 0) & (answer < self._index) & self.wait[answer], answer, -1)
+
+    @cached_property
+    def wait_ns(self) -> Column:
+        """What a WAIT_FOR_DATA asks for; negative if it lies in the past."""
+        seconds = self.request_time - np.maximum(self.current_time, 0)
+        return np.where((self.command == 0x05) & (self.status == 0x97), seconds * SECOND, 0)
+
+    def keep(self) -> dict[str, NDArray[Any]]:
+        """The columns of the rows that the next batch may refer to."""
+        from_end = np.flatnonzero(np.append(self._heads[1:], True))
+        ends = from_end[np.cumsum(self._heads) - 1]
+        kept = ends - self._index < KEPT_ROWS
+        kind = np.where(self.command == DEFAULT_RESPONSE, 10, np.clip(self.command, 0, 11)) * 2 + (self.status > 0)
+        latest = np.full((int(self._member.max(initial=-1)) + 1) * 24, -1, np.int64)
+        fresh = np.flatnonzero(self.fresh)
+        latest[self._member[self._order][fresh] * 24 + kind[fresh]] = fresh
+        kept[latest[latest >= 0]] = True
+        kept &= ~self.end
+        rows = np.flatnonzero(kept)
+        if len(rows) > KEPT:
+            rows = np.sort(rows[np.argsort(self.number[rows], kind="stable")[-KEPT:]])
+        columns = {name: self.column(name)[rows] for name in NAMES if name != "reach"}
+        return columns | {"reach": self.reach[rows]}
