@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -114,11 +114,16 @@ class _Exchange:
     alerts: list[Message] = field(default_factory=list[Message])
 
 
-def exchanges(messages: Sequence[Message], ended_ns: int | None) -> tuple[Exchange, ...]:
+def exchanges(
+    messages: Sequence[Message],
+    ended_ns: int | None = None,
+    *,
+    until: Callable[[int, int], int] | None = None,
+) -> tuple[Exchange, ...]:
     """Commands with their responses, and with the alerts that name them, in the order of the first message of each.
 
     A command that is heard again before any response is the same exchange; after one it begins another. `ended_ns`: the
-    end of what was heard.
+    end of what was heard; `until` (instead): until when a PAN was listened to from a time on.
     """
     found: list[_Exchange] = []
     latest: dict[_Key, _Exchange] = {}
@@ -134,7 +139,12 @@ def exchanges(messages: Sequence[Message], ended_ns: int | None) -> tuple[Exchan
                 known = latest[key] = _Exchange(key)
                 found.append(known)
             (known.commands if is_command else known.responses).append(message)
-    return tuple(_exchange(one, ended_ns) for one in found)
+    return tuple(_exchange(one, _end(one, until) if until else ended_ns) for one in found)
+
+
+def _end(one: _Exchange, until: Callable[[int, int], int]) -> int | None:
+    last = one.commands[-1].carriage if one.commands else None
+    return None if last is None else until(last.pan_id, last.ended)
 
 
 def _key(message: Message) -> _Key | None:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hanscope.analyzers import layoutcache
-from hanscope.analyzers.analysis import Progress, keys_of_secrets
+from hanscope.analyzers.analysis import keys_of_secrets
 from hanscope.analyzers.crosscheck_fields import (
     COLUMNS,
     EVIDENCE,
@@ -30,6 +30,7 @@ from hanscope.analyzers.crosscheck_fields import (
     Value,
 )
 from hanscope.analyzers.dissect import Dissector
+from hanscope.analyzers.inputs import Progress
 from hanscope.analyzers.keys import WELL_KNOWN, KeyRing, KnownKey
 from hanscope.analyzers.reassembly import Reassembler
 from hanscope.analyzers.results import Fault, Result

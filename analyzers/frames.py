@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hanscope.analyzers import layoutcache
 from hanscope.analyzers.addresses import AddressBook
-from hanscope.analyzers.analysis import AnalysisRun, Progress, Readable, analyze
+from hanscope.analyzers.analysis import AnalysisRun, analyze
 from hanscope.analyzers.dissect import OTA_CLUSTER, Dissector
 from hanscope.analyzers.filters import Column
 from hanscope.analyzers.framefields import (
@@ -31,6 +31,7 @@ from hanscope.analyzers.framefields import (
     slots_of,
     value_text,
 )
+from hanscope.analyzers.inputs import Progress, Readable
 from hanscope.analyzers.keys import KeyRing, KnownKey
 from hanscope.analyzers.opening import Reason
 from hanscope.analyzers.reassembly import Incomplete, Messages, Reassembler

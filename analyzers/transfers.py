@@ -42,7 +42,7 @@ the first sign to the end, a restart or silence. The rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -586,10 +586,13 @@ class TransferBuilder:
                 )
         return found
 
-    def finish(self, capture_ended_ns: int | None = None) -> list[TransferRecord]:
+    def finish(
+        self, capture_ended_ns: int | None = None, *, until: Callable[[int, int], int] | None = None
+    ) -> list[TransferRecord]:
         """All transfers, in order of their first frame. The builder takes nothing more after that.
 
-        `capture_ended_ns`: time of the capture's last frame of any kind; without it, of the last OTA message.
+        `capture_ended_ns`: time of the capture's last frame of any kind; without it, of the last OTA message. `until`
+        (instead): until when a PAN was listened to from a time on.
         """
         ended = max(self._last_time, capture_ended_ns or 0)
         for dialogue in self._dialogues.values():
@@ -609,7 +612,8 @@ class TransferBuilder:
                 attempt.conclude(self._store, self._limit)
             key = id(attempt.client), attempt.identity
             counts[key] = counts.get(key, 0) + 1
-            records.append(self._record(attempt, f"T{index}", counts[key], ended))
+            heard_until = ended if until is None else until(attempt.client.pan_id, attempt.last[1])
+            records.append(self._record(attempt, f"T{index}", counts[key], heard_until))
         return records
 
     def _place_late_offers(self, dialogue: _Dialogue, track: _Track) -> None:

@@ -19,7 +19,7 @@ from hanscope.analyzers.wireshark_keys import TableEntry, format_key_table
 from hanscope.captures.batch import CaptureError
 from hanscope.captures.embed import embed
 from hanscope.report.terminal import MOST, Page, show_keys
-from hanscope.report.words import count
+from hanscope.report.words import count, frame
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -143,13 +143,13 @@ def show(analysis: Analysis, console: "Console") -> None:
             [">frame", "PAN", "short", "EUI-64", "told by"],
             [
                 [
-                    f"{one.frame:,}",
+                    frame(one.frame),
                     f"0x{one.pan_id:04x}",
                     f"0x{one.short:04x}",
                     one.eui64,
                     "; ".join(
                         [
-                            ", ".join(f"{teller.source} ({teller.frame:,})" for teller in one.told_by),
+                            ", ".join(f"{teller.source} ({frame(teller.frame)})" for teller in one.told_by),
                             *([f"until then of {one.instead_of}"] if one.instead_of else []),
                             *([f"the device had 0x{one.before.short:04x}"] if one.before else []),
                         ]
@@ -166,10 +166,10 @@ def _event(event: KeyEvent) -> "Sequence[str | tuple[str, str]]":
     partner = f", with {event.partner}" if event.partner else ""
     device = f", for {event.device}" if event.device and _other(event.device, event.sender, event.receiver) else ""
     unsecured = ", not secured by APS" if event.aps_secured is False and event.what == "Transport-Key" else ""
-    last = f", until frame {event.last_frame:,}" if event.what == "in use" else ""
+    last = f", until frame {frame(event.last_frame)}" if event.what == "in use" else ""
     command = "" if event.what == "in use" else f"{event.what}: "
     return [
-        f"{event.frame:,}",
+        frame(event.frame),
         f"{event.frames:,}",
         named,
         _short(event.sender),

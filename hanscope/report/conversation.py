@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from hanscope.analyzers.results import Analysis, Exchange, Message, Party, Tunnel, Verdict
-from hanscope.report.words import clock, count, duration, moment, party
+from hanscope.report.words import clock, count, duration, frame, moment, party
 
 if TYPE_CHECKING:
     from hanscope.report.terminal import Page, Part
@@ -60,12 +60,12 @@ def _tunnels(page: "Page", tunnels: Sequence[Tunnel]) -> None:
             f"{tunnel.to_server:,} to the server",
             f"{tunnel.to_client:,} to the client",
             count(tunnel.fetches, "GET") if tunnel.fetches else "",
-            f"frames {tunnel.first_frame:,} to {tunnel.last_frame:,}",
+            f"frames {frame(tunnel.first_frame)} to {frame(tunnel.last_frame)}",
         ]
         page.line(", ".join(filter(None, told)), indent=5, hang=2)
         unusual = [event for event in tunnel.events if event.what not in _ORDINARY]
         for event in unusual[:MOST_EVENTS]:
-            page.line(f"{clock(event.time)}  frame {event.frame:,}  {event.what}", indent=7, hang=2)
+            page.line(f"{clock(event.time)}  frame {frame(event.frame)}  {event.what}", indent=7, hang=2)
         page.more(unusual, MOST_EVENTS, "event", indent=7)
     page.more(tunnels, MOST_EVENTS, "tunnel", indent=5)
 
@@ -81,7 +81,7 @@ def _messages(page: "Page", messages: Sequence[Message], answers: dict[str, Exch
             [
                 message.id or "",
                 clock(way.started),
-                f"{message.frames[0]:,}" if message.frames else "",
+                frame(message.frames[0]) if message.frames else "",
                 "from" if way.sender.short == device.short else "to",
                 _answer(answers.get(message.id or "")),
                 "; ".join(_told(message)),

@@ -10,7 +10,7 @@ from hanscope.report.words import count, printable
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from hanscope.analyzers.analysis import Progress
+    from hanscope.analyzers.inputs import Progress
 
 PATIENCE_S: Final = 1.0
 """Nothing is shown of work that is done sooner."""

@@ -1,0 +1,220 @@
+"""What an analysis reads: one capture here, several as one stream in `hanscope.analyzers.several`."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from os import fdopen
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+import numpy as np
+
+from hanscope.analyzers.dissect import Dissected
+from hanscope.analyzers.listening import Listening, Span
+from hanscope.analyzers.results import Capture, CaptureInterface, Fault
+from hanscope.captures.batch import FrameBatch, RecordBatch, Secret
+from hanscope.captures.files import CaptureFile, open_capture
+from hanscope.captures.linklayer import Decision, Decisions, decide, frames, link_type_name
+
+POOL_FROM: Final = 24 << 20
+"""Octets from which more than one process is worth its start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the reading of a capture is."""
+
+    path: str
+    octets_done: int
+    octets_total: int | None
+    frames: int
+    second_pass: bool
+
+
+Tell = Callable[[Progress], None]
+
+
+class Readable:
+    """A capture that can be read twice: standard input and pipes are copied to a temporary file while they are waited
+    for.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.shown = "standard input" if path == "-" else path
+        self.path = path
+        self._spool: str | None = None
+
+    def __enter__(self) -> "Readable":
+        if self.path == "-" or (
+            Path(self.path).exists() and not Path(self.path).is_file() and not Path(self.path).is_dir()
+        ):
+            descriptor, self._spool = tempfile.mkstemp(prefix="hanscope-")
+            with fdopen(descriptor, "wb") as spool:
+                if self.path == "-":
+                    shutil.copyfileobj(sys.stdin.buffer, spool, 1 << 20)
+                else:
+                    with Path(self.path).open("rb") as pipe:
+                        shutil.copyfileobj(pipe, spool, 1 << 20)
+            self.path = self._spool
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._spool is not None:
+            Path(self._spool).unlink(missing_ok=True)
+
+
+class Chunk(Protocol):
+    """A piece of the input, as it goes to whoever dissects it."""
+
+    def frames(self) -> FrameBatch: ...
+
+    def detached(self) -> "Chunk":
+        """Small, to be sent to another process."""
+        ...
+
+
+class Input(Protocol):
+    """What is read, once, from beginning to end; used as a context."""
+
+    name: str
+    translate: Callable[[int], int] | None
+    """From a frame's number in this input to how results name it; `None`: they are the same."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def __iter__(self) -> Iterator[Chunk]: ...
+
+    @property
+    def octets_read(self) -> int: ...
+
+    @property
+    def octets_total(self) -> int | None: ...
+
+    @property
+    def large(self) -> bool:
+        """Whether more than one process is worth it."""
+        ...
+
+    @property
+    def secrets(self) -> Sequence[Secret]:
+        """Keys that came with the captures, as far as they have been read."""
+        ...
+
+    def captures(self, total: Dissected) -> tuple[Capture, ...]:
+        """What was read; `total`: what came of it."""
+        ...
+
+    def listening(self, total: Dissected) -> Listening: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChunk:
+    """Records of one capture file, of which a worker reads the octets itself where it can."""
+
+    records: RecordBatch
+    decisions: Decisions
+
+    def frames(self) -> FrameBatch:
+        return frames(self.records.attached(), self.decisions)
+
+    def detached(self) -> "RecordChunk":
+        return RecordChunk(self.records.detached(), self.decisions)
+
+
+class OneCapture:
+    """One capture file."""
+
+    translate: Callable[[int], int] | None = None
+
+    def __init__(self, readable: Readable) -> None:
+        self.name = readable.shown
+        self._capture = open_capture(readable.path)
+        self._decisions: Decisions = dict[int, Decision]()
+        self._per_interface: dict[int, int] = {}
+
+    def __enter__(self) -> "OneCapture":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._capture.__exit__(kind, error, trace)
+
+    def __iter__(self) -> Iterator[RecordChunk]:
+        """The chunks, with the decisions about their interfaces."""
+        for records in self._capture:
+            self._decisions = decide(records, self._capture.interfaces, self._decisions)
+            count_interfaces(records, self._per_interface)
+            yield RecordChunk(records, self._decisions)
+
+    @property
+    def octets_read(self) -> int:
+        return self._capture.octets_read
+
+    @property
+    def octets_total(self) -> int | None:
+        return self._capture.octets_total
+
+    @property
+    def large(self) -> bool:
+        return (self.octets_total or 0) >= POOL_FROM and not self._capture.compressed
+
+    @property
+    def secrets(self) -> Sequence[Secret]:
+        return self._capture.secrets
+
+    def captures(self, total: Dissected) -> tuple[Capture, ...]:
+        file = self._capture
+        return (
+            Capture(
+                path=self.name,
+                format=file.format,
+                compressed=file.compressed,
+                frames=total.frames,
+                other_frames=total.other_frames,
+                bad_fcs=total.bad_fcs,
+                unchecked_fcs=total.unchecked_fcs,
+                started=total.first_ns,
+                ended=total.last_ns,
+                interfaces=interfaces(file, self._decisions, self._per_interface),
+                comments=file.notes.comment_count,
+                faults=faults(file),
+            ),
+        )
+
+    def listening(self, total: Dissected) -> Listening:
+        if total.first_ns is None or total.last_ns is None:
+            return Listening(())
+        return Listening((Span(total.first_ns, total.last_ns, None),))
+
+
+def count_interfaces(records: RecordBatch, counts: dict[int, int]) -> None:
+    """Adds the records of each interface."""
+    for index, count in enumerate(np.bincount(records.interface)):
+        if count:
+            counts[index] = counts.get(index, 0) + int(count)
+
+
+def interfaces(file: CaptureFile, decisions: Decisions, counts: Mapping[int, int]) -> tuple[CaptureInterface, ...]:
+    return tuple(
+        CaptureInterface(
+            index=index,
+            link_type=file.interfaces[index].link_type,
+            link_type_name=link_type_name(file.interfaces[index].link_type),
+            frames=counts[index],
+            trailer=decision.trailer,
+            evidence=decision.evidence,
+        )
+        for index, decision in sorted(decisions.items())
+    )
+
+
+def faults(file: CaptureFile) -> tuple[Fault, ...]:
+    return tuple(Fault(where=fault.where, what=fault.what) for fault in file.faults)

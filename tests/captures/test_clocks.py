@@ -1,0 +1,147 @@
+"""Clocks of sniffers: what two captures have in common tells how they differ."""
+
+import numpy as np
+import pytest
+
+from hanscope.captures.batch import FrameBatch
+from hanscope.captures.clocks import SAMPLED, Clock, Survey, clocks, fitted, hashed
+
+SECOND = 10**9
+START = 1_767_225_600 * SECOND
+
+
+def times(count: int = 2000, seed: int = 1) -> np.ndarray:
+    """Half an hour of frames."""
+    return START + np.sort(np.random.default_rng(seed).integers(0, 1800 * SECOND, count))
+
+
+def test_offset_and_drift_are_found_to_the_microsecond() -> None:
+    own = times()
+    other = own - 7 * SECOND - ((own - START) * 60e-6).astype(np.int64)
+    fit = fitted(own, other)
+    assert fit is not None
+    assert np.abs(fit.read(own) - other).max() < 1000
+    assert fit.slope == pytest.approx(-60e-6, rel=1e-4)
+    assert fit.spread_ns < 1000
+    assert fit.matches == 2000
+
+
+def test_late_stamps_and_false_matches_do_little_harm() -> None:
+    random = np.random.default_rng(2)
+    own = times()
+    other = own + 3600 * SECOND + random.integers(0, 10_000_000, len(own))
+    other[::7] = START + random.integers(0, 10**6, len(own[::7])) * SECOND
+    fit = fitted(own, other)
+    assert fit is not None
+    error = np.abs(fit.read(own) - own - 3600 * SECOND - 5_000_000)
+    assert np.quantile(error, 0.99) < 2_000_000
+    assert 3_000_000 < fit.spread_ns < 12_000_000
+
+
+def test_a_clock_that_is_set_meanwhile_is_followed() -> None:
+    own = times()
+    other = own + np.where(own - START < 900 * SECOND, 0, 2 * SECOND)
+    fit = fitted(own, other)
+    assert fit is not None
+    away = np.abs(own - START - 900 * SECOND) > 120 * SECOND
+    assert np.abs(fit.read(own) - other)[away].max() < 1000
+
+
+def test_a_crystal_that_warms_up_is_followed() -> None:
+    own = times(20_000)
+    other = own + (5_000_000 * np.sin((own - START) / (1800 * SECOND) * np.pi)).astype(np.int64)
+    fit = fitted(own, other)
+    assert fit is not None
+    assert np.abs(fit.read(own) - other).max() < 500_000
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_too_few_matches_are_none(count: int) -> None:
+    assert fitted(times(count), times(count)) is None
+
+
+def test_matches_that_contradict_each_other_are_none() -> None:
+    random = np.random.default_rng(3)
+    assert fitted(times(), START + random.integers(0, 10**6, 2000) * SECOND) is None
+
+
+def batch(frames: list[bytes], time_ns: np.ndarray) -> FrameBatch:
+    length = np.array([len(frame) for frame in frames])
+    count = len(frames)
+    return FrameBatch(
+        number=np.arange(1, count + 1),
+        time_ns=time_ns.astype(np.int64),
+        buffer=np.frombuffer(b"".join(frames) + bytes(256), np.uint8),
+        at=np.cumsum(length) - length,
+        length=length,
+        fcs=np.ones(count, np.uint8),
+        rssi_dbm=np.full(count, np.nan, np.float32),
+        lqi=np.full(count, -1, np.int16),
+        channel=np.full(count, -1, np.int16),
+        page=np.full(count, -1, np.int16),
+        source=np.zeros(count, np.uint16),
+        truncated=np.zeros(count, np.bool_),
+    )
+
+
+def data_frames(count: int, seed: int = 0) -> list[bytes]:
+    """MAC data frames of PAN 0x1234, no two alike."""
+    random = np.random.default_rng(seed)
+    head = bytes.fromhex("6188003412")
+    return [head + random.bytes(int(length)) for length in random.integers(20, 100, count)]
+
+
+def survey(frames: list[bytes], time_ns: np.ndarray) -> Survey:
+    found = Survey()
+    for begin in range(0, len(frames), 1000):
+        found.add(batch(frames[begin : begin + 1000], time_ns[begin : begin + 1000]))
+    return found
+
+
+def test_captures_that_hang_together_get_one_reference() -> None:
+    """The third has frames in common with the second only."""
+    frames, when = data_frames(3000), times(3000)
+    one = survey(frames[:2000], when[:2000])
+    two = survey(frames[1000:], when[1000:] + 5 * SECOND)
+    three = survey(frames[2500:], when[2500:] - 9 * SECOND)
+    stranger = survey(data_frames(500, seed=9), times(500))
+    found = clocks([one, two, three, stranger])
+    assert [clock.reference for clock in found] == [0, 0, 0, 3]
+    assert [clock.matches for clock in found] == [0, 1000, 500, 0]
+    for clock, shift in zip(found, (0, 5, -9, 0), strict=True):
+        assert np.abs(clock.read(when + shift * SECOND) - when).max() < 1000
+
+
+def test_a_survey_knows_span_and_networks() -> None:
+    found = survey(data_frames(50), times(50))
+    assert (found.frames, found.pans) == (50, {0x1234: 50})
+    assert (found.first_ns, found.last_ns) == (times(50)[0], times(50)[-1])
+
+
+def test_samples_stay_small_and_stay_comparable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hanscope.captures.clocks.SAMPLED", 512)
+    assert SAMPLED > 512
+    frames, when = data_frames(8000), times(8000)
+    flood = [frames[0]] * 4000
+    large, small = survey([*frames, *flood], np.append(when, np.full(4000, when[-1]))), survey(frames[:300], when[:300])
+    assert 128 <= len(large.sample()[0]) <= 512
+    common = np.isin(small.sample()[0], large.sample()[0])
+    assert 1 <= common.sum() <= 100
+    assert hashed(*(getattr(batch(frames[:1], when), name) for name in ("buffer", "at", "length")))[
+        0
+    ] not in large.sample()[0], "it occurs more than once"
+
+
+def test_hashes_tell_frames_apart() -> None:
+    base = bytes(range(120))
+    variants = [base, base[:-1]] + [
+        base[:at] + bytes([base[at] ^ 1 << bit]) + base[at + 1 :] for at in range(120) for bit in range(8)
+    ]
+    variants += [bytes(length) for length in range(1, 127)]
+    one = batch(variants, np.arange(len(variants)))
+    assert len(np.unique(hashed(one.buffer, one.at, one.length))) == len(variants)
+
+
+def test_a_clock_without_steps_is_the_reference() -> None:
+    assert Clock(0).read(np.array([1, 2])).tolist() == [1, 2]
+    assert (Clock(0).spread_ns, Clock(0).matches) == (0, 0)
