@@ -10,7 +10,19 @@ import typer
 
 from hanscope.commands.base import app
 
-COMMANDS: Final = ("analyze", "transfers", "image", "gbcs", "frames", "keys", "crosscheck", "demo", "doctor")
+COMMANDS: Final = (
+    "analyze",
+    "transfers",
+    "image",
+    "gbcs",
+    "frames",
+    "keys",
+    "crosscheck",
+    "convert",
+    "simulate",
+    "demo",
+    "doctor",
+)
 """The modules in `hanscope.commands`, in the order in which --help shows them; each enters its commands itself."""
 
 for _name in COMMANDS:

@@ -11,11 +11,11 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, Literal
+from typing import BinaryIO, Final, Literal
 
 import msgspec
 
@@ -221,10 +221,17 @@ def _octets(ranges: Iterable[MissingRange] | Iterable[FilledRange]) -> int:
 
 def write_atomically(path: Path, octets: bytes) -> None:
     """Writes a file so that it is there whole or not at all. Raises `OSError`."""
+    with written_atomically(path) as file:
+        file.write(octets)
+
+
+@contextlib.contextmanager
+def written_atomically(path: Path) -> Generator[BinaryIO]:
+    """A file that gets its name when all of it is written, and vanishes when that fails. Raises `OSError`."""
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(octets)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o666 & ~_umask())
