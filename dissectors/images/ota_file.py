@@ -1,4 +1,4 @@
-"""The OTA upgrade file (ZigBee document 095264, clause 6.3; ZCL 11.4): header, elements, containers around it.
+"""The OTA upgrade file (ZigBee document 095264, clause 6.3; ZCL 11.4): header and elements.
 
 Everything is little-endian. The formats read and write: `parse_header` and `build_header`, `read_element` and
 `build_element`; `build_ota_file` puts a file together and computes its lengths.
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from enum import IntEnum, IntFlag
 from typing import Any, Final
 
-from construct import Bytes, Const, Construct, ConstructError, FormatField, If, Padding, Struct
+from construct import Bytes, Const, Construct, ConstructError, FormatField, If, Struct
 
 UINT8: Final = FormatField("<", "B")
 UINT16: Final = FormatField("<", "H")
@@ -106,13 +106,6 @@ HEADER: Final = Struct(
     "extension" / Bytes(lambda c: max(0, c.header_length - c._io.tell())),  # noqa: SLF001 -- construct's name
 )
 ELEMENT_HEAD: Final = Struct("tag" / UINT16, "length" / UINT32)
-IKEA_CONTAINER: Final = Struct(Const(b"NGIS"), Padding(12), "offset" / UINT32, "size" / UINT32)
-"""In front of IKEA's signed files: where the OTA file lies and how long it is; 512 octets of signature follow it."""
-IKEA_SIGNATURE_LENGTH: Final = 512
-LEGRAND_PREFIX: Final = UINT32
-"""In front of Legrand's files: their length; 17 octets follow them."""
-LEGRAND_PREFIX_LENGTH: Final = 4
-LEGRAND_SUFFIX_LENGTH: Final = 17
 CRC_LENGTH: Final = 4
 """Octets of the CRC-32 that some manufacturers put behind the file."""
 TELINK_INFORMATION_LENGTH: Final = 2
@@ -179,14 +172,6 @@ class NestedHead:
     """Octets of the nested file."""
 
 
-@dataclass(frozen=True, slots=True)
-class IkeaContainer:
-    """IKEA's NGIS container: where its OTA file lies (offset and octets)."""
-
-    offset: int
-    size: int
-
-
 def length_by_field_control(field_control: int) -> int:
     """How long a header is that has exactly the fields that its field control names."""
     length = SMALLEST_HEADER
@@ -232,20 +217,6 @@ def read_element(octets: bytes | memoryview, position: int) -> Element:
 
 def build_element(tag: int, value: bytes) -> bytes:
     return ELEMENT_HEAD.build({"tag": tag, "length": len(value)}) + value
-
-
-def parse_ikea_container(octets: bytes | memoryview) -> IkeaContainer | None:
-    """The NGIS container at the start of `octets`, or `None` when there is none."""
-    try:
-        parsed = _parse(IKEA_CONTAINER, octets, "NGIS container")
-    except OtaFileError:
-        return None
-    return IkeaContainer(parsed.offset, parsed.size)
-
-
-def parse_legrand_prefix(octets: bytes | memoryview) -> int:
-    """The length in front of a Legrand file. Raises OtaFileError when the octets end too early."""
-    return _parse(LEGRAND_PREFIX, octets, "length prefix")
 
 
 def parse_nested_head(octets: bytes | memoryview) -> NestedHead:

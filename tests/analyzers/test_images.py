@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from hanscope.analyzers.images import MOST_ELEMENTS, examine
+from hanscope.analyzers.images import examine
 from hanscope.analyzers.results import Image
 from hanscope.dissectors.crypto.mmo import mmo
+from hanscope.dissectors.images.elements import MOST_ELEMENTS
 from hanscope.dissectors.images.gbcs import build_gb_image
 from hanscope.dissectors.images.ota_file import Tag, build_element, build_ota_file
 
@@ -80,6 +81,7 @@ def test_plain_file() -> None:
         "elements": "valid",
         "integrity code": "unknown",
         "signature": "unknown",
+        "content": "unknown",
     }
 
 
@@ -339,7 +341,7 @@ def test_integrity_code_of_a_damaged_file_is_invalid(at: int) -> None:
 
 
 def test_integrity_code_over_too_much_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hanscope.analyzers.images.LARGEST_HASHED", 69)
+    monkeypatch.setattr("hanscope.dissectors.images.integrity_code.LARGEST_HASHED", 69)
     assert outcomes(examine(WITH_CODE))["integrity code"] == "unknown"
 
 
@@ -386,6 +388,7 @@ def test_signed_gb_image() -> None:
         "header": "valid",
         "total size": "valid",
         "GB layout": "valid",
+        "GB header": "valid",
         "authorising signature": "unknown",
     }
     assert "octets 60 to 294 (235)" in detail(image, "GB layout")

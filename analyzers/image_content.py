@@ -1,0 +1,256 @@
+"""What follows the header of an OTA file: its elements, what each of them holds, and every check of that.
+
+Content is recognised by `dissectors.images.registry`, and so is what it wraps: unpacked content, nested OTA files.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from hanscope.dissectors.images import ecdsa, elements, gbcs, integrity_code, memory_area, ota_file, registry, unnamed
+from hanscope.dissectors.images.elements import Walk
+from hanscope.dissectors.images.format import CONTENT, Context, Judgement, near, octets_told
+from hanscope.dissectors.images.octets import Octets, View
+from hanscope.dissectors.images.ota_file import Element, Header, OtaFileError, Tag
+
+MOST_LISTED: Final = 8
+MOST_RECOGNISED: Final = 256
+"""Elements whose content is looked at."""
+MOST_UNPACKED: Final = 8
+"""Elements that are looked at when they wrap something."""
+MOST_DEPTH: Final = 4
+NESTED: Final = memory_area.NESTED
+_STRUCTURAL: Final = frozenset({Tag.IMAGE_INTEGRITY_CODE, *ota_file.FIXED_LENGTHS})
+"""Tags of elements that are checks themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What follows a header and can be followed as elements, or is named otherwise."""
+
+    elements: tuple[Element, ...]
+    formats: tuple[str | None, ...]
+    """Of the elements."""
+    main: str | None
+    """The format of the largest Upgrade image, or of whatever is the largest."""
+    checks: tuple[Judgement, ...]
+
+
+def context_of(header: Header) -> Context:
+    return Context(header.manufacturer_code, header.image_type, header.file_version)
+
+
+def listed(items: list[str], separator: str) -> str:
+    """The first few of what a hostile file could make many."""
+    more = len(items) - MOST_LISTED
+    return separator.join(items[:MOST_LISTED]) + (f"{separator}{more:,} more" if more > 0 else "")
+
+
+# Elements
+
+
+def of_elements(source: Octets, offset: int, header: Header, walk: Walk, ca_keys: tuple[bytes, ...]) -> Content:
+    """Of a file whose elements end where they should."""
+    formats, found = _recognised(
+        source, walk.elements, replace(context_of(header), telink_encrypted=walk.telink_encrypted)
+    )
+    checks = (
+        check_elements(walk),
+        integrity_code.check(source, offset, walk.elements),
+        ecdsa.check(source, offset, walk.elements, ca_keys),
+        *_joined(found),
+        *_note_trailer(source, walk.elements),
+    )
+    return Content(walk.elements, formats, _main(walk.elements, formats), checks)
+
+
+def of_rest(source: Octets, offset: int, header: Header, walk: Walk) -> Content:
+    """Of a file whose elements cannot be followed to its end: those that can, and what stands behind them."""
+    formats, found = _recognised(source, walk.elements, context_of(header))
+    start = walk.elements[-1].end if walk.elements else offset + header.header_length
+    rest = source.view(start, offset + header.total_image_size)
+    main = _main(walk.elements, formats)
+    if rest.size:
+        name, judged = _of_rest(rest, context_of(header), walk.cut)
+        found.append((len(walk.elements), judged))
+        main = f"{main} + {name}" if main else name
+    return Content(walk.elements, formats, main, (*checks_of_damaged(source, offset), *_joined(found)))
+
+
+def checks_of_damaged(source: Octets, offset: int) -> list[Judgement]:
+    """Those that damage in front of them must not hide."""
+    tried = (integrity_code.check(source, offset, ()), ecdsa.check_unreached(source))
+    return [check for check in tried if check.outcome != "unknown"]
+
+
+def _of_rest(rest: View, context: Context, cut: Element | None) -> tuple[str, list[Judgement]]:
+    """As it stands there, or else as the content of an element that is cut."""
+    name, judged = recognised(rest, context)
+    if not name.startswith("opaque") or cut is None:
+        return name, judged
+    inside = rest.source.view(cut.offset, rest.end)
+    if not inside.size:
+        return name, judged
+    cut_name, cut_judged = recognised(inside, replace(context, tag=cut.tag))
+    return (name, judged) if cut_name.startswith("opaque") else (f"{cut_name}, cut off", cut_judged)
+
+
+def check_elements(walk: Walk) -> Judgement:
+    problems = [
+        f"{ota_file.tag_name(element.tag)} at octet {element.start:,} has {element.length:,} octets, not {fixed}"
+        for element in walk.elements
+        if (fixed := ota_file.FIXED_LENGTHS.get(element.tag)) is not None and element.length != fixed
+    ]
+    if problems:
+        return Judgement("elements", "invalid", listed(problems, "; "))
+    reserved = sorted(
+        {e.tag for e in walk.elements if Tag.ECDSA_CERTIFICATE_2 < e.tag < ota_file.FIRST_MANUFACTURER_TAG}
+    )
+    note = f"; reserved tags: {listed([f'0x{tag:04x}' for tag in reserved], ', ')}" if reserved else ""
+    # Telink's form: two octets more in the length would fit as well, so it is proof of nothing.
+    counted = () if walk.telink_encrypted else walk.elements
+    covers = tuple((element.offset - 4, element.offset) for element in counted)
+    return Judgement("elements", "valid", walk.detail + note, covers)
+
+
+def _recognised(
+    source: Octets, found: Sequence[Element], context: Context
+) -> tuple[tuple[str | None, ...], list[tuple[int, list[Judgement]]]]:
+    """The format of each element, and the checks of each that has some."""
+    formats: list[str | None] = []
+    checks: list[tuple[int, list[Judgement]]] = []
+    for number, element in enumerate(found):
+        if number >= MOST_RECOGNISED or element.tag in _STRUCTURAL or not element.length:
+            formats.append(None)
+            continue
+        within = replace(context, tag=element.tag, depth=0 if number < MOST_UNPACKED else MOST_DEPTH)
+        name, judged = recognised(source.view(element.offset, element.end), within)
+        formats.append(name)
+        checks.append((number, judged))
+    # What concerns the main content is told first.
+    return tuple(formats), sorted(checks, key=lambda one: found[one[0]].tag != Tag.UPGRADE_IMAGE)
+
+
+def _main(found: Sequence[Element], formats: Sequence[str | None]) -> str | None:
+    named = [(e.tag == Tag.UPGRADE_IMAGE, e.length, name) for e, name in zip(found, formats, strict=True) if name]
+    return max(named, key=lambda one: one[:2])[2] if named else None
+
+
+def _joined(found: Iterable[tuple[int, list[Judgement]]]) -> Iterator[Judgement]:
+    """One check of each name: what several elements have is valid if it is in all of them."""
+    groups: dict[str, list[tuple[int, Judgement]]] = {}
+    for number, judged in found:
+        for check in judged:
+            groups.setdefault(check.name, []).append((number, check))
+    for members in groups.values():
+        worst = max((check for _, check in members), key=lambda check: _GRAVITY[check.outcome])
+        details = dict.fromkeys(check.detail for _, check in members if check.outcome == worst.outcome)
+        if len(members) == 1:
+            yield worst
+            continue
+        places = [f"{check.detail} (element {number:,})" for number, check in members if check.outcome == worst.outcome]
+        told = f"{worst.detail} (in {len(places)} elements)" if len(details) == 1 else listed(places, "; ")
+        yield replace(worst, detail=told, covers=tuple(span for _, check in members for span in check.covers))
+
+
+_GRAVITY: Final = {"valid": 0, "unknown": 1, "invalid": 2}
+
+
+# Content
+
+
+def recognised(view: View, context: Context) -> tuple[str, list[Judgement]]:
+    """The format of some content, with what it wraps, and the checks of all of it."""
+    known, inner = registry.recognise(view, context)
+    judged = list(inner.checks)
+    if inner.content is None or context.depth >= MOST_DEPTH:
+        return inner.name, judged
+    deeper = replace(context, depth=context.depth + 1, tag=None)
+    if inner.name == NESTED:
+        name, more = _nested(view, inner.content, deeper)
+    else:
+        name, more = recognised(inner.content, deeper)
+    if not inner.in_file:
+        # The octets that these vouch for are not those of the file.
+        more = [replace(check, covers=()) for check in more]
+    if known.name == unnamed.FORMAT.name:
+        return name, judged + more
+    # That what is wrapped carries no check of its own matters only if what wraps it has none either.
+    proven = any(check.vouches for check in judged)
+    judged += [check for check in more if not (proven and check.name == CONTENT)]
+    return f"{inner.name} > {name}", judged
+
+
+def _nested(view: View, content: View, context: Context) -> tuple[str, list[Judgement]]:
+    """An OTA file with a head of its own in front (Legrand, Insta) and one octet behind it."""
+    header = read_header(view.source, content.start)
+    if header is None:
+        reason = view.source.lacks(content.start, content.start + ota_file.SMALLEST_HEADER)
+        detail = reason or f"its header is not whole at octet {content.start:,}"
+        return "OTA file", [Judgement(NESTED, "unknown" if reason else "invalid", detail)]
+    body = view.source.view(content.start + header.header_length, content.start + header.total_image_size)
+    walk = elements.walk(view.source, body.start, content.start + header.total_image_size)
+    within = Context(header.manufacturer_code, header.image_type, header.file_version, depth=context.depth)
+    checks = [_check_nested(view, content, header)]
+    if walk.ends:
+        formats, found = _recognised(view.source, walk.elements, within)
+        checks += [check for _, judged in found for check in judged]
+        if any(element.tag == Tag.IMAGE_INTEGRITY_CODE for element in walk.elements):
+            code = integrity_code.check(view.source, content.start, walk.elements)
+            checks.append(replace(code, name=f"{code.name} of the nested file"))
+        return _main(walk.elements, formats) or "elements", checks
+    name, judged = recognised(body, within)
+    return name, checks + judged
+
+
+def _check_nested(view: View, content: View, header: Header) -> Judgement:
+    found = f"at octet {content.start:,}: {identity(header)}"
+    reason = view.lacks(0, ota_file.NESTED_HEAD_LENGTH)
+    if reason is not None:
+        return Judgement(NESTED, "unknown", f"{found}; {reason}")
+    head = ota_file.parse_nested_head(view.peek(0, ota_file.NESTED_HEAD_LENGTH))
+    problems: list[str] = []
+    if content.peek(0, 4) != ota_file.MAGIC:
+        problems.append(f"{found}; one bit of its file identifier is wrong")
+    if head.length != header.total_image_size:
+        problems.append(f"{found}; the head in front of it says {head.length:,} octets")
+    if view.size != header.total_image_size + memory_area.AROUND:
+        problems.append(
+            f"{found}; the element has {octets_told(view.size)}, not {memory_area.AROUND} more than the nested file"
+        )
+    if problems:
+        return Judgement(NESTED, "invalid", "; ".join(problems))
+    covers = (view.span(4, 8), content.span(0, 4), content.span(52, 56))
+    return Judgement(NESTED, "valid", f"{found}; the lengths agree", covers)
+
+
+def identity(header: Header) -> str:
+    return (
+        f"manufacturer 0x{header.manufacturer_code:04x}, image type 0x{header.image_type:04x}, "
+        f"file version 0x{header.file_version:08x}, {header.total_image_size:,} octets"
+    )
+
+
+def read_header(source: Octets, offset: int) -> Header | None:
+    """The header at `offset` if all of it is there; one bit of its file identifier may be wrong."""
+    if source.lacks(offset, offset + ota_file.SMALLEST_HEADER) is not None:
+        return None
+    if not near(bytes(source.read(offset, offset + 4)), ota_file.MAGIC):
+        return None
+    try:
+        header = ota_file.parse_header(ota_file.MAGIC + bytes(source.read(offset + 4, offset + (1 << 16))))
+    except OtaFileError:
+        return None
+    return None if source.lacks(offset, offset + header.header_length) is not None else header
+
+
+def _note_trailer(source: Octets, found: tuple[Element, ...]) -> list[Judgement]:
+    """A GBCS trailer at the end of an element. The published samples have no elements, so this decides nothing."""
+    last = found[-1]
+    at = last.end - gbcs.TRAILER_LENGTH
+    if last.tag != Tag.UPGRADE_IMAGE or at < last.offset or source.lacks(at, last.end) is not None:
+        return []
+    if gbcs.parse_trailer(source.read(at, last.end)) is None:
+        return []
+    detail = "00 40 and 64 octets end the Upgrade image element; that GB images come inside elements is not confirmed"
+    return [Judgement("GB layout", "unknown", detail)]

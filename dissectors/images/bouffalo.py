@@ -1,0 +1,52 @@
+"""Images of Bouffalo Lab's chips (BL602, BL702): `BFNP`, then records with a CRC-32 each.
+
+Header of 176 octets: `FCFG` at 8 (flash configuration, 84 octets, CRC-32), `PCFG` (clock configuration, 8 octets,
+CRC-32), boot configuration, SHA-256; `ef be ad de` stands where no CRC of the whole header was written.
+"""
+
+import zlib
+from typing import Final
+
+from hanscope.dissectors.images.format import (
+    Context,
+    Inner,
+    InnerFormat,
+    Judgement,
+    checked,
+    compared,
+    near,
+    unverifiable,
+)
+from hanscope.dissectors.images.octets import View
+
+MAGIC: Final = b"BFNP"
+RECORDS: Final = {"flash": (12, 84), "clock": (104, 8)}
+"""Where they lie behind their marks, and their octets."""
+
+
+def read(view: View, _context: Context) -> Inner | None:
+    if not near(view.peek(0, 4), MAGIC):
+        return None
+    checks = [_record(view, name) for name in RECORDS]
+    return Inner("Bouffalo boot image", (*checks, unverifiable("no check of the content is known")))
+
+
+@checked("Bouffalo header CRC-32")
+def _record(view: View, name: str) -> Judgement:
+    at, length = RECORDS[name]
+    end = at + length
+    check = f"Bouffalo {name} configuration CRC-32"
+    covers = (view.span(at, end + 4),)
+    found = zlib.crc32(view.take(at, end))
+    return compared(check, f"CRC-32 of {length} octets", view.u32(end), found, covers)
+
+
+FORMAT: Final = InnerFormat(
+    name="Bouffalo boot image",
+    vendors="Bouffalo Lab (BL602, BL702): Third Reality and others, inside XZ",
+    signature="`BFNP` at the start",
+    checks=("Bouffalo flash and clock configuration CRC-32: of 84 and of 8 octets of the header",),
+    limitations="The SHA-256 in the header is filled in by the programmer, not in OTA files.",
+    source="Bouffalo SDK; worked out on a real file",
+    read=read,
+)

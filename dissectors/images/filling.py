@@ -1,0 +1,23 @@
+"""What stands behind the end of a format, or instead of content: filling octets, or something else."""
+
+from hanscope.dissectors.images.format import octets_told
+from hanscope.dissectors.images.octets import View
+
+
+def behind(view: View, end: int) -> str:
+    """What follows octet `end` of the view, in words that continue a sentence; nothing if nothing follows."""
+    length = view.size - end
+    if length <= 0:
+        return ""
+    rest = view.peek(end, view.size)
+    if not rest:
+        return f"; behind it: {octets_told(length)}, not all captured"
+    filler = filled_with(rest)
+    if filler is not None:
+        return f"; behind it, not covered: {octets_told(length)} of 0x{filler:02x}"
+    return f"; behind it, not covered: {octets_told(length)} of other data"
+
+
+def filled_with(octets: bytes) -> int | None:
+    """The octet of which all of them are copies."""
+    return octets[0] if octets and octets.count(octets[0]) == len(octets) else None
