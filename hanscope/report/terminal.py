@@ -28,7 +28,7 @@ from hanscope.analyzers.results import (
     TransferEvent,
     Unopened,
 )
-from hanscope.report import conversation, witnesses, words
+from hanscope.report import conversation, diagnosis, witnesses, words
 from hanscope.report.words import Tone, count, moment, printable
 
 WIDEST: Final = 100
@@ -188,6 +188,7 @@ def show_analysis(analysis: Analysis, console: Console) -> None:
     _diagnoses(page, analysis)
     _devices(page, analysis.devices)
     _transfers(page, analysis.transfers)
+    diagnosis.show_comparisons(page, analysis.comparisons)
     _images(page, analysis.images)
     conversation.show(page, analysis)
     _keys(page, analysis.keys)
@@ -247,14 +248,7 @@ def _verdict(page: Page, analysis: Analysis) -> None:
 
 
 def _diagnoses(page: Page, analysis: Analysis) -> None:
-    if analysis.diagnoses:
-        page.heading("Diagnosis")
-        for diagnosis in analysis.diagnoses:
-            page.line(
-                [(f"{diagnosis.transfer_id or ''} ".lstrip(), "bold"), diagnosis.text, _frames(diagnosis.frames)],
-                indent=2,
-                hang=2,
-            )
+    diagnosis.show_diagnoses(page, analysis.diagnoses)
     if analysis.findings:
         page.heading("Findings", count(len(analysis.findings), "finding"))
         for finding in analysis.findings[:MOST]:
@@ -265,10 +259,7 @@ def _diagnoses(page: Page, analysis: Analysis) -> None:
 
 
 def _frames(frames: Sequence[int], most: int = 5) -> str:
-    if not frames:
-        return ""
-    more = f" and {len(frames) - most:,} more" if len(frames) > most else ""
-    return f" [{'frame' if len(frames) == 1 else 'frames'} {', '.join(map(words.frame, frames[:most]))}{more}]"
+    return f" [{words.frames(frames, most)}]" if frames else ""
 
 
 def _devices(page: Page, devices: Sequence[Device]) -> None:

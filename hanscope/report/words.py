@@ -1,6 +1,6 @@
 """The words that all reports share: numbers, times, names, states and the verdict, as text without layout or colour."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple
 
@@ -40,6 +40,12 @@ def frame(number: int) -> str:
     """A frame as people find it again: `1,234`, and `2:1,234` for the second of several captures."""
     capture, own = divmod(number, FRAMES_APART)
     return f"{capture + 1}:{own:,}" if capture else f"{own:,}"
+
+
+def frames(numbers: Sequence[int], most: int = 5) -> str:
+    """`frame 12`, `frames 12, 15 and 7 more`."""
+    more = f" and {len(numbers) - most:,} more" if len(numbers) > most else ""
+    return f"{'frame' if len(numbers) == 1 else 'frames'} {', '.join(map(frame, numbers[:most]))}{more}"
 
 
 def share(part: int, whole: int) -> str:
