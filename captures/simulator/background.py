@@ -70,7 +70,7 @@ class Background:
                 self._report(number, said(REPORT_S))
             elif node.role is Role.GSME:
                 self._report(number, said(GAS_REPORT_S))
-            elif node.role is Role.PPMID:
+            elif node.role in (Role.PPMID, Role.IHD):
                 air.send(kinds.publish_price(kinds.security_of(node)), said(PRICE_S), HUB, number)
             if node.parent != HUB:
                 relay = air.han.nodes[node.parent].short

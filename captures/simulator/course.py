@@ -251,12 +251,13 @@ class DeviceCourse:
         wanted = self.faults.get("refused-image")
         if self.plan.habits.notified:
             note = self._note("Image Notify")
-            self._tell(kinds.image_notify(self._secured), self.now, tag=NOTE + note, **self._identity)
+            self._tell(kinds.bare_notify(self._secured), self.now, tag=NOTE + note)
             self.now += SECOND
         if wanted == "server":
             self._query()
             raise _StopError("refused", "offer", "image-refused")
         self._query(offered=True)
+        self._begin_attempt()
         self.state = "offered"
         if wanted == "client":
             self._ask(
@@ -292,8 +293,8 @@ class DeviceCourse:
 
     # -- loading -------------------------------------------------------------------------------------------------------
 
-    def _timetable(self) -> list[tuple[float, Callable[[], None]]]:
-        """What happens at which share of the image, ascending."""
+    def _timetable(self) -> list[tuple[int, Callable[[], None]]]:
+        """What happens before which offset is asked for, ascending."""
         doings: dict[str, Callable[[], None]] = {
             "cut-short": self._cut,
             "server-silent": self._fall_silent,
@@ -313,30 +314,26 @@ class DeviceCourse:
             points += [(0.3, self._suspend), (0.6, self._go_on)]
         if self.faults.get("rate-limit-ignored") == "abort":
             points.append((0.4, self._abort_rate))
-        return sorted(points, key=lambda point: point[0])
+        last = (self.firmware.size - 1) // self._step * self._step
+        timetable = [(min(round(share * self.firmware.size), last), doing) for share, doing in points]
+        return sorted(timetable, key=lambda point: point[0])
+
+    @property
+    def _step(self) -> int:
+        """Octets that the device asks for at a time."""
+        return self.plan.habits.page or self.plan.habits.block
 
     def _load(self) -> None:
         """Fetches the image; `_StopError` if the device does not get it."""
-        self._begin_attempt()
         self.state = "distributing"
-        size, step = self.firmware.size, self.plan.habits.page or self.plan.habits.block
-        while self.offset < size:
-            while self._points and self.offset >= self._points[0][0] * size:
+        while self.offset < self.firmware.size:
+            while self._points and self.offset >= self._points[0][0]:
                 self._points.pop(0)[1]()
             if self.plan.habits.page:
                 self._fetch_page(self.offset)
             else:
                 self._fetch(self.offset)
-            self.offset += step
-        while self._points:
-            self._points.pop(0)[1]()
-            if self.offset < size:
-                self._load_rest()
-
-    def _load_rest(self) -> None:
-        while self.offset < self.firmware.size:
-            self._fetch(self.offset)
-            self.offset += self.plan.habits.block
+            self.offset += self._step
 
     def _begin_attempt(self) -> None:
         if self.attempts:
@@ -355,6 +352,9 @@ class DeviceCourse:
         """One block; `_StopError` if it does not come."""
         for _ in range(TRIES):
             if self._fetch_once(offset):
+                self._keep(offset, self.image[offset : offset + self._length(offset)])
+                pace = self.plan.habits.pace_ns
+                self.now += pace + int(self.rng.integers(0, pace // 4 + 1))
                 self._after_block(offset)
                 return
             self.now += RETRY_NS
@@ -369,7 +369,7 @@ class DeviceCourse:
         if not self._attempt.requests:
             self.events.append(_Said(self.now, f"first request, at offset {offset}", note=note))
         block = self.plan.habits.block
-        self._attempt.ask(offset, self._length(offset), note, self.now)
+        self._attempt.ask(offset, self._length(offset), note, self.now, readable=self.key is None)
         return self._ask(
             kinds.image_block_request(self._secured),
             self.now,
@@ -439,9 +439,7 @@ class DeviceCourse:
 
     def _after_block(self, offset: int) -> None:
         """The device has a block; it may ask for it once more, or find in it that it does not want the image."""
-        self._keep(offset, self.image[offset : offset + self._length(offset)])
         pace = self.plan.habits.pace_ns
-        self.now += pace + int(self.rng.integers(0, pace // 4 + 1))
         if self._blocks.corrupts(offset):
             octets = bytes(octet ^ 0x5A for octet in self.image[offset : offset + self._length(offset)])
             asked = self._request(offset)
@@ -464,7 +462,7 @@ class DeviceCourse:
         note = self.house.note()
         if not self._attempt.requests:
             self.events.append(_Said(self.now, f"first page request, at offset {page}", note=note))
-        self._attempt.ask(page, length, note, self.now, page=True)
+        self._attempt.ask(page, length, note, self.now, page=True, readable=self.key is None)
         asked = self._ask(
             kinds.image_page_request(self._secured),
             self.now,
@@ -480,16 +478,22 @@ class DeviceCourse:
         for offset in offsets:
             gone = self._loses()
             mute = self.silent or self.out_of_reach or self.key is not None or self.aborts
-            if not mute and not self._blocks.unreadable(offset):
+            mute = mute or self._blocks.unreadable(offset)
+            if not mute:
                 self._data(offset, self.now, asked, heard=not gone, acked=False)
-            if gone or mute or self._blocks.unreadable(offset):
+                if self._blocks.repeats(offset):
+                    self._data(offset, self.now + SPACING_MS * MILLISECOND // 2, asked, acked=False)
+            if gone or mute:
                 lost.append(offset)
             else:
                 self._keep(offset, self.image[offset : offset + self._length(offset)])
             self.now += SPACING_MS * MILLISECOND
         self.now += habits.pace_ns
-        for offset in lost:
-            self._fetch(offset)
+        for offset in offsets:
+            if offset in lost:
+                self._fetch(offset)
+            else:
+                self._after_block(offset)
 
     # -- what happens on the way ---------------------------------------------------------------------------------------
 
@@ -539,7 +543,7 @@ class DeviceCourse:
         """The rest comes from the second server, of another build of the same version."""
         self.server = len(self.air.han.nodes) - 1
         note = self._note("Image Notify of a second server")
-        self._tell(kinds.image_notify(self._secured), self.now, tag=NOTE + note, **self._identity)
+        self._tell(kinds.bare_notify(self._secured), self.now, tag=NOTE + note)
         self.now += SECOND
         self._query(offered=True)
         self.now += SECOND

@@ -353,6 +353,12 @@ def image_notify(security: Security) -> Kind:
 
 
 @lru_cache
+def bare_notify(security: Security) -> Kind:
+    """An Image Notify as a single device should get it: it names no image (ZCL 11.13.3)."""
+    return _ota("image notify", security, ImageNotify())
+
+
+@lru_cache
 def query_next_image_request(security: Security) -> Kind:
     return _ota("query next image request", security, QueryNextImageRequest(hardware_version=1))
 

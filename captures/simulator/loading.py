@@ -19,6 +19,8 @@ class _Request:
     end: int
     note: int
     page: bool
+    readable: bool
+    """With the keys that the HAN has."""
 
 
 @dataclass(slots=True)
@@ -39,10 +41,10 @@ class Attempt:
     end_status: int | None = None
     end_note: int | None = None
 
-    def ask(self, start: int, length: int, note: int, at_ns: int, *, page: bool = False) -> None:
+    def ask(self, start: int, length: int, note: int, at_ns: int, *, page: bool = False, readable: bool = True) -> None:
         """Notes a request."""
         self.began_ns = at_ns if self.began_ns is None else self.began_ns
-        self.requests.append(_Request(start, start + length, note, page))
+        self.requests.append(_Request(start, start + length, note, page, readable))
 
     def truth(self, start_ns: int, blocks: Blocks, heard: dict[int, int]) -> AttemptTruth:
         """`start_ns`: Unix time of the start; `heard`: the first intact frame of each note that has one."""
@@ -92,7 +94,7 @@ class _Reader:
     """What the captured frames of an attempt prove (facts of ZCL 11.13.8: a client asks for what it has not yet)."""
 
     def __init__(self, attempt: Attempt, captured: dict[int, int], heard: dict[int, int]) -> None:
-        asked = [(heard[one.note], one) for one in attempt.requests if one.note in heard]
+        asked = [(heard[one.note], one) for one in attempt.requests if one.readable and one.note in heard]
         self._frames = np.array([frame for frame, _ in asked], np.int64)
         self._starts = np.array([one.start for _, one in asked], np.int64)
         self._ends = np.array([one.end for _, one in asked], np.int64)

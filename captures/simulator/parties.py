@@ -7,6 +7,7 @@ which reads them).
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,7 +105,7 @@ def _hardware_module_name(eui64: int) -> x509.SubjectAlternativeName:
     return x509.SubjectAlternativeName([x509.OtherName(_HARDWARE_MODULE_NAME, b"\x30" + bytes((len(value),)) + value)])
 
 
-def write_credentials(parties: list[Party], certificates: Path, private_keys: Path) -> None:
+def write_credentials(parties: Iterable[Party], certificates: Path, private_keys: Path) -> None:
     """Everybody's certificates into a folder, and the Key Agreement keys of the remote parties into a JSON list."""
     certificates.mkdir(parents=True, exist_ok=True)
     keys: list[dict[str, Any]] = []

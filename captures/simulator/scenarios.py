@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hanscope.captures.simulator import kinds
 from hanscope.captures.simulator.air import SECOND, Air, Noise
+from hanscope.captures.simulator.beside import link_entries
 from hanscope.captures.simulator.firmware import MILLISECOND, Firmware, Habits, Update, announce
 from hanscope.captures.simulator.han import HUB, Han, Node, Role
 from hanscope.captures.simulator.simulation import Scenario, run
@@ -18,7 +19,6 @@ from hanscope.captures.simulator.truth import Activation, Truth
 from hanscope.captures.simulator.tunnels import Conversation, device_of, gas_meters
 from hanscope.captures.simulator.updates import DEFAULT_SIZE, UPDATE_SCENARIOS, update
 from hanscope.captures.writer import PcapngWriter, PcapWriter
-from hanscope.dissectors.eui64 import eui64_text
 from hanscope.dissectors.gbcs.envelope import Envelope, parse
 from hanscope.dissectors.images.gbcs import DeviceType
 
@@ -142,14 +142,8 @@ def demo_keys(truth: Truth) -> str:
     """The key file of the demo (TOML): the link keys that the capture itself does not give away."""
     nodes = truth.han.nodes
     lines = ["# Keys for demo.pcapng. The network key and the PPMID's link key are in the capture itself."]
-    for number in (_ESME, _GSME):
-        node = nodes[number]
-        if node.link_key is not None:
-            lines += ["", "[[link]]", f'key = "{node.link_key.hex()}"']
-            lines += [
-                f'devices = ["{eui64_text(nodes[HUB].eui64)}", "{eui64_text(node.eui64)}"]',
-                f'comment = "{node.role}"',
-            ]
+    for entry in link_entries(nodes[HUB], (nodes[_ESME], nodes[_GSME])):
+        lines += ["", *entry]
     return "\n".join(lines) + "\n"
 
 
@@ -277,8 +271,8 @@ def simulate(
     """
     if scenario in UPDATE_SCENARIOS and frames is None:
         return update(scenario, path, seed=seed, faults=faults, size=size, activation=activation)
-    if faults:
-        raise ValueError(f"faults are for: {', '.join(UPDATE_SCENARIOS)}")
+    if scenario in SCENARIOS and (faults or activation != "immediate"):
+        raise ValueError(f"faults and activations are for: {', '.join(UPDATE_SCENARIOS)}")
     if scenario == "gbcs" and frames is None:
         return gbcs(path, messages, seed=seed)
     if scenario == "benchmark":

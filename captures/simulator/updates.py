@@ -62,6 +62,8 @@ _GB_ONLY: Final = ("activation-refused",)
 _SIGNED_ONLY: Final = ("bad-signature",)
 _NOT_SLEEPY: Final = ("two-servers",)
 _ALONE_ONLY: Final = ("cut-short",)
+_BLOCKS_ONLY: Final = ("server-skips", "rate-limit-ignored")
+"""Faults that are about Image Block Requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def update(
     """
     scenario = UPDATE_SCENARIOS[name]
     given = parse_faults(faults, scenario.roles)
-    _check(scenario, given, size, activation)
+    _check(scenario, given, size, an_activation(activation))
     rng = np.random.default_rng([seed, 11])
     han = _han(scenario, rng, given)
     loss = float(given.anywhere.get("sniffer-loss", 0.0))
@@ -160,11 +162,17 @@ def update(
     return truth
 
 
+def an_activation(text: str) -> Activation:
+    """`ValueError` if it is none."""
+    for one in ACTIVATIONS:
+        if one == text:
+            return one
+    raise ValueError(f"no activation {text!r}; there are: {', '.join(ACTIVATIONS)}")
+
+
 def _check(scenario: UpdateScenario, given: Faults, size: int, activation: str) -> None:
     if not LEAST_SIZE <= size <= LARGEST_SIZE:
         raise ValueError(f"an image of {size} octets is out of range: {LEAST_SIZE} to {LARGEST_SIZE}")
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"no activation {activation!r}; there are: {', '.join(ACTIVATIONS)}")
     if activation != "immediate" and not any(role in _SIGNED for role in scenario.roles):
         raise ValueError(
             f"nobody in {scenario.name} is activated by a command: leave the activation {activation!r} out"
@@ -172,6 +180,8 @@ def _check(scenario: UpdateScenario, given: Faults, size: int, activation: str) 
     for fault, _, whose in given.given:
         if fault in _ALONE_ONLY and len(scenario.roles) > 1:
             raise FaultError(f"fault {fault} needs a scenario with one device, not {scenario.name}")
+        if scenario.page and fault in _BLOCKS_ONLY:
+            raise FaultError(f"fault {fault} is about block requests; {scenario.name} has page requests")
         roles = scenario.roles if whose is None else (whose,)
         if not any(_strikes(fault, role) for role in roles):
             raise FaultError(f"fault {fault} cannot strike {' or '.join(sorted(set(roles)))}")
