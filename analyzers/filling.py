@@ -8,6 +8,8 @@ An image is the same for every device that is given it: manufacturer code, image
 * A transfer whose octets, or whose size, contradict another's takes nothing from it.
 * Holes are filled only in an image whose size is known. A transfer whose own size is not known lends octets if none of
   its octets lies beyond that size.
+* A transfer that has no octet in common with this one lends only if client or server is the same: two servers may have
+  different files of one name.
 * Octets on which two lenders disagree are not filled.
 * What was filled stays marked: which range, from which transfer, in which of its frames. `Transfer.missing_ranges`
   stays what the capture shows of the transfer itself: that an octet was sent to another device does not prove that
@@ -189,9 +191,18 @@ def side_by_side(records: Iterable[TransferRecord]) -> dict[str, SideBySide]:
     for group in groups.values():
         for record in group if len(group) > 1 else ():
             others, left_out = compared.with_others(record, group)
-            lenders = [other.record for other in others if not other.contradicts]
+            lenders = [other.record for other in others if _lends(record.transfer, other)]
             found[record.transfer.id] = SideBySide(others, left_out, _filled(record, lenders))
     return found
+
+
+def _lends(transfer: Transfer, other: Other) -> bool:
+    if other.contradicts:
+        return False
+    that = other.record.transfer
+    if other.comparison.common:
+        return True
+    return that.pan_id == transfer.pan_id and (that.client == transfer.client or that.server == transfer.server)
 
 
 class _Compared:

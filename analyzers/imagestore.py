@@ -84,6 +84,9 @@ class StoredImage:
     provenance_runs: int
     translate: Callable[[int], int] | None = None
     """From frames of the input, which the store has, to those of captures, which results name."""
+    later: tuple[tuple[int, bytes], ...] = ()
+    """Octets that came with other values after those that were kept: position and values. None if there were too many
+    to list."""
 
     def read(self, start: int = 0, end: int | None = None) -> bytes:
         """Octets [start, end) of the image; those that are missing are zero."""
@@ -126,6 +129,8 @@ class Assembly:
     """Octets that came with different values."""
     conflicts: list[tuple[int, int, int, int]]
     """(start, end, frame kept, frame that differs); the first hundred."""
+    later: list[tuple[int, bytes]]
+    """Of each of these the position, and the octets that were not kept."""
     refused: int
     """Octets at or beyond the limit."""
 
@@ -144,7 +149,8 @@ class Assembly:
         covered = self.covered.below(size)
         at = store.append(self.packed[: covered.octets])
         runs_at = store.append(np.stack((self.starts[inside], ends, self.frames[inside])))
-        return StoredImage(store, size, covered, at, runs_at, len(ends))
+        later = tuple(self.later) if len(self.later) < CONFLICTS_LISTED else ()
+        return StoredImage(store, size, covered, at, runs_at, len(ends), later=later)
 
 
 def assemble(store: ImageStore, blocks: NDArray[np.void], limit: int) -> Assembly:
@@ -171,7 +177,9 @@ def assemble(store: ImageStore, blocks: NDArray[np.void], limit: int) -> Assembl
         log.place_and_compare(owner)
         starts, ends, frames = offset[first], end[first], blocks["frame"][first]
     conflicting = 0 if log.differs is None else int(log.differs.sum())
-    return Assembly(covered, log.packed, starts, ends, frames, log.repeated, conflicting, log.conflicts, refused)
+    return Assembly(
+        covered, log.packed, starts, ends, frames, log.repeated, conflicting, log.conflicts, log.later, refused
+    )
 
 
 @dataclass(slots=True, eq=False)
@@ -185,6 +193,7 @@ class _Log:
     packed: Octets
     repeated: int = 0
     conflicts: list[tuple[int, int, int, int]] = field(default_factory=list[tuple[int, int, int, int]])
+    later: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
     differs: NDArray[np.bool_] | None = None
     """Which octets of `packed` came with another value as well."""
 
@@ -221,7 +230,8 @@ class _Log:
                 self.repeated += int((~bad & ~self.blocks["copy"][these]).sum())
                 if bad.any():
                     row, column = np.nonzero(differ)
-                    self._conflict(self.place[these][row] + column, these[row], owner[these][row], column)
+                    values = rows(octets, at[these - window.start], size)[row, column]
+                    self._conflict(self.place[these][row] + column, these[row], owner[these][row], column, values)
 
     def paint(self) -> tuple[Positions, Positions, Positions]:
         """The general case, octet by octet: blocks overlap in parts. Returns the provenance."""
@@ -245,12 +255,13 @@ class _Log:
                 bad = np.add.reduceat(differ, heads, dtype=np.int64)
                 self.repeated += int(((own == 0) & (bad == 0) & ~self.blocks["copy"][window][part]).sum())
                 if differ.any():
-                    self._conflict(to[differ], who[differ], owner[to[differ]].astype(np.int64), inner[differ])
+                    kept = owner[to[differ]].astype(np.int64)
+                    self._conflict(to[differ], who[differ], kept, inner[differ], value[differ])
         heads = np.flatnonzero(np.append(True, (owner[1:] != owner[:-1]) | (where[1:] != where[:-1] + 1))[: len(owner)])
         tails = np.append(heads[1:], len(owner)) - 1
         return where[heads], where[tails] + 1, self.blocks["frame"][owner[heads]]
 
-    def _conflict(self, to: Positions, who: Positions, kept: Positions, inner: Positions) -> None:
+    def _conflict(self, to: Positions, who: Positions, kept: Positions, inner: Positions, values: Octets) -> None:
         """Octets `to` (places in `packed`) of blocks `who` (octets `inner` of them) differ from those of `kept`."""
         if self.differs is None:
             self.differs = np.zeros(len(self.packed), np.bool_)
@@ -267,6 +278,7 @@ class _Log:
             self.conflicts.append(
                 (int(position[head]), int(position[tail]) + 1, int(frames[kept[head]]), int(frames[who[head]]))
             )
+            self.later.append((int(position[head]), values[head : tail + 1].tobytes()))
 
 
 def _pieces(octets: Octets, size: int) -> NDArray[np.void]:

@@ -85,6 +85,18 @@ class _Subject:
             return {}
         return _hashes(self.image, self.octets(), self.missing)
 
+    @cached_property
+    def hashes_with_later_octets(self) -> dict[str, str]:
+        """As `hashes`, of the image that a device has which kept the last value of every octet, not the first."""
+        stored = None if self.record is None else self.record.image
+        if stored is None or not stored.later or not self.hashes:
+            return {}
+        octets = bytearray(self.octets())
+        for at, values in stored.later:
+            end = min(at + len(values), len(octets))
+            octets[at:end] = values[: max(end - at, 0)]
+        return _hashes(self.image, bytes(octets), self.missing)
+
     def rests_on(self) -> str:
         """In words, from whom octets were filled in; empty if none were."""
         names = list(dict.fromkeys(part.transfer_id for part in self.image.filled_ranges))
@@ -253,8 +265,10 @@ def _from_capture(subject: _Subject, heard: _Heard) -> Iterator[Witness]:
     transfer = subject.record.transfer
     yield from _query_response(subject, transfer)
     yield _ota_header(subject, transfer)
+    lenders = {part.transfer_id for part in subject.image.filled_ranges}
     for other in subject.side.others:
-        if (witness := _other_transfer(transfer, other)) is not None:
+        lends = other.record.transfer.id in lenders
+        if (witness := _other_transfer(transfer, other, lends=lends)) is not None:
             yield witness
     if subject.side.not_compared:
         detail = f"not compared: {subject.side.not_compared:,} more are beyond what is compared at most"
@@ -317,8 +331,8 @@ def _named(one: Identity) -> str:
     return f"0x{one[0]:04x}/0x{one[1]:04x}/0x{one[2]:08x}"
 
 
-def _other_transfer(transfer: Transfer, other: Other) -> Witness | None:
-    """What another transfer says; nothing if no octet was heard in both and it does not contradict."""
+def _other_transfer(transfer: Transfer, other: Other, *, lends: bool) -> Witness | None:
+    """What another transfer says; nothing if no octet was heard in both, it does not contradict and lends nothing."""
     that, found = other.record.transfer, other.comparison
     who = (
         f"attempt {that.attempt} of the same device"
@@ -333,11 +347,13 @@ def _other_transfer(transfer: Transfer, other: Other) -> Witness | None:
         detail = _difference(found).removeprefix("; ")
     elif found.common:
         detail = f"all {found.common:,} octets that were heard in both are equal"
+    elif lends:
+        detail = "not compared: no octet was heard in both; that what it fills belongs here says only its name"
     else:
         return None
     return Witness(
         source="other transfer",
-        outcome="invalid" if other.contradicts else "valid",
+        outcome="invalid" if other.contradicts else "valid" if found.common else "unknown",
         said=said,
         detail=detail,
         frames=_differing_frames(found),
@@ -426,7 +442,12 @@ def _hash_said(subject: _Subject, transfer: Transfer, one: Reading, digest: str)
         return "unknown", f"not compared: {subject.lacks()}"
     if one.time < transfer.ended:
         return "unknown", "another hash, while the image was still being loaded: it may mean another image"
-    return "invalid", f"the Manufacturer Image that was heard has {own}{subject.rests_on()}"
+    detail = f"the Manufacturer Image that was heard has {own}{subject.rests_on()}"
+    if digest in subject.hashes_with_later_octets:
+        detail += (
+            "; with the values that came later, where octets came with different ones, it has the hash that is said"
+        )
+    return "invalid", detail
 
 
 _VERIFICATION_FAILED: Final = 0x8F1C

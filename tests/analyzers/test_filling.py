@@ -11,6 +11,7 @@ from transfer_records import in_blocks, record
 from hanscope.analyzers import filling
 from hanscope.analyzers.filling import FileOctets, compare, side_by_side
 from hanscope.analyzers.imagestore import ImageStore
+from hanscope.analyzers.results import Party
 
 IMAGE = random.Random(5).randbytes(200)
 
@@ -156,6 +157,18 @@ def test_other_identities_have_nothing_to_do_with_each_other() -> None:
     one = record("T1", in_blocks(IMAGE, first_frame=100, without=[5]), len(IMAGE))
     two = record("T2", in_blocks(IMAGE, first_frame=300), len(IMAGE), file_version=0x01020305)
     assert side_by_side([one, two]) == {}
+
+
+def test_another_device_of_another_server_lends_only_where_something_shows_that_the_files_are_the_same() -> None:
+    def heard_of(**changes: Party) -> filling.Filled | None:
+        one = record("T1", in_blocks(IMAGE[:96], first_frame=100), len(IMAGE))
+        two = record("T2", [(96, IMAGE[96:], 300)], len(IMAGE), **changes)
+        return side_by_side([one, two])["T1"].filled
+
+    elsewhere = Party(short=0x77, eui64="00:0d:6f:00:00:00:00:77")
+    assert heard_of() is not None, "the same server"
+    assert heard_of(server=elsewhere, client=Party(short=1, eui64="00:15:8d:00:00:00:00:01")) is not None
+    assert heard_of(server=elsewhere) is None
 
 
 def test_octets_that_two_lenders_have_differently_stay_holes() -> None:

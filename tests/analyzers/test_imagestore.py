@@ -59,6 +59,10 @@ def test_assembly_equals_octet_by_octet(window, blocks):
     assert brought == frames
     listed = {position for start, end, *_ in found.conflicts for position in range(start, end)}
     assert listed == conflicts
+    assert [(start, end) for start, end, *_ in found.conflicts] == [(at, at + len(v)) for at, v in found.later]
+    for (start, end, _, other), (_, values) in zip(found.conflicts, found.later, strict=True):
+        offset, data, _ = blocks[other - 1000]
+        assert values == data[start - offset : end - offset]
     for start, end, first, other in found.conflicts:
         assert all(frames[position] == first for position in range(start, end))
         offset, data, _ = blocks[other - 1000]

@@ -361,8 +361,9 @@ def test_export_does_not_disturb_json(analyzed, capture, capsys, tmp_path):
 
 
 def test_partial_without_export_is_wrong_usage(analyzed, capture, capsys):
-    assert run("transfers", capture, "--partial") == 2
-    assert "belong to --export DIR" in capsys.readouterr().err
+    for option in ("--partial", "--filled", "--force"):
+        assert run("transfers", capture, option) == 2
+        assert "belong to --export DIR" in capsys.readouterr().err
 
 
 def test_a_real_partial_image_is_the_vendors_file_wherever_the_map_says_so(data, capsys, tmp_path):
@@ -377,6 +378,70 @@ def test_a_real_partial_image_is_the_vendors_file_wherever_the_map_says_so(data,
     assert all(octets[start:end] == vendors[start:end] for start, end, _ in beside["runs"])
     assert sum(end - start for start, end, _ in beside["runs"]) == beside["received_bytes"]
     assert not any(any(octets[start:end]) for start, end, _ in beside["missing_ranges"])
+
+
+# What images are held against
+
+
+def test_references_and_hashes_reach_the_analysis(analyzed, capture, capsys, tmp_path):
+    (tmp_path / "a.ota").write_bytes(b"image")
+    (tmp_path / "list.csv").write_text(f"manufacturer,hash\n1168,{'a1' * 32}\n1169,nothing\n")
+    words = "--reference", tmp_path / "a.ota", "--hash", "b2" * 32, "--hash-list", tmp_path / "list.csv"
+    for command in ("analyze", "transfers"):
+        assert run(command, capture, *words) == 0
+        given = analyzed.calls[-1]["given"]
+        assert [one.octets for one in given.references] == [b"image"]
+        assert [(one.sha256, one.asked_for) for one in given.hashes] == [("b2" * 32, True), ("a1" * 32, False)]
+        assert f"hanscope: {tmp_path / 'list.csv'} line 3: 'nothing' is no SHA-256\n" in capsys.readouterr().err
+    assert run("analyze", capture) == 0
+    assert analyzed.calls[-1]["given"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--reference", "absent.ota"), "absent.ota: cannot be read: No such file or directory"),
+        (("--hash", "12"), "'12' is no SHA-256: 64 hexadecimal digits are needed"),
+        (("--hash-list", "absent.csv"), "absent.csv: cannot be read: No such file or directory"),
+    ],
+)
+@pytest.mark.parametrize("command", ["analyze", "transfers", "image"])
+def test_what_cannot_be_held_against_is_wrong_usage(analyzed, capture, capsys, command, words, says):
+    assert run(command, capture, *words) == 2
+    assert says in capsys.readouterr().err
+    assert analyzed.calls == []
+
+
+@pytest.mark.parametrize(("source", "code"), [("reference file", 1), ("hash list", 1), ("other transfer", 0)])
+def test_an_image_that_is_not_what_was_expected_is_1(analyzed, capture, capsys, made, source, code):
+    witness = results.Witness(source=source, outcome="invalid", said="vendor.ota", detail="2 of 9 octets differ")
+    analyzed.analysis = made.analysis(images=(made.image(witnesses=(witness,)),))
+    assert run("analyze", capture) == code
+    assert "1 image is contradicted by an independent witness." in capsys.readouterr().out.replace("\n  ", " ")
+    run("transfers", capture)
+    assert ("vendor.ota: 2 of 9 octets differ" in capsys.readouterr().out) == (source != "other transfer")
+
+
+def test_a_file_is_held_against_a_reference(capsys, tmp_path, made):
+    (tmp_path / "a.ota").write_bytes(made.IMAGE)
+    (tmp_path / "b.ota").write_bytes(made.IMAGE[:1000] + b"!" + made.IMAGE[1001:])
+    run("image", tmp_path / "a.ota", "--reference", tmp_path / "b.ota", "--format", "jsonl")
+    (witness,) = json.loads(capsys.readouterr().out)["witnesses"]
+    assert (witness["outcome"], witness["differences"]) == ("invalid", [[1000, 1001, None, None]])
+
+
+def test_a_real_capture_is_held_against_the_vendors_file(data, capsys):
+    capture = data / "captures" / "hue-ota-ti-metadata.pcapng"
+    key = "814286865dc1c8b2c8cbc52e5d65d1b8"
+    vendors = data / "captures" / "hue-ota-ti-metadata.reference.zigbee"
+    without = run("transfers", capture, "--key", key)
+    assert run("transfers", capture, "--key", key, "--reference", vendors) == without
+    assert "all 49,918 octets that were heard are equal; 217,534 were not compared" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    other = next((data / "ota-images").glob("ClimaxTechnology*"))
+    assert run("analyze", capture, "--key", key, "--reference", other) == 1
+    assert "it is another image" in capsys.readouterr().out
 
 
 # Images
