@@ -1,0 +1,121 @@
+"""The updates of an analysis as results: each device's story, judged, with its timeline and its witnesses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from hanscope.analyzers.evidence import Evidence
+from hanscope.analyzers.results import Analysis, Distribution, Update
+from hanscope.analyzers.updates.claims import checks_of, hashes_of, versions_of
+from hanscope.analyzers.updates.gathering import Story, gathered
+from hanscope.analyzers.updates.judging import Case, by_command, judge, turn_of
+from hanscope.analyzers.updates.orders import orders_of
+from hanscope.analyzers.updates.readings import readings
+from hanscope.analyzers.updates.roles import role_of
+from hanscope.analyzers.updates.signs import SECOND, Signs
+from hanscope.analyzers.updates.timeline import octets_of, steps_of
+
+MOST_UPDATES: Final = 1_000
+_WILDCARD: Final = 0xFFFFFFFF
+
+
+def updates_of(analysis: Analysis, signs: Signs, evidence: Evidence | None = None) -> tuple[Update, ...]:
+    """Every device's updates, in order of their first sign; `signs` and `evidence` are of the same captures."""
+    stories = gathered(analysis, signs, tuple(readings(analysis.messages)), evidence)[:MOST_UPDATES]
+    told = [_update(story, f"U{number}", analysis) for number, story in enumerate(stories, 1)]
+    return tuple(_same_fault(told, analysis))
+
+
+def _update(story: Story, name: str, analysis: Analysis) -> Update:
+    role = role_of(story, analysis.tunnels)
+    orders = orders_of(story, by_command=by_command(role))
+    turn = turn_of(story, orders)
+    hashes, versions = hashes_of(story), versions_of(story, turn)
+    found = judge(Case(story, role, orders, hashes, versions, _shut(analysis, story.pan_id)))
+    if found.state in ("activated", "confirmed"):
+        for order in orders:
+            if order.sign is not None and order.fate == "pending":
+                order.fate = "carried out"
+    steps = steps_of(story, role, turn)
+    identity = story.identity
+    messages = [*story.readings, *story.mirrored]
+    transfers = [*story.transfers, *story.refusals]
+    return Update(
+        id=name,
+        device=story.device,
+        pan_id=story.pan_id,
+        role=role.name,
+        role_evidence=role.evidence,
+        flow=role.flow,
+        outside=role.outside,
+        manufacturer_code=identity.manufacturer_code if identity else None,
+        image_type=identity.image_type if identity else None,
+        file_version=identity.file_version if identity and identity.file_version != _WILDCARD else None,
+        transfer_ids=tuple(one.id for one in transfers),
+        message_ids=tuple(one.id for one in messages),
+        state=found.state,
+        failed_at=found.failed_at,
+        cause=found.cause,
+        reason=found.reason,
+        missing=found.missing,
+        started=min([one.time for one in steps], default=story.started),
+        ended=max([one.until or one.time for one in steps], default=story.started),
+        steps=steps,
+        distribution=_distribution(story),
+        orders=tuple(order.result() for order in orders),
+        hashes=hashes,
+        versions=versions,
+        checks=checks_of(story, hashes, versions, orders),
+    )
+
+
+def _shut(analysis: Analysis, pan_id: int) -> str | None:
+    """What of a PAN's traffic no key opened."""
+    shut = sum(one.frames for one in analysis.unopened if one.pan_id in (pan_id, None))
+    return f"no key opened {shut:,} encrypted frames of its network" if shut else None
+
+
+def _distribution(story: Story) -> Distribution | None:
+    flowed = [one for one in story.transfers if one.block_requests or one.block_responses or one.page_requests]
+    if not flowed:
+        return None
+    started = story.course.first_ns if story.course else flowed[0].started
+    ended = story.course.last_ns if story.course else flowed[-1].ended
+    octets = sum(octets_of(one) for one in flowed)
+    blocks = sum(one.block_responses for one in flowed)
+    seconds = (ended - started) / SECOND
+    return Distribution(
+        started=started,
+        ended=ended,
+        attempts=len(flowed),
+        octets=octets,
+        blocks=blocks,
+        octets_per_s=octets / seconds if seconds > 0 else None,
+        blocks_per_s=blocks / seconds if seconds > 0 else None,
+        retries=sum(one.repeated_requests for one in flowed),
+        pauses=sum(len(one.resumptions) for one in flowed),
+        waits=sum(one.wait_responses for one in flowed),
+        waited_ns=sum(one.waited_ns for one in flowed),
+    )
+
+
+def _same_fault(updates: Sequence[Update], analysis: Analysis) -> Iterator[Update]:
+    """Where several devices get no answer at the same octet of the same image, it is the server's file that is bad."""
+    edges = {one.id: max((gap.start for gap in one.missing_ranges), default=-1) for one in analysis.transfers}
+    stopped: dict[tuple[int | None, ...], list[Update]] = {}
+    for one in updates:
+        if one.cause == "server-silent" and one.transfer_ids and edges.get(one.transfer_ids[-1], -1) > 0:
+            image = one.manufacturer_code, one.image_type, one.file_version
+            stopped.setdefault((*image, edges[one.transfer_ids[-1]]), []).append(one)
+    several = {
+        one.id: key[-1] for key, some in stopped.items() if len({each.device for each in some}) > 1 for one in some
+    }
+    for one in updates:
+        if one.id in several:
+            reason = f"{one.reason} Other devices stopped at octet {several[one.id]:,} of this image too."
+            yield msgspec.structs.replace(one, cause="file-at-fault", reason=reason)
+        else:
+            yield one
