@@ -19,9 +19,9 @@ An image is the same for every device that is given it: manufacturer code, image
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
+import msgspec
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ MOST_COMPARISONS: Final = 4096
 """Of an analysis: a client that starts over a thousand times makes a million pairs."""
 MOST_FILLED: Final = 16 << 20
 """Octets that are filled in one image at most."""
+MOST_PUT_TOGETHER: Final = 256 << 20
+"""Octets of all images of an analysis that are filled: what they say of their size may be anything."""
 MOST_DIFFERENCES: Final = 100
 WINDOW: Final = 4 << 20
 """Octets that are compared at once."""
@@ -55,8 +57,7 @@ class Held(Protocol):
     def frames_at(self, positions: Positions) -> Frames | None: ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FileOctets:
+class FileOctets(msgspec.Struct, frozen=True, eq=False):
     """Octets of a file, as if octet `shift` of it were octet 0 of an image."""
 
     octets: bytes | memoryview
@@ -78,8 +79,7 @@ class FileOctets:
         """None: files do not come in frames."""
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(msgspec.Struct, frozen=True):
     """Two images, octet by octet, where both have octets."""
 
     common: int
@@ -142,8 +142,7 @@ def identity(transfer: Transfer) -> Identity:
     return transfer.manufacturer_code, transfer.image_type, transfer.file_version
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Other:
+class Other(msgspec.Struct, frozen=True, eq=False):
     """Another transfer of the same image, compared with one."""
 
     record: TransferRecord
@@ -156,8 +155,7 @@ class Other:
         return self.sizes is not None or self.comparison.differing > 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Filled:
+class Filled(msgspec.Struct, frozen=True, eq=False):
     """A transfer's image with holes filled from other transfers."""
 
     record: TransferRecord
@@ -170,14 +168,15 @@ class Filled:
     transfers: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SideBySide:
+class SideBySide(msgspec.Struct, frozen=True, eq=False):
     """What the other transfers of an image come to for one transfer."""
 
     others: tuple[Other, ...] = ()
     not_compared: int = 0
     """Other transfers of the image that were left out."""
     filled: Filled | None = None
+    left_unfilled: bool = False
+    """Others have octets that it lacks, but there is too much to fill."""
 
 
 def side_by_side(records: Iterable[TransferRecord]) -> dict[str, SideBySide]:
@@ -188,11 +187,20 @@ def side_by_side(records: Iterable[TransferRecord]) -> dict[str, SideBySide]:
             groups.setdefault(identity(record.transfer), []).append(record)
     compared = _Compared()
     found: dict[str, SideBySide] = {}
+    room = MOST_PUT_TOGETHER
     for group in groups.values():
-        for record in group if len(group) > 1 else ():
-            others, left_out = compared.with_others(record, group)
-            lenders = [other.record for other in others if _lends(record.transfer, other)]
-            found[record.transfer.id] = SideBySide(others, left_out, _filled(record, lenders))
+        if len(group) == 1:
+            continue
+        largest = sorted(group, key=lambda one: -one.transfer.received_bytes)[: MOST_OTHERS + 1]
+        for record in group:
+            others = compared.with_others(record, largest)
+            offer = _offered(record, [other.record for other in others if _lends(record.transfer, other)])
+            filled = None
+            if offer is not None and offer.size <= room and offer.usable.octets <= MOST_FILLED:
+                filled = _filled(offer)
+                room -= offer.size if filled is not None else 0
+            unfilled = offer is not None and filled is None and offer.too_much(room)
+            found[record.transfer.id] = SideBySide(others, len(group) - 1 - len(others), filled, unfilled)
     return found
 
 
@@ -211,16 +219,15 @@ class _Compared:
     def __init__(self) -> None:
         self._pairs: dict[tuple[str, str], Comparison] = {}
 
-    def with_others(self, record: TransferRecord, group: Sequence[TransferRecord]) -> tuple[tuple[Other, ...], int]:
-        others = [one for one in group if one is not record]
-        others.sort(key=lambda one: -one.transfer.received_bytes)
+    def with_others(self, record: TransferRecord, largest: Sequence[TransferRecord]) -> tuple[Other, ...]:
+        others = [one for one in largest if one is not record][:MOST_OTHERS]
         found: list[Other] = []
-        for other in others[:MOST_OTHERS]:
+        for other in others:
             comparison = self._pair(record, other)
             if comparison is not None:
                 found.append(Other(other, comparison, _sizes(record.transfer, other.transfer)))
         found.sort(key=lambda one: (one.record.transfer.first_frame, one.record.transfer.id))
-        return tuple(found), len(others) - len(found)
+        return tuple(found)
 
     def _pair(self, one: TransferRecord, other: TransferRecord) -> Comparison | None:
         """`None` when there were too many already."""
@@ -244,8 +251,21 @@ def _sizes(one: Transfer, other: Transfer) -> tuple[int, int] | None:
 # Filling
 
 
-def _filled(record: TransferRecord, lenders: Sequence[TransferRecord]) -> Filled | None:
-    """The transfer's image with what others have of its holes; `None` when that is nothing."""
+class _Offer(msgspec.Struct, frozen=True, eq=False):
+    """Octets that an image lacks and others have."""
+
+    record: TransferRecord
+    own: StoredImage
+    size: int
+    lent: Sequence[tuple[TransferRecord, StoredImage]]
+    usable: Intervals
+
+    def too_much(self, room: int) -> bool:
+        return self.size > room or self.usable.octets > MOST_FILLED
+
+
+def _offered(record: TransferRecord, lenders: Sequence[TransferRecord]) -> _Offer | None:
+    """What others have of the transfer's holes; `None` when that is nothing."""
     own, size = record.image, record.transfer.image_size
     if own is None or size is None or size > own.size:  # an image beyond the builder's limit is not put together
         return None
@@ -254,16 +274,17 @@ def _filled(record: TransferRecord, lenders: Sequence[TransferRecord]) -> Filled
     usable = NOTHING
     for _, image in lent:
         usable = usable.union(image.covered.intersection(holes))
-    if not len(usable) or usable.octets > MOST_FILLED:
-        return None
-    owner = _owners(usable, [image for _, image in lent])
-    pieces = {index: _pieces(usable, owner == index) for index in range(len(lent))}
-    pieces = {index: these for index, these in pieces.items() if len(these)}
-    if not pieces:
-        return None
-    parts = [_Part(record.transfer.id, own, own.covered)]
-    parts += [_Part(lent[index][0].transfer.id, lent[index][1], these) for index, these in pieces.items()]
-    return _put_together(record, size, parts)
+    return _Offer(record, own, size, lent, usable) if len(usable) else None
+
+
+def _filled(offer: _Offer) -> Filled | None:
+    """The image with what others have of its holes; `None` when they disagree in all of that."""
+    owner = _owners(offer.usable, [image for _, image in offer.lent])
+    parts = [_Part(offer.record.transfer.id, offer.own, offer.own.covered)]
+    for index, (lender, image) in enumerate(offer.lent):
+        if len(pieces := _pieces(offer.usable, owner == index)):
+            parts.append(_Part(lender.transfer.id, image, pieces))
+    return _put_together(offer.record, offer.size, parts) if len(parts) > 1 else None
 
 
 def _fits(lender: StoredImage, size: int) -> bool:
@@ -304,8 +325,7 @@ def _pieces(usable: Intervals, chosen: NDArray[np.bool_]) -> Intervals:
     return Intervals(cut.starts + shift, cut.ends + shift)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part:
+class _Part(msgspec.Struct, frozen=True, eq=False):
     """What one transfer gives to an image."""
 
     transfer_id: str

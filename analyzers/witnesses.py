@@ -25,6 +25,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from msgspec.structs import replace
 
 from hanscope.analyzers.filling import (
@@ -194,13 +195,12 @@ _Told = tuple[int, int, tuple[int, ...], str]
 """When a device said what version it runs, which, in what frames, and in what kind of message."""
 
 
-@dataclass(slots=True, eq=False)
-class _Client:
+class _Client(msgspec.Struct, eq=False):
     """What was heard of one client."""
 
-    began: list[int] = field(default_factory=list[int])
+    began: list[int] = msgspec.field(default_factory=list[int])
     """When it began to load images, in order."""
-    queries: dict[tuple[int, int], list[_Told]] = field(default_factory=dict[tuple[int, int], list[_Told]])
+    queries: dict[tuple[int, int], list[_Told]] = msgspec.field(default_factory=dict[tuple[int, int], list[_Told]])
     """By manufacturer code and image type."""
 
 
@@ -273,6 +273,9 @@ def _from_capture(subject: _Subject, heard: _Heard) -> Iterator[Witness]:
     if subject.side.not_compared:
         detail = f"not compared: {subject.side.not_compared:,} more are beyond what is compared at most"
         yield Witness(source="other transfer", outcome="unknown", said="more transfers of this image", detail=detail)
+    if subject.side.left_unfilled:
+        detail = "its holes are left: there is more to fill than is filled at most"
+        yield Witness(source="other transfer", outcome="unknown", said="octets that are missing here", detail=detail)
     yield from _ordered_and_calculated(subject, transfer, heard.concerning(transfer))
     yield from _versions(transfer, heard.versions(transfer))
 

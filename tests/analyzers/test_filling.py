@@ -1,6 +1,7 @@
 """Transfers of one image side by side, and holes filled from others, against octet by octet in plain Python."""
 
 import random
+import time
 
 import numpy as np
 import pytest
@@ -190,6 +191,28 @@ def test_of_very_many_transfers_some_are_compared_and_the_others_counted(monkeyp
     assert all(len(one.others) + one.not_compared == 29 for one in found.values())
     assert len(found["T1"].others) == filling.MOST_OTHERS
     assert sum(len(one.others) for one in found.values()) <= 40
+
+
+@pytest.mark.parametrize("limit", ["MOST_FILLED", "MOST_PUT_TOGETHER"])
+def test_more_than_can_be_filled_is_left_and_told(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setattr(filling, limit, 15)
+    one = record("T1", in_blocks(IMAGE, first_frame=100, without=[5]), len(IMAGE))
+    two = record("T2", in_blocks(IMAGE, first_frame=300), len(IMAGE))
+    found = side_by_side([one, two])
+    assert (found["T1"].filled, found["T1"].left_unfilled) == (None, True)
+    assert not found["T2"].left_unfilled, "it lacks nothing"
+
+
+def test_thousands_of_attempts_with_sizes_that_nobody_can_have_take_no_time() -> None:
+    store = ImageStore()
+    records = [
+        record(f"T{number}", [(number % 7 * 16, IMAGE[:16], number)], 1 << 20, store) for number in range(1, 3000)
+    ]
+    began = time.perf_counter()
+    found = side_by_side(records)
+    assert time.perf_counter() - began < 20
+    assert len(found) == 2999
+    assert any(one.left_unfilled for one in found.values())
 
 
 def test_a_file_is_compared_where_it_is_shifted_to() -> None:
