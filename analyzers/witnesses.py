@@ -429,7 +429,7 @@ def _ordered_and_calculated(subject: _Subject, transfer: Transfer, readings: Ite
         yield Witness(
             source="receipt alert" if alert else "activation order",
             outcome=outcome,
-            said=f"{one.id} {f'alert 0x{one.code:04X} of' if alert else 'CS06 for'} {one.device}: hash {one.sha256}",
+            said=f"{one.id} {f'alert 0x{one.code:04X} of' if alert else 'CS06 for'} {one.device}, hash {one.sha256}",
             detail=detail,
             frames=one.message.frames[:MOST_FRAMES],
         )

@@ -18,7 +18,8 @@ from hanscope.analyzers.results import Result
 R = TypeVar("R", bound=Result)
 
 _EUI64: Final = re.compile(
-    r"(?<![0-9a-f:.-])(?:[0-9a-f]{2}([:-]?))(?:[0-9a-f]{2}\1){6}[0-9a-f]{2}(?![0-9a-f:-])", re.IGNORECASE
+    r"(?<![0-9a-f])(?<![0-9a-f]{2}[:.-])(?:[0-9a-f]{2}([:-]?))(?:[0-9a-f]{2}\1){6}[0-9a-f]{2}(?![:-]?[0-9a-f])",
+    re.IGNORECASE,
 )
 _KEY: Final = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])", re.IGNORECASE)
 _SHORT: Final = re.compile(r"(?<![0-9a-z])0x[0-9a-f]{4}(?![0-9a-f])", re.IGNORECASE)

@@ -35,11 +35,21 @@ def show(page: "Page", image: Image) -> None:
         page.line([(mark, _STYLES[outcome]), f" {source}: {text}"], indent=5, hang=len(mark) + 1)
     decided = any(one.outcome != "unknown" and one.source in _OF_OCTETS for one in image.witnesses)
     if image.transfer_id is not None and not decided:
-        needed = (
-            "no independent witness of its octets; --reference FILE, --hash HEX or --hash-list FILE would be one,"
-            " or in the capture another device that loads it, or a GBCS receipt alert (8F72) or CS06"
+        page.line([("witnesses ", "bold"), _needed(image)], indent=5, hang=2)
+
+
+def _needed(image: Image) -> str:
+    """What would decide."""
+    hashes = {"receipt alert", "activation order", "hash list"}
+    if any(one.source in hashes and one.outcome == "unknown" for one in image.witnesses) and image.partial:
+        return (
+            "whoever has the missing octets would let the hash be compared: another sniffer's capture, or another"
+            " device that loads the image; --reference FILE needs no hash"
         )
-        page.line([("witnesses ", "bold"), needed], indent=5, hang=2)
+    return (
+        "no independent witness of its octets; --reference FILE, --hash HEX or --hash-list FILE would be one,"
+        " or in the capture another device that loads it, or a GBCS receipt alert (8F72) or CS06"
+    )
 
 
 def _lines(page: "Page", witnesses: Iterable[Witness]) -> list[tuple[Outcome, WitnessSource, str]]:

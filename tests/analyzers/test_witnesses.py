@@ -122,7 +122,7 @@ def test_a_receipt_alert_with_the_hash_of_what_was_heard_is_a_valid_witness() ->
     assert image.manufacturer_image_sha256 == GB_HASH
     witness = said_by(image, "receipt alert")
     assert (witness.outcome, witness.frames) == ("valid", (300,))
-    assert witness.said == f"M300 alert 0x8F72 of {METER}: hash {GB_HASH}"
+    assert witness.said == f"M300 alert 0x8F72 of {METER}, hash {GB_HASH}"
     assert witness.detail == "it is the SHA-256 of the Manufacturer Image"
 
 

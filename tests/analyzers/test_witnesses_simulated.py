@@ -75,7 +75,7 @@ def test_a_device_that_kept_what_came_later_is_known_by_its_hash(tmp_path: Path)
     assert run.analysis.transfers[0].conflicting_bytes
     witness = said_by(image, "receipt alert")
     code, digest = truth.devices[0].alert or (0, b"")
-    assert witness.said.endswith(f"alert 0x{code:04X} of {run.analysis.transfers[0].client.eui64}: hash {digest.hex()}")
+    assert witness.said.endswith(f"alert 0x{code:04X} of {run.analysis.transfers[0].client.eui64}, hash {digest.hex()}")
     assert witness.outcome == "invalid"
     assert witness.detail.endswith("with the values that came later, where octets came with different ones, it has "
                                    "the hash that is said")  # fmt: skip

@@ -1,4 +1,5 @@
 import msgspec
+import pytest
 
 from hanscope.analyzers import results
 from hanscope.report import json
@@ -28,6 +29,17 @@ def test_no_address_and_no_key_is_left_anywhere(made, rich_analysis):
     ):
         assert told not in text
     assert '"text": "02:00:00:00:00:00:00:01 (0x0001), 02:00:00:00:00:00:00:01, stopped"' in text
+
+
+@pytest.mark.parametrize("text", ["{}: stopped", "client:{}", "of {}, hash", "({})", "{}."])
+def test_an_address_is_found_whatever_stands_beside_it(made, text):
+    redacted = Redactor().text(text.format(made.METER))
+    assert redacted == text.format("02:00:00:00:00:00:00:01")
+
+
+def test_longer_rows_of_octets_are_no_address(made):
+    octets = f"{made.METER}:12"
+    assert Redactor().text(octets) == octets
 
 
 def test_the_same_device_has_the_same_pseudonym_everywhere(rich_analysis):
