@@ -9,16 +9,15 @@ from typing import Final
 
 from hanscope.dissectors.images import ecdsa, elements, gbcs, integrity_code, memory_area, ota_file, registry, unnamed
 from hanscope.dissectors.images.elements import Walk
-from hanscope.dissectors.images.format import CONTENT, Context, Judgement, near, octets_told
+from hanscope.dissectors.images.format import CONTENT, MOST_DEPTH, Context, Judgement, near, octets_told
 from hanscope.dissectors.images.octets import Octets, View
 from hanscope.dissectors.images.ota_file import Element, Header, OtaFileError, Tag
 
 MOST_LISTED: Final = 8
 MOST_RECOGNISED: Final = 256
 """Elements whose content is looked at."""
-MOST_UNPACKED: Final = 8
+MOST_UNPACKED: Final = 4
 """Elements that are looked at when they wrap something."""
-MOST_DEPTH: Final = 4
 NESTED: Final = memory_area.NESTED
 _STRUCTURAL: Final = frozenset({Tag.IMAGE_INTEGRITY_CODE, *ota_file.FIXED_LENGTHS})
 """Tags of elements that are checks themselves."""
@@ -123,7 +122,7 @@ def _recognised(
         if number >= MOST_RECOGNISED or element.tag in _STRUCTURAL or not element.length:
             formats.append(None)
             continue
-        within = replace(context, tag=element.tag, depth=0 if number < MOST_UNPACKED else MOST_DEPTH)
+        within = replace(context, tag=element.tag, depth=context.depth if number < MOST_UNPACKED else MOST_DEPTH)
         name, judged = recognised(source.view(element.offset, element.end), within)
         formats.append(name)
         checks.append((number, judged))
@@ -149,7 +148,9 @@ def _joined(found: Iterable[tuple[int, list[Judgement]]]) -> Iterator[Judgement]
             yield worst
             continue
         places = [f"{check.detail} (element {number:,})" for number, check in members if check.outcome == worst.outcome]
-        told = f"{worst.detail} (in {len(places)} elements)" if len(details) == 1 else listed(places, "; ")
+        told = (
+            f"{worst.detail} (in {len(places)} elements)" if len(details) == 1 < len(places) else listed(places, "; ")
+        )
         yield replace(worst, detail=told, covers=tuple(span for _, check in members for span in check.covers))
 
 
@@ -237,11 +238,25 @@ def read_header(source: Octets, offset: int) -> Header | None:
         return None
     if not near(bytes(source.read(offset, offset + 4)), ota_file.MAGIC):
         return None
+    octets = ota_file.MAGIC + bytes(source.read(offset + 4, offset + (1 << 16)))
     try:
-        header = ota_file.parse_header(ota_file.MAGIC + bytes(source.read(offset + 4, offset + (1 << 16))))
+        header = ota_file.parse_header(octets)
     except OtaFileError:
+        header = _without_extension(octets, source.size - offset)
+    if header is None:
         return None
     return None if source.lacks(offset, offset + header.header_length) is not None else header
+
+
+def _without_extension(octets: bytes, available: int) -> Header | None:
+    """A header whose length cannot be, in a file that holds as many octets as it says: its other fields still count."""
+    told = int.from_bytes(octets[6:8], "little")
+    least = ota_file.length_by_field_control(int.from_bytes(octets[8:10], "little"))
+    try:
+        header = ota_file.parse_header(octets[:6] + least.to_bytes(2, "little") + octets[8:])
+    except OtaFileError:
+        return None
+    return replace(header, header_length=told) if header.total_image_size <= available < told else None
 
 
 def _note_trailer(source: Octets, found: tuple[Element, ...]) -> list[Judgement]:

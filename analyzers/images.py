@@ -164,12 +164,9 @@ def _find_damaged(source: Octets) -> int | None:
 
 
 def _is_plausible(source: Octets, at: int) -> bool:
+    """Whether a header of the right version, give or take a bit, stands there."""
     header = read_header(source, at)
-    return (
-        header is not None
-        and header.header_version == ota_file.HEADER_VERSION
-        and header.header_length >= ota_file.SMALLEST_HEADER
-    )
+    return header is not None and (header.header_version ^ ota_file.HEADER_VERSION).bit_count() <= 1
 
 
 def _note_nested_header(source: Octets, reason: str) -> list[Judgement]:

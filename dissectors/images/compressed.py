@@ -7,16 +7,19 @@ costs a fraction of a second.
 import bz2
 import lzma
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final, Protocol
 
 from hanscope.dissectors.images.filling import behind
 from hanscope.dissectors.images.format import (
+    MOST_DEPTH,
     Context,
     Inner,
     InnerFormat,
     Judgement,
+    Ranges,
     checked,
     compared,
     near,
@@ -24,7 +27,7 @@ from hanscope.dissectors.images.format import (
 )
 from hanscope.dissectors.images.octets import BrokenError, Octets, View
 
-MOST_UNPACKED: Final = 32 << 20
+MOST_UNPACKED: Final = 16 << 20
 """Octets: no device that takes such images has more."""
 KEPT: Final = 2 << 20
 STEP: Final = 1 << 16
@@ -32,7 +35,6 @@ MOST_MEMORY: Final = 96 << 20
 """For a dictionary."""
 TOLD_BY: Final = 1 << 10
 """Octets of a zlib stream that must unpack before it is taken for one: its signature is short."""
-MOST_DEPTH: Final = 2
 MOST_IDLE: Final = 3
 """Times that an unpacker may give nothing and take nothing."""
 _ERRORS: Final = (lzma.LZMAError, zlib.error, OSError, EOFError, ValueError)
@@ -72,6 +74,10 @@ class _Unpacked:
     """Of all that came out."""
     end: int
     """Octets of the input that belong to the stream."""
+
+
+_Coverage = Callable[[int], Ranges]
+"""Which octets of a stream that ends at an offset its check vouches for, bit by bit."""
 
 
 class _TooMuchError(Exception):
@@ -114,7 +120,8 @@ def read_xz(view: View, context: Context) -> Inner | None:
     if not near(view.peek(0, len(XZ_MAGIC)), XZ_MAGIC):
         return None
     kind = int.from_bytes(view.peek(7, 8), "big") & 0x0F
-    inner = _unpacked("XZ", view, context, _xz_unpacker(), XZ_CHECKS.get(kind, f"check {kind}") if kind else None)
+    check = XZ_CHECKS.get(kind, f"check {kind}") if kind else None
+    inner = _unpacked("XZ", view, context, _xz_unpacker(), check, lambda end: ((0, end),))
     hashed = (_xz_hash(view),) if _has_xz_hash(view) else ()
     return replace(inner, checks=(*inner.checks, *hashed))
 
@@ -134,22 +141,38 @@ def _xz_hash(view: View) -> Judgement:
 
 # gzip, bzip2, zlib, LZMA
 
+GZIP_MAGIC: Final = bytes.fromhex("1f8b08")
+GZIP_HEADER: Final = 10
+
 
 def read_others(view: View, context: Context) -> Inner | None:
     begin = view.peek(0, 4)
-    if begin[:3] == b"\x1f\x8b\x08":
-        return _unpacked("gzip", view, context, _Inflater(31), "CRC-32")
+    if near(begin[:3], GZIP_MAGIC):
+        return _unpacked("gzip", view, context, _Inflater(31), "CRC-32", _of_gzip(view))
     if begin[:3] == b"BZh" and view.peek(4, 10) == bytes.fromhex("314159265359"):
-        return _unpacked("bzip2", view, context, bz2.BZ2Decompressor(), "CRC-32")
+        # Its level and unused selectors may differ without any harm.
+        return _unpacked("bzip2", view, context, bz2.BZ2Decompressor(), "CRC-32", lambda _: ())
     if _is_zlib(view):
-        return _unpacked("zlib", view, context, _Inflater(15), "Adler-32", vouches_from=TOLD_BY)
+        return _unpacked("zlib", view, context, _Inflater(15), "Adler-32", _of_zlib)
     if _is_lzma(view):
         unpacker = lzma.LZMADecompressor(format=lzma.FORMAT_ALONE, memlimit=MOST_MEMORY)
-        return _unpacked("LZMA", view, context, unpacker, None)
+        return _unpacked("LZMA", view, context, unpacker, None, lambda _: ())
     for magic, name in _NAMED_ONLY.items():
         if begin == magic:
             return Inner(name, (unverifiable("opaque: not unpacked"),))
     return None
+
+
+def _of_gzip(view: View) -> _Coverage:
+    """Neither the header's time and names nor the bits that fill the last octet are covered."""
+    if view.peek(3, 4) != b"\0":
+        return lambda end: ((end - 8, end),)
+    return lambda end: ((0, 3), (GZIP_HEADER, end - 9), (end - 8, end))
+
+
+def _of_zlib(end: int) -> Ranges:
+    """Its beginning tells that it is one; the bits that fill the last octet are not covered."""
+    return ((TOLD_BY, end - 5), (max(TOLD_BY, end - 4), end))
 
 
 _NAMED_ONLY: Final = {
@@ -184,19 +207,19 @@ def _is_lzma(view: View) -> bool:
 
 
 def _unpacked(
-    name: str, view: View, context: Context, unpacker: _Unpacker, check: str | None, vouches_from: int = 0
+    name: str, view: View, context: Context, unpacker: _Unpacker, check: str | None, coverage: _Coverage
 ) -> Inner:
+    if context.depth >= MOST_DEPTH:
+        return Inner(name, (unverifiable("wrapped too often to be looked into"),))
     found: list[_Unpacked] = []
-    judged = _unpack_check(view, f"{name} stream", unpacker, check, vouches_from, found)
+    judged = _unpack_check(view, f"{name} stream", unpacker, check, coverage, found)
     if not found:
         return Inner(name, (judged,))
-    if context.depth >= MOST_DEPTH:
-        return Inner(name, (judged, unverifiable("wrapped too often to be looked into")))
     return Inner(name, (judged,), Octets(found[0].begin).view(), in_file=False)
 
 
 def _unpack_check(
-    view: View, name: str, unpacker: _Unpacker, check: str | None, vouches_from: int, found: list[_Unpacked]
+    view: View, name: str, unpacker: _Unpacker, check: str | None, coverage: _Coverage, found: list[_Unpacked]
 ) -> Judgement:
     """Unpacks everything; what came out goes into `found`."""
 
@@ -207,7 +230,8 @@ def _unpack_check(
         what = f"{result.end:,} octets unpack to {result.octets:,}{behind(view, result.end)}"
         if check is None:
             return Judgement(name, "unknown", f"{what}; it carries no check")
-        return Judgement(name, "valid", f"{what}; {check} holds", (view.span(vouches_from, result.end),))
+        covers = tuple(view.span(start, end) for start, end in coverage(result.end) if start < end)
+        return Judgement(name, "valid", f"{what}; {check} holds", covers)
 
     try:
         return unpack(view)

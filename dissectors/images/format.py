@@ -17,6 +17,8 @@ Ranges = tuple[tuple[int, int], ...]
 
 SHORTEST_CONTENT: Final = 16
 """Octets: what covers fewer in a row checks a field, not content."""
+MOST_DEPTH: Final = 3
+"""Formats that one may be wrapped in and still be looked into."""
 CONTENT: Final = "content"
 """The check of what carries no check of its own that is known."""
 

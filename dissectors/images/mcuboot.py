@@ -21,9 +21,11 @@ from hanscope.dissectors.images.format import (
     unverifiable,
 )
 from hanscope.dissectors.images.octets import BrokenError, View
+from hanscope.dissectors.images.unnamed import looks_random
 
 MAGIC: Final = (0x96F3B83D).to_bytes(4, "little")
 TLV_MAGIC: Final = 0x6907
+HEADER: Final = 32
 MOST_TLVS: Final = 64
 SHA256: Final = 0x10
 SHA512: Final = 0x12
@@ -34,8 +36,7 @@ _CHECK: Final = "MCUboot hash"
 def read(view: View, _context: Context) -> Inner | None:
     if not near(view.peek(0, 4), MAGIC):
         return None
-    encrypted = bool(int.from_bytes(view.peek(16, 20), "little") & ENCRYPTED_FLAGS)
-    if encrypted:
+    if int.from_bytes(view.peek(16, 20), "little") & ENCRYPTED_FLAGS and looks_random(view.sub(HEADER)):
         # The hash is that of the plain text.
         return Inner("MCUboot, encrypted", (unverifiable("opaque: encrypted with a key that is not in the file"),))
     return Inner("MCUboot", (_hash(view),))

@@ -45,9 +45,8 @@ def read(view: View, _context: Context) -> Inner | None:
 
 
 def _holds_packed_content(view: View) -> bool:
-    if len(view.peek(0, HEADER)) != HEADER or view.u32(LENGTH_AT) <= view.size:
-        return False
-    return looks_random(view.sub(HEADER))
+    length = view.peek(LENGTH_AT, LENGTH_AT + 4)
+    return int.from_bytes(length, "little") > view.size and looks_random(view.sub(HEADER))
 
 
 @checked("OAD CRC-32")

@@ -1,0 +1,334 @@
+"""Every format of content: told by what it is, checked by its own rules, never believed beyond them."""
+
+import lzma
+import random
+import time
+import zlib
+from dataclasses import replace
+from hashlib import sha256
+
+import image_files
+import pytest
+
+from hanscope.analyzers.images import examine
+from hanscope.analyzers.results import Image
+from hanscope.dissectors.images import compressed
+from hanscope.dissectors.images.format import Context
+from hanscope.dissectors.images.octets import Octets
+from hanscope.dissectors.images.registry import FORMATS, recognise
+
+FILES = {name: image_files.ota(content) for name, content in image_files.CONTENTS.items()}
+FILES["Telink, encrypted"] = image_files.telink_encrypted()
+ALL = {**FILES, **image_files.CONTAINERS}
+VALID = {
+    "GBL 3, plain": "GBL CRC-32",
+    "GBL 3, encrypted": "GBL CRC-32",
+    "GBL 3, signed": "GBL CRC-32",
+    "GBL 3, encrypted and signed": "GBL CRC-32",
+    "GBL 3, LZMA": "GBL CRC-32",
+    "GBL 4": "GBL 4 container",
+    "EBL, plain": "EBL CRC-32",
+    "EBL, encrypted": "EBL CRC-32",
+    "Telink, plain": "Telink CRC-32",
+    "TI OAD, CC26x2R1": "OAD CRC-32",
+    "8051 code (CC253x), with TI preamble": "TI CRC-16",
+    "NXP JN518x/K32W, plain": "NXP vector checksum",
+    "JN516x/JN517x": "JN516x length",
+    "Hue SBL": "Hue record length",
+    "OSRAM (TI), plain": "OSRAM length",
+    "XZ > text": "XZ stream",
+    "XZ > Bouffalo boot image": "Bouffalo flash configuration CRC-32",
+    "gzip > Telink, plain": "gzip stream",
+    "bzip2 > Telink, plain": "bzip2 stream",
+    "zlib > ESP-IDF application": "ESP SHA-256",
+    "LZMA > Telink, plain": "Telink CRC-32",
+    "ESP-IDF application": "ESP SHA-256",
+    "MCUboot": "MCUboot hash",
+    "nested OTA file > Telink, plain": "nested OTA file",
+    "U-Boot image": "U-Boot data CRC-32",
+    "Intel HEX": "Intel HEX checksums",
+}
+STRUCTURE = {"magic", "header", "total size", "elements"}
+
+
+def outcomes(image: Image) -> dict[str, str]:
+    return {check.name: check.outcome for check in image.checks}
+
+
+def detail(image: Image, name: str) -> str:
+    return next(check.detail for check in image.checks if check.name == name)
+
+
+def flipped(octets: bytes, at: int, bit: int) -> bytes:
+    return octets[:at] + bytes([octets[at] ^ 1 << bit]) + octets[at + 1 :]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_content_is_recognised(name: str) -> None:
+    image = examine(FILES[name])
+    assert image.inner_format == name
+    assert image.elements[0].format == name
+    assert "invalid" not in outcomes(image).values()
+
+
+@pytest.mark.parametrize(("name", "check"), VALID.items())
+def test_check_of_good_content_is_valid(name: str, check: str) -> None:
+    assert outcomes(examine(FILES[name]))[check] == "valid"
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name not in VALID])
+def test_content_without_a_check_is_unknown(name: str) -> None:
+    found = outcomes(examine(FILES[name]))
+    # LZMA's and the boot block's are there, but say less than valid.
+    assert {outcome for check, outcome in found.items() if check not in STRUCTURE} <= {"unknown", "valid"}
+    assert "unknown" in {found.get("content"), found.get("LZMA stream"), found.get("OAD CRC-32")}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_flipped_bit_under_a_check_makes_it_invalid(name: str) -> None:
+    chance = random.Random(name)
+    octets = ALL[name]
+    for check in examine(octets).checks:
+        for start, end in check.covers:
+            places = {start, end - 1, *(chance.randrange(start, end) for _ in range(30))}
+            for at in places:
+                image = examine(flipped(octets, at, chance.randrange(8)))
+                assert outcomes(image).get(check.name) == "invalid", (check.name, at)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_bit_at_all_makes_an_exception(name: str) -> None:
+    chance = random.Random(name)
+    for _ in range(60):
+        octets = bytearray(ALL[name])
+        for _ in range(chance.choice([1, 1, 3, 20])):
+            octets[chance.randrange(min(len(octets), chance.choice([80, 200, 5000])))] = chance.randrange(256)
+        image = examine(bytes(octets))
+        assert {check.outcome for check in image.checks} <= {"valid", "invalid", "unknown"}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_truncation_is_told_and_none_raises(name: str) -> None:
+    octets = ALL[name]
+    for length in {*range(min(200, len(octets))), *range(200, len(octets), 61)}:
+        found = outcomes(examine(octets[:length]))
+        assert "invalid" in found.values()
+        assert found.get("total size") in {"invalid", None}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_holes_leave_checks_unknown(name: str) -> None:
+    chance = random.Random(name)
+    octets = ALL[name]
+    for _ in range(40):
+        start = chance.randrange(len(octets))
+        end = min(len(octets), start + chance.choice([1, 8, 300]))
+        lost = bytearray(octets)
+        lost[start:end] = bytes(end - start)
+        assert "invalid" not in outcomes(examine(bytes(lost), missing=[(start, end)])).values()
+
+
+def test_every_check_covers_octets_of_the_file() -> None:
+    for octets in ALL.values():
+        for check in examine(octets).checks:
+            assert all(0 <= start < end <= len(octets) for start, end in check.covers)
+
+
+def test_every_format_is_met_by_these_tests() -> None:
+    met = {known.name for known, _ in (recognise(Octets(c).view(), Context()) for c in image_files.CONTENTS.values())}
+    beside = {"manufacturers' elements", "Hue SBL", "8051 code (CC253x)"}  # they need the OTA header
+    assert met | beside == {known.name for known in FORMATS}
+
+
+# Containers
+
+
+@pytest.mark.parametrize("name", image_files.CONTAINERS)
+def test_containers(name: str) -> None:
+    image = examine(image_files.CONTAINERS[name])
+    assert image.container == name
+    assert image.inner_format == "GBL 3, plain"
+    assert {outcome for check, outcome in outcomes(image).items() if check not in {"integrity code", "signature"}} == {
+        "valid"
+    }
+
+
+def test_hashes_of_the_ikea_container_tell_which_block_is_damaged() -> None:
+    octets = image_files.CONTAINERS["IKEA NGIS"]
+    offset = examine(octets).header_offset
+    image = examine(flipped(octets, offset + 1030, 3))
+    assert outcomes(image)["container hashes"] == "invalid"
+    assert f"1 of 7 SHA-256 are not those of their blocks (at octet {offset + 1024:,})" in detail(
+        image, "container hashes"
+    )
+
+
+# What is vouched for
+
+
+def test_vouched_octets_are_those_of_hashes_and_not_of_fields() -> None:
+    gbl = image_files.CONTENTS["GBL 3, plain"]
+    assert examine(FILES["GBL 3, plain"]).vouched_octets == len(gbl)
+    assert examine(FILES["Hue SBL"]).vouched_octets == 0
+    assert examine(FILES["opaque: plain code or data"]).vouched_octets == 0
+    whole = examine(image_files.CONTAINERS["trailing CRC-32"])
+    assert whole.header is not None
+    assert whole.vouched_octets == whole.header.total_image_size
+
+
+def test_unpacked_content_vouches_for_no_octets_of_the_file() -> None:
+    checks = {check.name: check for check in examine(FILES["LZMA > Telink, plain"]).checks}
+    assert checks["LZMA stream"].outcome == "unknown"
+    assert checks["Telink CRC-32"].outcome == "valid"
+    assert checks["Telink CRC-32"].covers == ()
+
+
+# Several elements
+
+
+def test_several_elements_with_one_kind_of_check_are_valid_only_together() -> None:
+    good, bad = image_files.telink(), flipped(image_files.telink(), 100, 1)
+    image = examine(image_files.ota(good, good))
+    assert [element.format for element in image.elements] == ["Telink, plain"] * 2
+    assert outcomes(image)["Telink CRC-32"] == "valid"
+    assert detail(image, "Telink CRC-32").endswith("(in 2 elements)")
+    image = examine(image_files.ota(good, bad))
+    assert outcomes(image)["Telink CRC-32"] == "invalid"
+    assert detail(image, "Telink CRC-32").endswith("(element 1)")
+
+
+def test_content_behind_the_elements_is_named_too() -> None:
+    second = image_files.CONTENTS["AVR code"]
+    image = examine(image_files.ota(image_files.gbl3(), body=second))
+    assert image.inner_format == "GBL 3, plain + AVR code"
+    assert outcomes(image)["elements"] == "invalid"
+    assert outcomes(image)["GBL CRC-32"] == "valid"
+
+
+def test_content_of_a_cut_element_is_named() -> None:
+    image = examine(image_files.ota(image_files.gbl3())[:1000])
+    assert image.inner_format == "GBL 3, plain, cut off"
+    assert outcomes(image)["GBL CRC-32"] == "invalid"
+
+
+def test_content_right_behind_the_header_is_named() -> None:
+    image = examine(image_files.ota(body=image_files.esp_idf()))
+    assert image.layout == "opaque"
+    assert image.inner_format == "ESP-IDF application"
+    assert outcomes(image)["ESP SHA-256"] == "valid"
+
+
+def test_elements_of_manufacturers_have_names() -> None:
+    image = examine(image_files.ota(bytes(64), tag=0xF002, manufacturer=0x1246))
+    assert image.elements[0].name == "Manufacturer specific: Danfoss, 64 octets (a signature by its size; UNCONFIRMED)"
+    image = examine(image_files.ota(bytes(64), tag=0xF002))
+    assert image.elements[0].name == "Manufacturer specific"
+
+
+def test_osram_record() -> None:
+    record = b"\x01\x00\x00\x00"
+    octets = record + (zlib.crc32(record, 0xFFFFFFFF) ^ 0xFFFFFFFF).to_bytes(4, "little")
+    assert octets.hex() == "010000006567bcb8"  # as in a real file
+    image = examine(image_files.ota(octets, tag=0xFF46, manufacturer=0x110C))
+    assert image.inner_format == "OSRAM record"
+    assert outcomes(image)["OSRAM CRC-32"] == "valid"
+
+
+# Formats' oddities
+
+
+def test_padding_behind_an_image_is_told_and_not_covered() -> None:
+    image = examine(image_files.ota(image_files.gbl3() + b"\xff\xff"))
+    assert outcomes(image)["GBL CRC-32"] == "valid"
+    assert "behind it, not covered: 2 octets of 0xff" in detail(image, "GBL CRC-32")
+
+
+def test_gbl_without_its_end_tag_is_invalid() -> None:
+    image = examine(image_files.ota(image_files.gbl3()[:-12]))
+    assert outcomes(image)["GBL CRC-32"] == "invalid"
+
+
+def test_gbl_tag_that_nobody_knows_is_skipped() -> None:
+    image = examine(image_files.ota(image_files.gbl3(tags=((0x12345678, b"new"), (0xFE0101FE, image_files.CODE)))))
+    assert outcomes(image)["GBL CRC-32"] == "valid"
+
+
+def test_ti_image_of_another_ota_header_is_not_checked() -> None:
+    name, inner = recognise(Octets(image_files.ti_8051()).view(), Context(manufacturer_code=1))
+    assert (name.name, inner.name) == ("8051 code (CC253x)", "8051 code (CC253x)")
+    assert [check.outcome for check in inner.checks] == ["unknown"]
+
+
+def test_oad_length_that_is_wrong_over_plain_content_is_invalid() -> None:
+    image = examine(image_files.ota(image_files.ti_oad(length=9000)))
+    assert outcomes(image)["OAD CRC-32"] == "invalid"
+
+
+def test_sha256_behind_an_xz_stream() -> None:
+    stream = image_files.xz()
+    image = examine(image_files.ota(stream + sha256(stream).digest()))
+    assert outcomes(image)["XZ SHA-256"] == "valid"
+    assert "XZ SHA-256" not in outcomes(examine(image_files.ota(stream)))
+    assert outcomes(examine(image_files.ota(stream + bytes(32))))["XZ SHA-256"] == "invalid"
+
+
+def test_boot_block_that_is_elsewhere_is_unknown() -> None:
+    octets = bytearray(image_files.nxp())
+    octets[36:40] = image_files.u32(64)
+    assert outcomes(examine(image_files.ota(bytes(octets))))["NXP boot block"] == "unknown"
+
+
+# Bombs
+
+
+def bomb(octets: int) -> bytes:
+    return lzma.compress(bytes(octets))
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        pytest.param(bomb(compressed.MOST_UNPACKED + 100_000), id="xz"),
+        pytest.param(zlib.compress(bytes(compressed.MOST_UNPACKED + 100_000)), id="zlib"),
+    ],
+)
+def test_bomb_is_given_up(packed: bytes) -> None:
+    began = time.monotonic()
+    image = examine(image_files.ota(packed))
+    (name,) = [check for check in outcomes(image) if check.endswith("stream")]
+    assert outcomes(image)[name] == "unknown"
+    assert "given up" in detail(image, name)
+    assert time.monotonic() - began < 5
+
+
+def test_dictionary_that_is_too_large_is_refused() -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 28}]
+    packed = lzma.compress(image_files.CODE, filters=filters)
+    image = examine(image_files.ota(packed))
+    assert outcomes(image)["XZ stream"] == "unknown"
+    assert "memory" in detail(image, "XZ stream")
+
+
+def test_many_packed_elements_are_not_all_unpacked() -> None:
+    packed = image_files.xz(bytes(4_000_000))
+    began = time.monotonic()
+    image = examine(image_files.ota(*[packed] * 200))
+    assert len(image.elements) == 200
+    assert time.monotonic() - began < 5
+
+
+def test_formats_within_formats_end_somewhere() -> None:
+    octets = image_files.telink()
+    for _ in range(20):
+        octets = image_files.memory_area(image_files.ota(image_files.xz(octets)))
+    image = examine(image_files.ota(octets))
+    assert image.inner_format is not None
+    assert len(image.inner_format) < 200
+
+
+def test_formats_document_themselves() -> None:
+    for known in FORMATS:
+        for text in (known.name, known.vendors, known.signature, known.limitations, known.source, *known.checks):
+            assert text
+            assert text == text.strip()
+        assert replace(known) == known
