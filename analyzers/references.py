@@ -1,8 +1,9 @@
 """What the operator knows of an image from elsewhere: reference files, hashes, and lists of hashes.
 
-A list of hashes is a table of text (comma, semicolon, tab or bar between columns), as the Central Products List is
-published: one line a product, with its manufacturer, model, firmware version and hash. Columns are found by the names
-in the first line that has one for the hash; letter case, spaces and punctuation do not matter:
+A list of hashes is a table of text (comma, semicolon, tab or bar between columns), such as an extract of the Central
+Products List: one line a product, with its manufacturer, model, firmware version and hash. How exactly that list is
+published is UNCONFIRMED, so columns are found by the names in the first line that has one for the hash; letter case,
+spaces and punctuation do not matter:
 
 | column | is one whose name is or contains |
 |---|---|

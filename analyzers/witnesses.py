@@ -39,7 +39,7 @@ from hanscope.analyzers.filling import (
     identity,
     side_by_side,
 )
-from hanscope.analyzers.results import Analysis, Check, Image, Outcome, Transfer, Witness
+from hanscope.analyzers.results import Analysis, Check, Image, Message, Outcome, Transfer, Witness
 from hanscope.analyzers.transfers import TransferRecord
 from hanscope.dissectors.images import gbcs, ota_file
 from hanscope.dissectors.images.ota_file import OtaFileError
@@ -429,13 +429,22 @@ def _ordered_and_calculated(subject: _Subject, transfer: Transfer, readings: Ite
         yield Witness(
             source="receipt alert" if alert else "activation order",
             outcome=outcome,
-            said=f"{one.id} {f'alert 0x{one.code:04X} of' if alert else 'CS06 for'} {one.device}, hash {one.sha256}",
+            said=f"{one.id} {f'alert 0x{one.code:04X} of' if alert else 'CS06 for'} {one.device}"
+            f"{_proven(one.message)}, hash {one.sha256}",
             detail=detail,
             frames=one.message.frames[:MOST_FRAMES],
         )
 
 
+def _proven(message: Message) -> str:
+    """That a message is genuine, where that was verified."""
+    proofs = {"signature": message.signature.outcome, "MAC": message.mac.outcome}
+    return "".join(f", {name} {outcome}" for name, outcome in proofs.items() if outcome in ("valid", "invalid"))
+
+
 def _hash_said(subject: _Subject, transfer: Transfer, one: Reading, digest: str) -> tuple[Outcome, str]:
+    if "invalid" in (one.message.signature.outcome, one.message.mac.outcome):
+        return "unknown", "not believed: the message is not genuine"
     part = subject.hashes.get(digest)
     own = subject.image.manufacturer_image_sha256
     if part is not None:

@@ -15,7 +15,7 @@ from hanscope.analyzers.images import examine
 from hanscope.analyzers.keys import KeyRing, KnownKey
 from hanscope.analyzers.messages import examine as decode
 from hanscope.analyzers.references import Given, ListedHash, Reference, load_reference
-from hanscope.analyzers.results import Analysis, Carriage, Image, Message, Party, TransferEvent, Witness
+from hanscope.analyzers.results import Analysis, Carriage, Image, Message, Party, TransferEvent, Verdict, Witness
 from hanscope.analyzers.transfers import TransferRecord
 from hanscope.analyzers.witnesses import compared_with, corroborated
 from hanscope.dissectors.images.gbcs import build_gb_image
@@ -170,6 +170,23 @@ def test_a_partial_image_says_which_octets_a_hash_would_need() -> None:
     witness = said_by(image, "receipt alert")
     assert witness.outcome == "unknown"
     assert witness.detail == "not compared: octets 80 to 95 and 1 more ranges were not captured"
+
+
+def test_a_hash_needs_only_the_octets_that_it_covers() -> None:
+    in_the_signature = range(36, 40)
+    image = analysis_of(loaded("T1", without=in_the_signature), messages=[receipt(GB_HASH, at_s=300)])["T1"]
+    assert (image.partial, image.manufacturer_image_sha256) == (True, None)
+    witness = said_by(image, "receipt alert")
+    assert witness.outcome == "valid"
+    assert witness.detail == "it is the SHA-256 of what follows the OTA header, without the last 66 octets"
+
+
+@pytest.mark.parametrize(("outcome", "expected"), [("valid", "valid"), ("unknown", "valid"), ("invalid", "unknown")])
+def test_a_message_that_is_not_genuine_is_not_believed(outcome: Any, expected: str) -> None:
+    alert = replace(receipt(GB_HASH, at_s=300), signature=Verdict(outcome=outcome, detail="of the test"))
+    witness = said_by(analysis_of(loaded("T1"), messages=[alert])["T1"], "receipt alert")
+    assert witness.outcome == expected
+    assert (f", signature {outcome}, hash" in witness.said) == (outcome != "unknown")
 
 
 def test_versions_before_and_after() -> None:
