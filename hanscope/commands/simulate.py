@@ -150,9 +150,7 @@ def _run(
     except ValueError as error:
         raise CommandError(str(error), ExitCode.USAGE) from None
     except OSError as error:
-        raise CommandError(
-            f"--output {output}: cannot be written: {error.strerror or error}", ExitCode.USAGE
-        ) from error
+        raise _unwritable(output, error) from error
     return truth
 
 
@@ -166,7 +164,12 @@ def _write_beside(truth: "Truth", output: Path, *, credentials: bool, images: bo
         if images:
             beside.write_images(truth, output)
     except OSError as error:
-        raise CommandError(f"beside {output}: cannot be written: {error.strerror or error}", ExitCode.USAGE) from error
+        raise _unwritable(output, error) from error
+
+
+def _unwritable(output: Path, error: OSError) -> CommandError:
+    where = error.filename or output
+    return CommandError(f"{where}: cannot be written: {error.strerror or error}", ExitCode.USAGE)
 
 
 def _show(truth: "Truth", output: Path) -> None:
