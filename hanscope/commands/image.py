@@ -1,15 +1,16 @@
 """`hanscope image`: OTA image files."""
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from hanscope.commands.base import Command, ExitCode, app, complain, during
-from hanscope.commands.options import Format, FormatOption, Hashes, HashLists, Output, Redact, References
+from hanscope.commands.base import Command, CommandError, ExitCode, app, complain, during
+from hanscope.commands.options import Certificates, Format, FormatOption, Hashes, HashLists, Output, Redact, References
 from hanscope.commands.output import paths_of, put, reporting_of, terminal
-from hanscope.commands.reading import disappointed, given_of
+from hanscope.commands.reading import credentials_of, disappointed, given_of
 
 if TYPE_CHECKING:
+    from hanscope.analyzers.certificates import Certificates as CertificatesAtHand
     from hanscope.analyzers.references import Given
     from hanscope.analyzers.results import Image
 
@@ -23,6 +24,7 @@ LARGEST_IMAGE: Final = 256 * 2**20
     epilog="""\b
 Examples:
   hanscope image meter.ota
+  hanscope image meter.ota --certificates DIR
   hanscope image meter.ota --reference vendor.ota
   hanscope image meter.ota --hash-list products.csv
   hanscope image *.ota --format jsonl | jq '{file, layout, sha256}'
@@ -36,6 +38,11 @@ def image(
         list[str], typer.Argument(metavar="FILE", help="OTA image files; - is standard input.", show_default=False)
     ],
     *,
+    certificates: Certificates = None,
+    ca_key: Annotated[
+        list[str] | None,
+        typer.Option("--ca-key", metavar="HEX", help="A CA's public key (compressed point) for signed OTA files."),
+    ] = None,
     reference: References = None,
     hash_: Hashes = None,
     hash_list: HashLists = None,
@@ -51,8 +58,13 @@ def image(
     reporting = reporting_of(
         form, output, redact=redact, show_keys=False, inputs=[*files, *paths_of(reference, hash_list)]
     )
-    given = given_of(reference, hash_, hash_list)
-    images = [_examined(file, given) for file in files]
+    credentials = credentials_of(certificates, None)
+    proofs = _Proofs(
+        given_of(reference, hash_, hash_list),
+        None if credentials is None else credentials.certificates,
+        [_ca_key(text) for text in ca_key or ()],
+    )
+    images = [_examined(file, proofs) for file in files]
     if redact:
         redactor = Redactor()
         images = [redactor(one) for one in images]
@@ -69,7 +81,31 @@ def image(
         raise typer.Exit(ExitCode.FINDINGS)
 
 
-def _examined(file: str, given: "Given | None") -> "Image":
+class _Proofs(NamedTuple):
+    """What images are verified with and held against."""
+
+    given: "Given | None"
+    certificates: "CertificatesAtHand | None"
+    ca_keys: list[bytes]
+
+
+_CA_KEY_LENGTHS: Final = {22, 37}
+"""Octets of compressed points on the curves of suites 1 and 2 (sect163k1, sect283k1)."""
+
+
+def _ca_key(text: str) -> bytes:
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) not in _CA_KEY_LENGTHS:
+        raise CommandError(
+            f"--ca-key {text}: 22 or 37 octets in hexadecimal digits are needed (suite 1 or 2)", ExitCode.USAGE
+        )
+    return key
+
+
+def _examined(file: str, proofs: _Proofs) -> "Image":
     from hanscope.analyzers.images import examine  # noqa: PLC0415 - heavy
     from hanscope.analyzers.results import Image  # noqa: PLC0415 - heavy
 
@@ -81,12 +117,12 @@ def _examined(file: str, given: "Given | None") -> "Image":
         octets, why = b"", f"cannot be read: {getattr(error, 'strerror', None) or error}"
     if why is None:
         with during(f"examining {file}"):
-            found = examine(octets, file=file)
-            if given is None:
+            found = examine(octets, file=file, certificates=proofs.certificates, ca_keys=proofs.ca_keys)
+            if proofs.given is None:
                 return found
             from hanscope.analyzers.witnesses import compared_with  # noqa: PLC0415 - heavy
 
-            return compared_with(found, octets, given)
+            return compared_with(found, octets, proofs.given)
     complain(f"{file}: {why}")
     return Image(
         transfer_id=None,

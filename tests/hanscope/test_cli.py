@@ -16,6 +16,8 @@ from hanscope.__main__ import main
 from hanscope.analyzers import results
 from hanscope.analyzers.analysis import AnalysisRun
 from hanscope.captures.files import CaptureError
+from hanscope.captures.simulator.parties import write_credentials
+from hanscope.captures.simulator.scenarios import simulate
 from hanscope.export import ExportError
 from hanscope.report.json import shipped_schema
 
@@ -453,6 +455,32 @@ def test_a_real_image_is_checked(data, capsys):
     (image,) = json.loads(capsys.readouterr().out)["images"]
     assert image["file"] == str(path)
     assert image["sha256"] == sha256(path.read_bytes()).hexdigest()
+
+
+def test_an_authorising_signature_is_verified_with_certificates(capsys, tmp_path):
+    truth = simulate("esme-update", tmp_path / "house.pcapng", seed=1, size=4000)
+    write_credentials(list(truth.parties), tmp_path / "certificates", tmp_path / "keys.json")
+    (tmp_path / "meter.ota").write_bytes(truth.devices[0].firmware.octets)
+    words = "image", tmp_path / "meter.ota", "--certificates", tmp_path / "certificates", "--format", "jsonl"
+    assert run(*words) == 0
+    checks = {check["name"]: check["outcome"] for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert checks["authorising signature"] == "valid"
+
+
+def test_the_signature_of_an_ota_file_is_verified_with_a_ca_key(capsys, tmp_path):
+    # Made with an independent implementation; the same as in tests/analyzers/test_images.py.
+    signed = bytes.fromhex(
+        "1ef1ee0b000138000000681101000403020102005349474e45442054455354000000000000000000000000000000000000000000cc0000"
+        "00000020000000000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f020030000000"
+        "03045fdfc8d85ffb8b3993cb72ddcaa55f00b3e87d6d000000000000000154455354534543410109000600000000000001003200000001"
+        "000000000000000211e1a8583183e04fe401178fcf4efddd137db9e200aa63834d3b089b06dd4636cb898422f660f752bf"
+    )
+    (tmp_path / "signed.ota").write_bytes(signed)
+    assert run("image", tmp_path / "signed.ota", "--ca-key", "0200fde8a7f3d1084224962a4e7c54e69ac3f04da6b8") == 0
+    assert "verified with a given CA key" in " ".join(capsys.readouterr().out.split())
+    for wrong in ("00", "zz"):
+        assert run("image", tmp_path / "signed.ota", "--ca-key", wrong) == 2
+        assert "22 or 37 octets" in capsys.readouterr().err
 
 
 def test_every_image_has_its_line_in_order_even_when_it_cannot_be_read(capsys, tmp_path, validator):
