@@ -86,6 +86,7 @@ def gathered(
     stories = _of_transfers(analysis, who, signs)
     by_device: dict[str, list[Story]] = {}
     for story in sorted(stories, key=lambda one: one.started):
+        story.image = _image_of(story, analysis)
         if story.device.eui64:
             by_device.setdefault(story.device.eui64, []).append(story)
     stories += _of_messages(said, by_device, who)
@@ -148,6 +149,13 @@ def _of_transfers(analysis: Analysis, who: _Who, signs: Signs) -> list[Story]:
     return [*stories.values(), *refused.values()]
 
 
+def _image_of(story: Story, analysis: Analysis) -> Image | None:
+    """The best of the rebuilt images."""
+    names = {one.id for one in story.transfers}
+    images = [one for one in analysis.images if one.transfer_id in names]
+    return next((one for one in images if one.manufacturer_image_sha256), images[-1] if images else None)
+
+
 def _of_messages(said: Sequence[Reading], by_device: dict[str, list[Story]], who: _Who) -> Iterator[Story]:
     """Hands the messages out; a device that only messages tell of gets a story of its own."""
     hashes = {
@@ -194,9 +202,6 @@ def _complete(story: Story, analysis: Analysis, signs: Signs, who: _Who) -> None
     """What concerns the device as such."""
     places = who.places(story.device, story.pan_id)
     story.captured_until = max((one.ended for one in analysis.captures if one.ended is not None), default=0)
-    names = {one.id for one in story.transfers}
-    images = [one for one in analysis.images if one.transfer_id in names]
-    story.image = next((one for one in images if one.manufacturer_image_sha256), images[-1] if images else None)
     for place in places:
         story.profile = signs.profiles.get(place, story.profile)
         story.impatience += signs.impatience.get(place, 0)
@@ -238,6 +243,7 @@ def _weigh(story: Story, evidence: Evidence, who: _Who) -> None:
                 "its frame counter jumped, as after a restart",
             )
             for jump in evidence.jumps(name)
+            if not any(jump.before_ns <= one.time_ns <= jump.after_ns + SAME_RETURN_NS for one in story.returns)
         ]
     story.returns.sort(key=lambda one: (one.time_ns, one.frame))
     if not story.transfers:
@@ -248,6 +254,8 @@ def _weigh(story: Story, evidence: Evidence, who: _Who) -> None:
     story.all_heard = evidence.missed(server, last.ended, last.ended + ANSWER_NS).verdict == "captured"
 
 
+SAME_RETURN_NS: Final = 10 * SECOND
+"""What a device announces so soon after its frame counter jumped is the same return."""
 ANSWER_NS: Final = 5 * SECOND
 """So long a server has for an answer (what client stacks wait for)."""
 

@@ -94,10 +94,13 @@ def orders_of(story: Story, *, by_command: bool) -> list[Order]:
 
 
 def _commanded(story: Story) -> Iterator[Order]:
-    """A command that is heard again is the same order; one of which only the answer was heard is an order too."""
-    orders: dict[int | None, Order] = {}
+    """A command that is heard again is the same order; one of which only the answer was heard is an order too.
+
+    What does not tell its counter, because its part was not heard, is about nobody knows which order.
+    """
+    orders: dict[int, Order] = {}
     for reading in story.readings:
-        if reading.kind not in (Kind.ORDER, Kind.ANSWER, Kind.DATED):
+        if reading.kind not in (Kind.ORDER, Kind.ANSWER, Kind.DATED) or reading.counter is None:
             continue
         order = orders.get(reading.counter)
         if order is None:

@@ -24,7 +24,7 @@ _TYPES: Final[dict[int, RoleName]] = {0: "ESME", 1: "GSME", 13: "HCALCS", 128: "
 """COSEM device types."""
 _SHOWS: Final[dict[int, frozenset[RoleName]]] = {
     0x00CE: frozenset({"ESME"}),
-    0x00CF: frozenset({"GSME"}),
+    0x00CF: frozenset({"GSME", "HCALCS"}),
     0x012B: frozenset({"PPMID"}),
     0x0012: frozenset({"ESME", "GSME", "HCALCS"}),
     0x0129: frozenset({"PPMID", "HCALCS"}),
@@ -32,7 +32,7 @@ _SHOWS: Final[dict[int, frozenset[RoleName]]] = {
     0x0084: frozenset({"GSME"}),
 }
 """Devices in a HAN that messages about firmware go to or come from; Communications Hubs, which ECS52 reads as well, and
-gas proxies, which answer GCS38, are no clients of an update.
+gas proxies, which answer GCS38, are no clients of an update. Which receipt alert an HCALCS sends is not confirmed.
 """
 _GB_HRGP: Final = 6
 
@@ -73,8 +73,11 @@ def _by_messages(story: Story) -> tuple[frozenset[RoleName], str] | None:
     told: list[str] = []
     for reading in story.readings:
         shows = _SHOWS.get(reading.message.message_code or 0)
-        if reading.way.gas_command is not None and reading.message.message_code != 0x0128:
-            shows = frozenset[RoleName]({"GSME"}) & (shows or {"GSME"})
+        if shows is None:
+            continue
+        gas = frozenset[RoleName]({"GSME"})
+        # A gas meter's tunnel has a header of its own before each message, nobody else's has.
+        shows = shows & gas if reading.way.gas_command is not None else shows - gas or shows
         if not shows or (candidates is not None and not candidates & shows):
             continue
         if candidates is None or len(candidates & shows) < len(candidates):

@@ -70,7 +70,7 @@ def steps_of(story: Story, role: Role, turn: int | None) -> tuple[UpdateStep, ..
         *_transfers(story, belongs),
         *(_message(reading, turn) for reading in story.readings),
         *(_mirrored(reading) for reading in story.mirrored),
-        *(_returned(one, story, turn) for one in story.returns if one.time_ns >= story.started),
+        *(_returned(one, story) for one in story.returns if one.time_ns >= story.started),
     ]
     steps.sort(key=lambda one: (one.time, one.frames[:1]))
     return tuple(steps[:MOST_STEPS])
@@ -82,7 +82,7 @@ def _sign(sign: Sign, belongs: _Belongs, turn: int | None) -> Iterator[UpdateSte
         return
     stage, what = told
     if stage == "offer" and turn is not None and sign.time_ns >= turn:
-        stage = "confirmation"
+        stage, belongs = "confirmation", _Belongs()
     yield UpdateStep(
         stage=stage,
         time=sign.time_ns,
@@ -106,7 +106,7 @@ def _told(sign: Sign) -> tuple[UpdateStage, str] | None:  # noqa: PLR0911 -- one
     if sign.command == END:
         return "verification", "device has the image" if sign.status == 0 else f"device ended with 0x{sign.status:02x}"
     if sign.command == UPGRADE:
-        return "activation order", _when(sign)
+        return "verification" if sign.upgrade_time == WAIT_FOREVER else "activation order", _when(sign)
     if sign.command == DEFAULT_RESPONSE and sign.answered == OFFER and sign.status:
         return "offer", f"device answered the offer with 0x{sign.status:02x}"
     return None
@@ -125,13 +125,15 @@ def _transfers(story: Story, belongs: _Belongs) -> Iterator[UpdateStep]:
             continue
         alone = len(story.transfers) == 1 and story.course is not None
         started, ended = transfer.started, transfer.ended
+        frames = transfer.first_frame, transfer.last_frame
         if alone and story.course is not None:
             started, ended = story.course.first_ns, story.course.last_ns
+            frames = story.course.first_frame, story.course.last_frame
         yield UpdateStep(
             stage="distribution",
             time=started,
             until=ended,
-            frames=(transfer.first_frame, transfer.last_frame),
+            frames=frames,
             what=_flowed(transfer),
             use_case=belongs.use_case,
             service_request=belongs.service_request,
@@ -182,9 +184,9 @@ def _message(reading: Reading, turn: int | None) -> UpdateStep:
     )
 
 
-def _returned(one: Return, story: Story, turn: int | None) -> UpdateStep:
+def _returned(one: Return, story: Story) -> UpdateStep:
     stage: UpdateStage = "offer" if one.time_ns < story.begun else "distribution"
-    if turn is not None and one.time_ns >= turn:
+    if story.course is not None and one.time_ns > story.course.last_ns and story.transfers[-1].state in WHOLE:
         stage = "activation"
     return UpdateStep(stage=stage, time=one.time_ns, frames=(one.frame,), what=f"device was back: {one.how}")
 

@@ -1,10 +1,21 @@
 """The words that all reports share: numbers, times, names, states and the verdict, as text without layout or colour."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple
 
-from hanscope.analyzers.results import FRAMES_APART, Analysis, Capture, Image, Party, Transfer, TransferState
+from hanscope.analyzers.results import (
+    FRAMES_APART,
+    Analysis,
+    Capture,
+    Image,
+    Party,
+    Transfer,
+    TransferState,
+    Update,
+    UpdateState,
+)
 
 LONGEST_TEXT: Final = 500
 """Characters of one text from a capture that a report shows; the JSON has all of them."""
@@ -191,6 +202,56 @@ def outcome(transfer: Transfer) -> str:
     return f"Device {device} loaded the whole image{_DONE.get(transfer.state, '')}."
 
 
+_WELL: Final = frozenset[UpdateState]({"activated", "confirmed"})
+_REACHED: Final[dict[UpdateState, str]] = {
+    "offered": "was only offered",
+    "refused": "was refused",
+    "distributing": "was being distributed",
+    "distributed": "is distributed",
+    "receipt given": "is distributed and verified",
+    "activation ordered": "is ordered to be activated",
+    "activated": "is activated",
+    "confirmed": "is confirmed",
+    "failed": "failed",
+    "undecided": "is undecided",
+}
+"""What a verdict says of one update in each state."""
+
+
+def update_tone(update: Update) -> Tone:
+    """How well an update went: one that simply goes on after the capture is neither good nor bad."""
+    if update.state in _WELL:
+        return "good"
+    return "bad" if update.state in ("failed", "refused") else "open"
+
+
+def update_name(update: Update) -> str:
+    """The device of an update, with what kind of device it is when that is known."""
+    device = party(update.device, update.pan_id)
+    return f"device {device}" if update.role == "unknown" else f"{update.role} {device}"
+
+
+def _about_updates(analysis: Analysis, most: int = 3) -> Iterable[str]:
+    """How the updates went: in all, then the worst of them one by one."""
+    updates = analysis.updates
+    if len(updates) == 1:
+        yield f"The firmware update of {update_name(updates[0])} {_REACHED[updates[0].state]}."
+    else:
+        states = Counter(update.state for update in updates)
+        told = ", ".join(f"{states[state]:,} {state}" for state in _REACHED if states[state])
+        yield f"{len(updates):,} firmware updates: {told}."
+    transfers = {transfer.id: transfer for transfer in analysis.transfers}
+    ordered = sorted(updates, key=lambda update: ("bad", "open", "good").index(update_tone(update)))
+    for update in ordered[:most]:
+        name = update_name(update)
+        yield f"{name[0].upper()}{name[1:]}: {update.reason}" if len(updates) > 1 else update.reason
+        last = transfers.get(update.transfer_ids[-1]) if update.transfer_ids else None
+        if last is not None and not last.complete and last.received_bytes:
+            yield f"The capture holds {coverage(last)} of its image."
+    if len(ordered) > most:
+        yield f"{len(ordered) - most:,} more are told below."
+
+
 def opened_frames(analysis: Analysis) -> int:
     """Frames that any key opened, on either layer."""
     return sum(key.nwk_frames + key.aps_frames for key in analysis.keys)
@@ -210,17 +271,13 @@ def verdict(analysis: Analysis) -> Verdict:
     """The answer to "what happened?" in a few sentences, the most important first."""
     frames = sum(capture.frames for capture in analysis.captures)
     faults = [(capture, fault) for capture in analysis.captures for fault in capture.faults]
-    sentences = [*_about_transfers(analysis.transfers)]
-    tone: Tone = "good"
-    if any(failed(transfer) for transfer in analysis.transfers):
-        tone = "bad"
-    elif not analysis.transfers or not all(succeeded(transfer) for transfer in analysis.transfers):
-        tone = "open"
+    sentences = [*(_about_updates(analysis) if analysis.updates else _about_transfers(analysis.transfers))]
+    tone = _tone(analysis)
     if not frames:
         sentences = ["The input holds no IEEE 802.15.4 frame."]
     elif not analysis.transfers and nothing_opened(analysis):
         tone = "bad"
-    elif not analysis.transfers:
+    elif not analysis.transfers and not analysis.updates:
         sentences = [f"No firmware transfer was seen in {count(frames, 'frame')}."]
     sentences += [_another_kind(capture) for capture in analysis.captures if of_another_kind(capture)][:3]
     if invalid := sum(check.outcome == "invalid" for image in analysis.images for check in image.checks):
@@ -239,6 +296,16 @@ def verdict(analysis: Analysis) -> Verdict:
     if analysis.interrupted:
         sentences.append("Reading was interrupted: this is what had been read by then.")
     return Verdict(tone, tuple(sentences))
+
+
+def _tone(analysis: Analysis) -> Tone:
+    """How the updates went or, in an analysis without them, the transfers."""
+    if analysis.updates:
+        tones = [update_tone(update) for update in analysis.updates]
+        return "bad" if "bad" in tones else "open" if "open" in tones else "good"
+    if any(failed(transfer) for transfer in analysis.transfers):
+        return "bad"
+    return "good" if analysis.transfers and all(succeeded(transfer) for transfer in analysis.transfers) else "open"
 
 
 def _contradicted(image: Image) -> bool:

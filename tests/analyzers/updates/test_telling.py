@@ -1,0 +1,368 @@
+"""How far an update came, from evidence that the simulator does not play: parts unheard, odd orders, other devices.
+
+What it does play is held against its truth in `tests/analyzers/test_update_truth.py`.
+"""
+
+import pytest
+from update_stories import (
+    HASH,
+    HUB,
+    IMAGE,
+    METER,
+    OLD,
+    OTHER,
+    answer,
+    at,
+    back,
+    image,
+    order,
+    reading,
+    receipt,
+    sign,
+    told,
+    transfer,
+    version,
+)
+
+from hanscope.analyzers.results import Party, Update
+from hanscope.analyzers.updates.readings import AlertCode, Kind, Outcome
+from hanscope.analyzers.updates.signs import BLOCK, OFFER, QUERY, UPGRADE, Ending
+
+GAS_PROXY = "00:db:12:34:56:78:90:a3"
+
+
+def standing(update: Update) -> tuple[str, str | None, str | None]:
+    return update.state, update.failed_at, update.cause
+
+
+def outcomes(update: Update) -> dict[str, str]:
+    return {check.name: check.outcome for check in update.checks}
+
+
+# Nothing but what was heard
+
+
+def test_without_messages_a_meter_stands_at_distributed_and_says_what_is_missing(monkeypatch) -> None:
+    (update,) = told(monkeypatch)
+    assert standing(update) == ("distributed", None, None)
+    assert (update.role, update.flow) == ("ESME", "ESME/GSME")
+    assert "not confirmed" in update.role_evidence
+    (missing,) = update.missing
+    assert missing.endswith("(CS06); no GBCS message about its firmware is in the capture")
+
+
+def test_an_update_of_which_only_messages_were_heard(monkeypatch) -> None:
+    (update,) = told(monkeypatch, receipt(), order(), answer(code=0, version=0x200), transfers=())
+    assert standing(update) == ("activated", None, None)
+    assert (update.device, update.file_version, update.transfer_ids) == (METER, None, ())
+    assert outcomes(update) == {
+        "hash: 8F72 alert and CS06 command": "valid",
+        "hash: rebuilt image and 8F72 alert, CS06 command": "unknown",
+    }
+
+
+def test_an_order_of_which_not_all_was_heard_is_still_one(monkeypatch) -> None:
+    (update,) = told(monkeypatch, receipt(), order(sha256=None, whole=False))
+    assert standing(update) == ("activation ordered", None, None)
+    assert [(one.mode, one.fate, one.sha256) for one in update.orders] == [("unknown", "unanswered", None)]
+
+
+def test_an_answer_without_its_order_is_an_order_too(monkeypatch) -> None:
+    (update,) = told(monkeypatch, receipt(), answer(code=0, version=IMAGE.file_version))
+    assert standing(update) == ("activated", None, None)
+    assert [(one.mode, one.fate, one.message_id) for one in update.orders] == [("unknown", "carried out", None)]
+    assert outcomes(update)["version: CS06 response"] == "valid"
+
+
+def test_an_order_without_an_answer_is_not_a_failure(monkeypatch) -> None:
+    (update,) = told(monkeypatch, receipt(), order())
+    assert standing(update) == ("activation ordered", None, None)
+    assert update.missing == ("the response to the CS06 command, or a version that was read after it",)
+
+
+def test_an_old_version_after_an_unanswered_order_proves_nothing(monkeypatch) -> None:
+    old = version(OLD.file_version, 90), version(OLD.file_version)
+    (update,) = told(monkeypatch, old[0], receipt(), order(), old[1])
+    assert standing(update) == ("activation ordered", None, None)
+
+
+def test_a_version_read_confirms_what_else_was_not_heard(monkeypatch) -> None:
+    (update,) = told(
+        monkeypatch,
+        version(OLD.file_version, 2),
+        version(IMAGE.file_version),
+        transfers=[transfer(state="stalled", complete=False, received_bytes=8_000)],
+        images=(),
+        signs=[sign(QUERY, 6, OLD), sign(QUERY, 190, IMAGE)],
+    )
+    assert standing(update) == ("confirmed", None, None)
+
+
+def test_silence_that_the_capture_does_not_explain_is_undecided(monkeypatch) -> None:
+    (update,) = told(
+        monkeypatch,
+        transfers=[transfer(state="stalled", complete=False, received_bytes=800)],
+        images=(),
+        ending=Ending(1, 0, unheard_by_client=False, last_ns=at(101), last_frame=1_000),
+    )
+    assert standing(update) == ("undecided", None, None)
+    assert update.missing
+
+
+def test_a_device_that_is_never_heard_again_is_undecided(monkeypatch) -> None:
+    stalled = transfer(state="stalled", complete=False, received_bytes=800)
+    (update,) = told(monkeypatch, transfers=[stalled], images=(), heard_until=1_000)
+    assert standing(update) == ("undecided", None, None)
+    assert "nothing more was heard of the device" in update.reason
+
+
+# Orders
+
+
+def test_a_future_dated_order_is_open_until_its_time(monkeypatch) -> None:
+    later = order(due=at(5_000))
+    (update,) = told(monkeypatch, receipt(), later, answer())
+    assert standing(update) == ("activation ordered", None, None)
+    assert [(one.mode, one.fate, one.due) for one in update.orders] == [("future dated", "pending", at(5_000))]
+
+
+def test_a_future_dated_order_that_nothing_came_of(monkeypatch) -> None:
+    (update,) = told(monkeypatch, receipt(), order(due=at(500)), answer())
+    assert standing(update) == ("failed", "activation", "never-activated")
+
+
+def test_a_future_dated_order_of_whose_outcome_a_part_was_heard_is_undecided(monkeypatch) -> None:
+    part = reading(Kind.DATED, 501, whole=False)
+    (update,) = told(monkeypatch, receipt(), order(due=at(500)), answer(), part)
+    assert standing(update) == ("undecided", None, None)
+
+
+def test_the_old_version_long_after_the_time_of_an_accepted_order(monkeypatch) -> None:
+    old = version(OLD.file_version, 90), version(OLD.file_version, 900)
+    (update,) = told(monkeypatch, old[0], receipt(), order(due=at(500)), answer(), old[1])
+    assert standing(update) == ("failed", "activation", "never-activated")
+
+
+def test_a_cancelled_order_leaves_the_image_where_it_was(monkeypatch) -> None:
+    cancelled = order(130, 8, cancels=True), answer(131, 8)
+    (update,) = told(monkeypatch, receipt(), order(due=at(500)), answer(), *cancelled)
+    assert standing(update) == ("receipt given", None, None)
+    assert [one.fate for one in update.orders] == ["cancelled", "accepted"]
+
+
+def test_a_refused_order_leaves_the_pending_one_in_force(monkeypatch) -> None:
+    refused = order(130, 8, sha256=OTHER), answer(131, 8, code=Outcome.HASH_MISMATCH)
+    done = reading(Kind.DATED, 502, counter=7, code=0, version=IMAGE.file_version)
+    (update,) = told(monkeypatch, receipt(), order(due=at(500)), answer(), *refused, done)
+    assert [one.fate for one in update.orders] == ["carried out", "refused"]
+
+
+@pytest.mark.parametrize(
+    ("sha256", "expected"),
+    [(OTHER, ("failed", "activation order", "wrong-hash-ordered")), (HASH, ("failed", "activation", "inconclusive"))],
+)
+def test_a_hash_mismatch_is_the_orders_fault_only_if_its_hash_is_another(monkeypatch, sha256, expected) -> None:
+    (update,) = told(monkeypatch, receipt(), order(sha256=sha256), answer(code=Outcome.HASH_MISMATCH))
+    assert standing(update) == expected
+
+
+def test_an_order_before_the_image_is_there_is_too_early(monkeypatch) -> None:
+    (update,) = told(monkeypatch, order(50), answer(51, code=Outcome.NO_IMAGE_HELD))
+    assert standing(update) == ("failed", "activation order", "activation-too-early")
+
+
+def test_no_image_held_although_the_receipt_was_given(monkeypatch) -> None:
+    (update,) = told(monkeypatch, receipt(), order(), answer(code=Outcome.NO_IMAGE_HELD))
+    assert standing(update) == ("failed", "activation", "image-discarded")
+
+
+def test_an_upgrade_end_response_does_not_activate_a_meter(monkeypatch) -> None:
+    now = sign(UPGRADE, 102, upgrade_time=0, current_time=0)
+    (update,) = told(monkeypatch, receipt(), signs=[now], until=115)
+    assert standing(update) == ("receipt given", None, None)
+    assert update.orders == ()
+
+
+# Witnesses
+
+
+def test_every_hash_is_held_against_every_other(monkeypatch) -> None:
+    (update,) = told(monkeypatch, receipt(sha256=OTHER), order(), answer(code=0, version=0x0200))
+    assert outcomes(update) == {
+        "hash: rebuilt image and 8F72 alert": "invalid",
+        "hash: rebuilt image and CS06 command": "valid",
+        "hash: 8F72 alert and CS06 command": "invalid",
+        "version: CS06 response": "valid",
+    }
+
+
+def test_an_8f1c_of_another_hash_shows_that_the_device_got_something_else(monkeypatch) -> None:
+    (update,) = told(monkeypatch, receipt(sha256=OTHER, code=AlertCode.VERIFICATION_FAILED))
+    assert standing(update) == ("failed", "verification", "image-corrupted")
+
+
+def test_an_8f1c_of_an_image_that_was_not_rebuilt_is_inconclusive(monkeypatch) -> None:
+    failed = receipt(code=AlertCode.VERIFICATION_FAILED)
+    (update,) = told(monkeypatch, failed, images=[image(partial=True, manufacturer_image_sha256=None)])
+    assert standing(update) == ("failed", "verification", "inconclusive")
+
+
+def test_loading_again_after_an_8f1c_begins_anew(monkeypatch) -> None:
+    failed = receipt(code=AlertCode.VERIFICATION_FAILED)
+    again = transfer(id="T2", attempt=2, state="downloading", started=at(300), ended=at(400))
+    (update,) = told(monkeypatch, failed, transfers=[transfer(), again])
+    assert standing(update) == ("distributing", "distribution", "still-running")
+
+
+def test_a_version_that_is_neither_the_old_nor_the_new(monkeypatch) -> None:
+    (update,) = told(monkeypatch, version(0x100, 2), receipt(), order(), answer(code=0), version(0x999))
+    assert standing(update) == ("activated", None, None)
+    assert outcomes(update)["version: ECS52 response"] == "invalid"
+    assert update.missing
+
+
+# Whose message is it?
+
+
+def test_a_version_of_the_hub_says_nothing_about_the_meter(monkeypatch) -> None:
+    hubs = version(0x999, device=HUB.eui64)
+    (update,) = told(monkeypatch, receipt(), order(), answer(code=0), hubs)
+    assert standing(update) == ("activated", None, None)
+    assert "M200" not in update.message_ids
+
+
+def test_the_gas_proxys_mirror_confirms_the_new_version_but_an_old_one_may_be_stale(monkeypatch) -> None:
+    gas = {"gas_command": "PUT"}
+    said = receipt(message_code=0x00CF, **gas), order(**gas), answer(code=0, **gas)
+    for number, state in ((IMAGE.file_version, "confirmed"), (OLD.file_version, "activated")):
+        mirror = version(number, device=GAS_PROXY, message_code=0x0084)
+        (update,) = told(monkeypatch, *said, mirror)
+        assert (update.role, update.state) == ("GSME", state)
+        assert update.versions[-1].said_by == "GCS38 response of a gas proxy"
+
+
+def test_ccs08_speaks_of_the_device_that_it_names(monkeypatch) -> None:
+    (update,) = told(monkeypatch, reading(Kind.CARRIED, 105, code=2, sender=HUB))
+    assert standing(update) == ("failed", "verification", "wrong-hardware")
+
+
+def test_messages_go_to_the_image_whose_hash_they_carry(monkeypatch) -> None:
+    second = transfer(id="T2", file_version=0x0300, started=at(300), ended=at(400), first_frame=2_000, last_frame=3_000)
+    images = [image(), image(transfer_id="T2", manufacturer_image_sha256=OTHER)]
+    one, other = told(
+        monkeypatch, receipt(), order(500), receipt(450, sha256=OTHER), transfers=[transfer(), second], images=images
+    )
+    assert (one.message_ids, other.message_ids) == (("M110", "M500"), ("M450",))
+
+
+def test_a_device_known_only_by_its_short_address(monkeypatch) -> None:
+    nameless = Party(short=METER.short, eui64=None)
+    (update,) = told(monkeypatch, transfers=[transfer(client=nameless)], signs=[sign(QUERY, 6, OLD)])
+    assert (update.device, update.state) == (nameless, "distributed")
+    assert [claim.version for claim in update.versions] == [OLD.file_version]
+
+
+# Plain ZigBee and PPMID
+
+
+def zigbee(**changes):
+    return transfer(image_type=0x0300, state="upgrading", **changes)
+
+
+PLAIN = IMAGE._replace(image_type=0x0300)
+NOW = {"upgrade_time": 0, "current_time": 0}
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ({}, ("activation ordered", None, None)),
+        ({"returns": [back(130)]}, ("activated", None, None)),
+        ({"signs": [sign(QUERY, 140, PLAIN)]}, ("confirmed", None, None)),
+        (
+            {"returns": [back(130)], "signs": [sign(QUERY, 140, PLAIN._replace(file_version=0x100))]},
+            ("failed", "confirmation", "version-unchanged"),
+        ),
+        ({"signs": [sign(QUERY, 105, PLAIN._replace(file_version=0x100))]}, ("activation ordered", None, None)),
+        (
+            {"signs": [sign(QUERY, 300, PLAIN._replace(file_version=0x100))]},
+            ("failed", "activation", "never-activated"),
+        ),
+    ],
+)
+def test_what_follows_an_upgrade_now(monkeypatch, after, expected) -> None:
+    before = [sign(QUERY, 6, PLAIN._replace(file_version=0x100)), sign(UPGRADE, 102, PLAIN, **NOW)]
+    evidence = after | {"signs": [*before, *after.get("signs", [])]}
+    (update,) = told(monkeypatch, transfers=[zigbee()], images=(), profile=0x0104, **evidence)
+    assert standing(update) == expected
+    assert (update.flow, update.role, update.outside) == ("ZigBee", "unknown", None)
+
+
+def test_a_broadcast_upgrade_end_response_is_for_everybody(monkeypatch) -> None:
+    everybody = sign(UPGRADE, 102, IMAGE._replace(image_type=0xFFFF), **NOW, client=Party(short=0xFFFF, eui64=None))
+    (update,) = told(monkeypatch, transfers=[zigbee()], images=(), signs=[everybody], profile=0x0104)
+    assert [one.by for one in update.orders] == ["Upgrade End Response"]
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, "confirmed"), (1, "failed")])
+def test_a_ppmid_tells_by_itself(monkeypatch, code, expected) -> None:
+    alert = reading(Kind.ACTIVATED, 150, code=code, version=IMAGE.file_version if code == 0 else OLD.file_version)
+    (update,) = told(monkeypatch, alert, transfers=[transfer(image_type=0x0084)], images=())
+    assert (update.role, update.flow, update.state) == ("PPMID", "PPMID", expected)
+    assert {step.use_case for step in update.steps if step.stage == "distribution"} == {"CS05c"}
+
+
+def test_a_declined_offer_is_refused_and_says_by_what(monkeypatch) -> None:
+    offered = sign(OFFER, 7), sign(0x100, 8, answered=OFFER, status=0x85)
+    refused = transfer(state="refused", block_requests=0, block_responses=0, received_bytes=0)
+    (update,) = told(monkeypatch, transfers=[refused], images=(), signs=offered)
+    assert standing(update) == ("refused", "offer", "image-refused")
+    assert "0x85" in update.reason
+
+
+def test_a_query_that_finds_nothing_belongs_to_the_update_before_it(monkeypatch) -> None:
+    later = transfer(id="T2", file_version=OLD.file_version, state="refused", started=at(800), ended=at(801))
+    (update,) = told(monkeypatch, transfers=[transfer(), later], signs=[sign(QUERY, 800, OLD)])
+    assert update.transfer_ids == ("T1", "T2")
+
+
+def test_an_abort_by_the_server(monkeypatch) -> None:
+    aborted = transfer(state="aborted", complete=False, received_bytes=800, end_status=None)
+    (update,) = told(monkeypatch, transfers=[aborted], images=(), signs=[sign(BLOCK, 100, status=0x95)])
+    assert standing(update) == ("failed", "distribution", "image-discarded")
+
+
+# The timeline
+
+
+def test_steps_are_in_order_and_belong_to_use_cases(monkeypatch) -> None:
+    (update,) = told(
+        monkeypatch,
+        version(OLD.file_version, 2),
+        receipt(),
+        order(),
+        answer(code=0, version=0x200),
+        version(IMAGE.file_version),
+        signs=[sign(QUERY, 6, OLD), sign(OFFER, 7)],
+    )
+    assert [(step.stage, step.use_case, step.service_request) for step in update.steps] == [
+        ("offer", "ECS52", "11.2"),
+        ("offer", "CS05b", "11.1"),
+        ("offer", "CS05b", "11.1"),
+        ("distribution", "CS05b", "11.1"),
+        ("verification", "00CE", None),
+        ("activation order", "CS06", "11.3"),
+        ("activation", "CS06", "11.3"),
+        ("confirmation", "ECS52", "11.2"),
+    ]
+    assert [step.time for step in update.steps] == sorted(step.time for step in update.steps)
+    assert (update.started, update.ended) == (at(2), at(200.5))
+
+
+def test_a_distribution_has_its_figures(monkeypatch) -> None:
+    attempts = [transfer(repeated_requests=3, wait_responses=2, waited_ns=4 * 10**9), transfer(id="T2", attempt=2)]
+    (update,) = told(monkeypatch, transfers=attempts)
+    found = update.distribution
+    assert found is not None
+    assert (found.attempts, found.retries, found.waits, found.waited_ns) == (2, 3, 2, 4 * 10**9)
+    assert (found.octets, found.octets_per_s, found.blocks_per_s) == (18_000, 200.0, 4.0)
