@@ -397,7 +397,7 @@ def _element_results(header: Header | None, content: Content) -> tuple[OtaElemen
 
 def _element_name(header: Header | None, element: Element) -> str:
     use = tag_use(header.manufacturer_code, element.tag) if header else None
-    return f"Manufacturer specific: {use}" if use else ota_file.tag_name(element.tag)
+    return use or ota_file.tag_name(element.tag)
 
 
 def _manufacturer_image_hash(source: Octets, octets: tuple[int, int] | None) -> str | None:

@@ -46,7 +46,7 @@ FORMAT: Final = InnerFormat(
     vendors="Bouffalo Lab (BL602, BL702): Third Reality and others, inside XZ",
     signature="`BFNP` at the start",
     checks=("Bouffalo flash and clock configuration CRC-32: of 84 and of 8 octets of the header",),
-    limitations="The SHA-256 in the header is filled in by the programmer, not in OTA files.",
+    limitations="The SHA-256 of the content that the header has room for is not looked at.",
     source="Bouffalo SDK; worked out on a real file",
     read=read,
 )

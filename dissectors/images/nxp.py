@@ -77,6 +77,6 @@ FORMAT: Final = InnerFormat(
         "content: opaque when encrypted; otherwise no check of the whole is known",
     ),
     limitations="The checksum says nothing of what follows the first 32 octets. Signatures are not looked at.",
-    source="NXP JN-SW-4170 and K32W061 SDKs; all 86 files of a survey of 1,242 hold the checksum",
+    source="NXP's SDKs for these chips; all 86 files of a survey of 1,242 hold the checksum",
     read=read,
 )

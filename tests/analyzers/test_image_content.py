@@ -220,7 +220,7 @@ def test_content_right_behind_the_header_is_named() -> None:
 
 def test_elements_of_manufacturers_have_names() -> None:
     image = examine(image_files.ota(bytes(64), tag=0xF002, manufacturer=0x1246))
-    assert image.elements[0].name == "Manufacturer specific: Danfoss, 64 octets (a signature by its size; UNCONFIRMED)"
+    assert image.elements[0].name == "Danfoss, 64 octets (a signature by its size; UNCONFIRMED)"
     image = examine(image_files.ota(bytes(64), tag=0xF002))
     assert image.elements[0].name == "Manufacturer specific"
 

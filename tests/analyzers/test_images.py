@@ -1,3 +1,4 @@
+import json
 import random
 import re
 import zlib
@@ -5,11 +6,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import image_files
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from gbcs_parties import SIGNS, SUPPLIER, key_of, organisation, pem
 
+from hanscope.analyzers.certificates import Certificates, read_certificates
 from hanscope.analyzers.images import examine
 from hanscope.analyzers.results import Image
+from hanscope.dissectors.crypto.binary_curves import SECT163K1, SECT283K1
 from hanscope.dissectors.crypto.mmo import mmo
+from hanscope.dissectors.gbcs.crypto import sign
 from hanscope.dissectors.images.elements import MOST_ELEMENTS
 from hanscope.dissectors.images.gbcs import build_gb_image
 from hanscope.dissectors.images.ota_file import Tag, build_element, build_ota_file
@@ -527,15 +534,57 @@ def test_holes_never_make_a_good_image_invalid(octets: bytes) -> None:
 # Real files
 
 
+INNER_FORMATS = {
+    "Telink": "Telink, plain",
+    "Telink AES,": "Telink, encrypted",
+    "GBL plain": "GBL 3, plain",
+    "GBL encrypted": "GBL 3, encrypted",
+    "GBL encrypted+signed": "GBL 3, encrypted and signed",
+    "GBL signed": "GBL 3, signed",
+    "EBL": "EBL, plain",
+    "EBL-encrypted": "EBL, encrypted",
+    "NXP JN518x/K32W": "NXP JN518x/K32W, encrypted",
+    "JN516x/JN517x (magic": "JN516x/JN517x",
+    "nested OTA": "nested OTA file > opaque: encrypted or compressed",
+    "XZ(unknown, plain)": "XZ > Bouffalo boot image",
+    "OSRAM/TI preamble": "OSRAM (TI), plain",
+    "ubisys FRS0": "ubisys FRS0",
+    "Hue/Atmel SBL": "Hue SBL",
+    "8051 (CC253x)": "8051 code (CC253x)",
+    "TI-OAD CC26x2R1": "TI OAD, CC26x2R1",
+    "TI-OAD CC13x2R1": "TI OAD, CC13x2R1, packed",
+    "ARM Cortex-M": "Arm Cortex-M code",
+    "none": "Arm Cortex-M code",
+    "unknown, plain": "Arm Cortex-M code behind 16 octets",
+    "element overrun": "GBL 3, encrypted, cut off",
+}
+"""How the index of the real files names inner formats, and how they are named here."""
+SURER = {
+    "ClimaxTechnology--12128": "8051 code (CC253x), with TI preamble",
+    "Datek--dimmerpille": "GBL 3, plain + AVR code",
+    "DresdenElektronik--1135-0004": "dresden elektronik, encrypted",
+    "NodOn--128b-4002": "GBL 3, signed and LZMA",
+    "Ubisys--10F2-7B2A": "ubisys, encrypted",
+}
+"""Files of which more is told than in the index."""
+WITH_CHECKS = ("GBL 3", "EBL", "Telink, plain", "TI OAD, CC26x2R1", "XZ", "8051 code (CC253x), with")
+"""What begins so carries a CRC over nearly all of it, which holds in all of these files but the truncated one."""
+
+
 def real_files(data: Path) -> dict[str, tuple[Path, str, str, str, str]]:
     """Name: path, container, element walk, extra octets and tags of interest, as the index of the images tells them."""
     folder = data / "ota-images"
+    return {name: (folder / name, *row[:3], row[4]) for name, row in index_of(folder).items()}
+
+
+def index_of(folder: Path) -> dict[str, tuple[str, str, str, str, str]]:
+    """Name: container, element walk, extra octets, inner format, tags of interest."""
     rows = re.findall(
-        r"^\| (\S.*?) \| (\d+) \| (.*?) \| (.*?) \| (.*?) \| .*? \| (.*?) \|$",
+        r"^\| (\S.*?) \| (\d+) \| (.*?) \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$",
         (folder / "INDEX.md").read_text(),
         re.MULTILINE,
     )
-    return {name: (folder / name, container, walk, extra, tags) for name, _, container, walk, extra, tags in rows}
+    return {name: (container, walk, extra, inner, tags) for name, _, container, walk, extra, inner, tags in rows}
 
 
 def test_real_files_are_what_their_index_says(data: Path) -> None:
@@ -548,7 +597,8 @@ def test_real_files_are_what_their_index_says(data: Path) -> None:
         assert image.header.header_version == 0x0100, name
         assert found["magic"] == found["header"] == "valid", name
         assert (image.header_offset > 0) == (container != "plain"), name
-        assert found.get("container", "valid") == "valid", name
+        assert image.container == {"plain": "trailing CRC-32" if extra == "4" else None}.get(container, "IKEA NGIS")
+        assert found.get("container", "valid") == found.get("container hashes", "valid") == "valid", name
         walked = walk in {"ok", "telink-aes"}
         assert (image.layout == "zigbee-elements") == walked, name
         assert found["elements"] == ("valid" if walked else "invalid"), name
@@ -562,6 +612,39 @@ def test_real_files_are_what_their_index_says(data: Path) -> None:
         if tags == "3":
             assert found["integrity code"] == "valid", name
         assert image.manufacturer_image_sha256 is None, name
+
+
+def test_inner_formats_of_real_files(data: Path) -> None:
+    folder = data / "ota-images"
+    for name, (_, walk, _, inner, _) in index_of(folder).items():
+        image = examine((folder / name).read_bytes())
+        surer = next((told for begin, told in SURER.items() if name.startswith(begin)), None)
+        assert image.inner_format == (surer or INNER_FORMATS[inner]), name
+        assert image.inner_format is not None
+        assert image.header is not None
+        if image.inner_format.startswith(WITH_CHECKS) and walk == "ok":
+            assert image.vouched_octets > 0.94 * image.header.total_image_size, name
+        failed = {check.name for check in image.checks if check.outcome == "invalid"}
+        truncated = {"total size", "elements", "GBL CRC-32"}
+        assert failed == (
+            truncated if name.startswith("ONOKOM") else {"elements"} if walk.startswith("overrun") else set()
+        )
+
+
+def test_flipped_bits_of_real_files(data: Path) -> None:
+    """Under a valid check any changed bit makes it invalid; elsewhere none makes an exception."""
+    chance = random.Random(4)
+    reference = data / "captures" / "hue-ota-ti-metadata.reference.zigbee"
+    for path in [*(path for path, *_ in real_files(data).values()), reference]:
+        octets = path.read_bytes()
+        for check in examine(octets).checks:
+            spans = [span for span in check.covers if check.outcome == "valid"]
+            for start, end in chance.sample(spans, min(3, len(spans))):
+                for at in {start, chance.randrange(start, min(end, start + chance.choice([64, 1 << 20])))}:
+                    changed = bytearray(octets)
+                    changed[at] ^= 1 << chance.randrange(8)
+                    assert outcomes(examine(changed)).get(check.name) == "invalid", (path.name, check.name, at)
+        examine(flip(octets, chance.randrange(len(octets))))
 
 
 @pytest.mark.parametrize(("maker", "variant"), [("Ubisys", "A"), ("NodOn", "B"), ("Develco", "C")])
@@ -616,3 +699,176 @@ def test_damaged_real_files_never_raise(data: Path) -> None:
             image = examine(bytes(damaged), missing=holes)
             assert image.partial == any(start < end for start, end in holes)
             assert outcomes(image).get("integrity code") != "valid"
+
+
+# ECDSA signatures with the key of the certificate authority
+
+
+CA_KEYS = {
+    1: bytes.fromhex("0200fde8a7f3d1084224962a4e7c54e69ac3f04da6b8"),
+    2: bytes.fromhex("0207a445022d9f39f49bdc38380026a27a9e0a1799313ab28c5c1a1c6b605154db1dff6752"),
+}
+SIGNED = {1: SIGNED_1, 2: SIGNED_2}
+
+
+@pytest.mark.parametrize("suite", SIGNED)
+def test_signature_verifies_with_the_key_of_the_authority(suite: int) -> None:
+    octets = SIGNED[suite]
+    image = examine(octets, ca_keys=list(CA_KEYS.values()))
+    assert outcomes(image)["signature"] == "valid"
+    assert "verified with a given CA key" in detail(image, "signature")
+    assert image.vouched_octets == len(octets)
+
+
+def test_issuer_of_the_certificate_is_told() -> None:
+    assert 'issuer "TESTSECA"' in detail(examine(SIGNED_1, ca_keys=[CA_KEYS[1]]), "signature")
+
+
+@pytest.mark.parametrize("suite", SIGNED)
+def test_any_changed_bit_breaks_a_verified_signature(suite: int) -> None:
+    chance = random.Random(suite)
+    octets = SIGNED[suite]
+    heads = {at for element in examine(octets).elements for at in range(element.offset - 6, element.offset)}
+    for at in sorted(heads | {*range(0, 60, 3), *range(60, len(octets), 7 * suite)}):
+        changed = octets[:at] + bytes([octets[at] ^ 1 << chance.randrange(8)]) + octets[at + 1 :]
+        image = examine(changed, ca_keys=[CA_KEYS[suite]])
+        assert outcomes(image)["signature"] == "invalid", at
+
+
+@pytest.mark.parametrize("suite", SIGNED)
+def test_signature_under_another_authority_is_invalid(suite: int) -> None:
+    curve = {1: SECT163K1, 2: SECT283K1}[suite]
+    other = curve.compress(curve.generator)
+    image = examine(SIGNED[suite], ca_keys=[other])
+    assert outcomes(image)["signature"] == "invalid"
+    assert "does not verify with the given CA key" in detail(image, "signature")
+    assert outcomes(examine(SIGNED[suite], ca_keys=[other, CA_KEYS[suite]]))["signature"] == "valid"
+
+
+@pytest.mark.parametrize("key", [b"", bytes(22), b"\x02" * 37, b"\x04" + bytes(64)])
+def test_ca_key_that_is_none_is_not_enough(key: bytes) -> None:
+    assert outcomes(examine(SIGNED_1, ca_keys=[key]))["signature"] in {"unknown", "invalid"}
+
+
+@pytest.mark.parametrize(
+    ("suite", "at", "words"),
+    [
+        (1, 125, "another device's"),
+        (2, 109, "not those of suite 2"),
+        (2, 136, "not for signing"),
+        (1, 100, "no point of the curve"),
+    ],
+)
+def test_certificate_that_cannot_be_the_signers_is_invalid(suite: int, at: int, words: str) -> None:
+    octets = SIGNED[suite][:at] + bytes([SIGNED[suite][at] ^ 0x80]) + SIGNED[suite][at + 1 :]
+    image = examine(octets)
+    assert outcomes(image)["signature"] == "invalid"
+    assert words in detail(image, "signature")
+
+
+def test_hole_leaves_a_signature_unverified() -> None:
+    assert outcomes(examine(SIGNED_1, missing=[(70, 71)], ca_keys=[CA_KEYS[1]]))["signature"] == "unknown"
+
+
+# Authorising signatures of GB images with certificates of suppliers
+
+
+def certificates_of(folder: Path, *parties: tuple[int, str]) -> Certificates:
+    for eui64, role in parties:
+        certificate = pem(organisation(eui64, role, SIGNS, key_of(eui64)))
+        (folder / f"{eui64:016x}-ds.pem").write_bytes(certificate)
+    return read_certificates([folder])
+
+
+def signed_image(eui64: int) -> bytes:
+    signature = sign(key_of(eui64), MANUFACTURER_IMAGE)
+    return build_gb_image(MANUFACTURER_IMAGE, signature, image_type=0x0000, **GB_IDENTITY)
+
+
+def test_authorising_signature_of_a_supplier(tmp_path: Path) -> None:
+    octets = signed_image(SUPPLIER)
+    image = examine(octets, certificates=certificates_of(tmp_path, (SUPPLIER, "02")))
+    assert outcomes(image)["authorising signature"] == "valid"
+    assert detail(image, "authorising signature") == (
+        "signed by 90:b3:d5:1f:30:01:00:00 (supplier): ECDSA P-256 over the Manufacturer Image"
+    )
+    assert image.vouched_octets == len(MANUFACTURER_IMAGE) + 64
+    for check in image.checks:
+        for start, end in check.covers:
+            for at in {start, end - 1, (start + end) // 2}:
+                damaged = examine(flip(octets, at), certificates=certificates_of(tmp_path))
+                assert outcomes(damaged).get(check.name) == "invalid", (check.name, at)
+
+
+def test_authorising_signature_of_nobody_known_is_invalid(tmp_path: Path) -> None:
+    image = examine(signed_image(SUPPLIER + 1), certificates=certificates_of(tmp_path, (SUPPLIER, "02")))
+    assert outcomes(image)["authorising signature"] == "invalid"
+    assert "not that of 90:b3:d5:1f:30:01:00:00 (supplier)" in detail(image, "authorising signature")
+
+
+def test_authorising_signature_of_another_role_is_invalid(tmp_path: Path) -> None:
+    image = examine(signed_image(SUPPLIER), certificates=certificates_of(tmp_path, (SUPPLIER, "03")))
+    assert outcomes(image)["authorising signature"] == "invalid"
+    assert "who is no supplier" in detail(image, "authorising signature")
+
+
+def test_without_the_certificate_of_a_supplier_nothing_is_verified(tmp_path: Path) -> None:
+    given = certificates_of(tmp_path, (SUPPLIER + 5, "03"))
+    assert outcomes(examine(signed_image(SUPPLIER), certificates=given))["authorising signature"] == "unknown"
+    assert outcomes(examine(signed_image(SUPPLIER)))["authorising signature"] == "unknown"
+
+
+def test_authorising_signature_over_a_hole_is_unknown(tmp_path: Path) -> None:
+    given = certificates_of(tmp_path, (SUPPLIER, "02"))
+    image = examine(signed_image(SUPPLIER), missing=[(100, 101)], certificates=given)
+    assert outcomes(image)["authorising signature"] == "unknown"
+    assert "octet 100 was not captured" in detail(image, "authorising signature")
+
+
+def test_authorising_signature_with_the_parties_of_the_reference_messages(data: Path) -> None:
+    folder = data / "gbcs-messages"
+    given = read_certificates([folder / "certificates"])
+    keys = json.loads((folder / "test-party-keys.json").read_text())
+    (value,) = [
+        key["private_value"] for key in keys if (key["party"], key["usage"]) == (f"{SUPPLIER:016x}", "digitalSignature")
+    ]
+    signature = sign(ec.derive_private_key(int(value, 16), ec.SECP256R1()), MANUFACTURER_IMAGE)
+    octets = build_gb_image(MANUFACTURER_IMAGE, signature, image_type=0x0000, **GB_IDENTITY)
+    image = examine(octets, certificates=given)
+    assert outcomes(image)["authorising signature"] == "valid"
+    assert outcomes(examine(flip(octets, 200), certificates=given))["authorising signature"] == "invalid"
+
+
+# The header of GB images
+
+
+def test_gb_header_like_the_samples_is_valid() -> None:
+    for octets in (ESME, PPMID):
+        assert outcomes(examine(octets))["GB header"] == "valid"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"image_type": 0x0002}, "no COSEM device type"),
+        ({"security_credential_version": 3}, "a security credential version"),
+        ({"upgrade_file_destination": 5}, "for one device only"),
+        ({"stack_version": 1}, "stack version 0x0001"),
+        ({"hardware_versions": None}, "no hardware versions"),
+    ],
+)
+def test_gb_header_unlike_the_samples_is_no_failure(arguments: dict[str, Any], words: str) -> None:
+    given = {**GB_IDENTITY, "image_type": 0, "body": MANUFACTURER_IMAGE + b"\x00\x40" + SIGNATURE, **arguments}
+    image = examine(build_ota_file(**given))
+    assert image.layout == "gbcs-signed"
+    assert outcomes(image)["GB header"] == "unknown"
+    assert words in detail(image, "GB header")
+    assert "UNCONFIRMED" in detail(image, "GB header")
+
+
+def test_manufacturer_image_of_a_known_format_is_named() -> None:
+    octets = build_gb_image(image_files.gbl3(), SIGNATURE, image_type=0, **GB_IDENTITY)
+    image = examine(octets)
+    assert image.layout == "gbcs-signed"
+    assert image.inner_format == "GBL 3, plain"
+    assert outcomes(image)["GBL CRC-32"] == "valid"
