@@ -114,6 +114,21 @@ class Input(Protocol):
     def listening(self, total: Dissected) -> Listening: ...
 
 
+class Opening(Protocol):
+    """Opens the input, as often as it is read."""
+
+    @property
+    def again(self) -> bool:
+        """Whether it can be read a second time."""
+        ...
+
+    def prepare(self) -> None:
+        """Whatever has to be known before the first reading."""
+        ...
+
+    def open(self) -> Input: ...
+
+
 @dataclass(frozen=True, slots=True)
 class RecordChunk:
     """Records of one capture file, of which a worker reads the octets itself where it can."""

@@ -40,6 +40,7 @@ INTERFACE: Final = 1
 PACKET: Final = 2
 """Obsolete."""
 SIMPLE_PACKET: Final = 3
+STATISTICS: Final = 5
 ENHANCED_PACKET: Final = 6
 SECRETS: Final = 10
 OTHER_RECORDS: Final = (9, 0xBAD, 0x40000BAD, 0x204, 0x208, 0x216, 0x217, 0x221, 0x222)

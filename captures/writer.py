@@ -19,7 +19,15 @@ from numpy.typing import ArrayLike, NDArray
 from hanscope.captures.batch import Int64s, Secret
 from hanscope.captures.linklayer import CHANNEL, FCS_TYPE, LQI, RSS, WITH_FCS
 from hanscope.captures.pcap import LARGEST
-from hanscope.captures.pcapng import ENHANCED_PACKET, INTERFACE, SECRETS, SECTION, ZIGBEE_APS_KEY, ZIGBEE_NWK_KEY
+from hanscope.captures.pcapng import (
+    ENHANCED_PACKET,
+    INTERFACE,
+    SECRETS,
+    SECTION,
+    STATISTICS,
+    ZIGBEE_APS_KEY,
+    ZIGBEE_NWK_KEY,
+)
 from hanscope.dissectors.columns.rows import Octets, rows
 
 _AT_ONCE: Final = 1 << 16
@@ -99,6 +107,12 @@ class PcapngWriter(_Writer):
     def secret(self, secret: Secret) -> None:
         """Put a ZigBee key into the file."""
         self._file.write(secrets_block(secret))
+
+    def statistics(self, interface: int, time_ns: int, received: int, dropped: int) -> None:
+        """Tell, at the end, how many packets an interface delivered and lost."""
+        counts = [(4, struct.pack("<Q", received)), (5, struct.pack("<Q", dropped))]
+        head = struct.pack("<III", interface, time_ns >> 32 & 0xFFFFFFFF, time_ns & 0xFFFFFFFF)
+        self._block(STATISTICS, head + _options(counts))
 
     def write(
         self,

@@ -18,6 +18,7 @@ COMMANDS: Final = (
     "frames",
     "keys",
     "crosscheck",
+    "sniff",
     "convert",
     "simulate",
     "demo",

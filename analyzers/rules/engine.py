@@ -113,7 +113,10 @@ class RuleEngine:
     def _judge(self, table: OtaTable) -> None:
         rows = OtaRows(table, self._kept, self._limits)
         self._smart_energy = self._smart_energy or bool((rows.profile == 0x0109).any())
+        commands = rows.commands
         for rule in self._rules:
+            if rule.at and rule.at.isdisjoint(commands):
+                continue
             found = np.flatnonzero(rule.finds(rows) & rows.judged)
             if len(found):
                 self._hit(rule, rows, found)
@@ -215,6 +218,14 @@ class RuleEngine:
             self._judge(_endings(OtaRows(OtaTable.of(0), self._kept, self._limits), until))
         self._kept = None
         self._decide(final=True)
+
+    def so_far(self) -> dict[str, tuple[int, str]]:
+        """While the capture runs: by rule, how often it was broken, and how the last time."""
+        found: dict[str, tuple[int, str]] = {}
+        for (rule, _), group in self._groups.items():
+            if group.hits:
+                found[rule] = found.get(rule, (0, ""))[0] + group.count, group.hits[-1][1]
+        return found
 
     def findings(self, analysis: Analysis, *, several: bool = False) -> tuple[Finding, ...]:
         """What deviates in what was concluded, and in the commands that led there. `several`: captures, in none of

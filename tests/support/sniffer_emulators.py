@@ -80,7 +80,7 @@ def nrf52840(frame: OnAir) -> bytes:
 
 def ps2(frame: OnAir) -> bytes:
     psdu = frame.octets + frame.fcs
-    clock = (frame.time_ns // 1000).to_bytes(6, "little")
+    clock = (frame.time_ns // 1000 % (1 << 48)).to_bytes(6, "little")
     payload = clock + bytes([len(psdu)]) + psdu + bytes([frame.rssi_dbm & 0xFF, 0x80 if frame.intact else 0])
     return b"\x40\x53\xc0" + len(payload).to_bytes(2, "little") + payload + b"\x40\x45"
 

@@ -1,0 +1,229 @@
+"""Live analysis: what it concludes is what the recorded file says."""
+
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sniffer_emulators as emulators
+from live_play import scenario
+from oracles import tshark
+from sniffer_emulators import FakeUsb, OnAir, Pty
+
+from hanscope.analyzers.analysis import AnalysisRun, analyze
+from hanscope.analyzers.keys import KeyRing, load_key_file
+from hanscope.analyzers.live import LiveAnalysis, Picture
+from hanscope.captures.batch import RecordBatch
+from hanscope.captures.files import open_capture
+from hanscope.captures.live import Feed, FileFeed, SnifferFeed
+from hanscope.captures.recorder import Recorder
+from hanscope.captures.simulator.beside import write_keys
+from hanscope.captures.simulator.scenarios import simulate
+from hanscope.captures.sniffers.base import Sniffer
+from hanscope.captures.sniffers.cc2531 import Cc2531
+from hanscope.captures.sniffers.channels import Channel
+from hanscope.captures.sniffers.line import SerialSniffer
+from hanscope.captures.sniffers.nrf52840 import Nrf52840
+from hanscope.captures.sniffers.packet_sniffer2 import PacketSniffer2
+from hanscope.captures.sniffers.rcp import Rcp
+from hanscope.captures.sniffers.sensniff import Sensniff
+from hanscope.captures.sniffers.zboss import Zboss
+from hanscope.captures.sniffers.zep import Zep
+
+SERIAL: dict[type[SerialSniffer], type[emulators.Device]] = {
+    Nrf52840: emulators.NrfDevice,
+    PacketSniffer2: emulators.Ps2Device,
+    Rcp: emulators.RcpDevice,
+    Sensniff: emulators.SensniffDevice,
+    Zboss: emulators.ZbossDevice,
+}
+
+
+@contextmanager
+def cc2531(frames: tuple[OnAir, ...]) -> Iterator[Sniffer]:
+    yield Cc2531(backend=FakeUsb(messages=deque(map(emulators.cc2531, frames))))
+
+
+def serial(kind: type[SerialSniffer]) -> Callable[[tuple[OnAir, ...]], contextmanager]:
+    @contextmanager
+    def play(frames: tuple[OnAir, ...]) -> Iterator[Sniffer]:
+        with Pty(SERIAL[kind](frames)) as port:
+            yield kind(port.path)
+
+    return play
+
+
+@contextmanager
+def zep(frames: tuple[OnAir, ...]) -> Iterator[Sniffer]:
+    sniffer = Zep("127.0.0.1", 0)
+
+    def send() -> None:
+        while not sniffer._socket:
+            time.sleep(0.01)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for sequence, frame in enumerate(frames):
+                sender.sendto(emulators.zep(frame, sequence), ("127.0.0.1", sniffer.port))
+                if sequence % 50 == 49:
+                    time.sleep(0.005)  # as UDP has no way to say that it is too fast
+
+    threading.Thread(target=send, daemon=True).start()
+    yield sniffer
+
+
+PLAYERS = {"cc2531": cc2531, "zep": zep} | {kind.model: serial(kind) for kind in SERIAL}
+
+
+def ended_after(feed: Feed, frames: int, show: Callable[[Picture], None] | None = None) -> LiveAnalysis:
+    """Stops the feed when so many frames have come."""
+
+    def stop() -> None:
+        end = time.monotonic() + 60
+        while feed.frames < frames and time.monotonic() < end:
+            time.sleep(0.01)
+        feed.stop()
+
+    threading.Thread(target=stop, daemon=True).start()
+    return LiveAnalysis(feed, show)
+
+
+def recorded(sniffer: Sniffer, path: Path, frames: int, keys: KeyRing) -> AnalysisRun:
+    feed = SnifferFeed(sniffer, Channel(15), Recorder(path))
+    feed.begin()
+    run = ended_after(feed, frames).run(keys)
+    assert feed.failure is None
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Zboss, "settling_s", 0.0)
+
+
+@pytest.mark.parametrize("model", PLAYERS)
+def test_live_report_is_the_report_of_the_file_that_it_wrote(model: str, tmp_path: Path) -> None:
+    frames, keys = scenario()
+    path = tmp_path / "out.pcapng"
+    with PLAYERS[model](frames) as sniffer:
+        live = recorded(sniffer, path, len(frames), keys)
+    offline = analyze([str(path)], keys=keys)
+    assert live.analysis == offline.analysis
+    (capture,) = live.analysis.captures
+    assert (capture.frames, capture.bad_fcs, capture.faults) == (len(frames), 0, ())
+    assert live.analysis.transfers[0].complete
+    assert [record.transfer for record in live.records] == [record.transfer for record in offline.records]
+
+
+def test_times_and_metadata_in_the_file_are_those_of_the_air(tmp_path: Path) -> None:
+    frames, keys = scenario()
+    path = tmp_path / "out.pcapng"
+    with cc2531(frames) as sniffer:
+        recorded(sniffer, path, len(frames), keys)
+    fields = ("frame.time_epoch", "wpan-tap.ch_num", "wpan-tap.rss", "wpan-tap.lqi", "wpan.fcs_ok")
+    told = tshark("-r", path, "-T", "fields", *(word for name in fields for word in ("-e", name)))
+    assert [line[1:] for line in told] == [["15", "-60", "105", "1"]] * len(frames)
+    times = [int(line[0].replace(".", "")) for line in told]
+    ticks = [frame.time_ns * 32 // 1000 for frame in frames]
+    assert [at - times[0] for at in times] == [(tick - ticks[0]) * 1000 // 32 for tick in ticks]
+
+
+def test_keys_that_come_late_open_the_beginning_too(tmp_path: Path) -> None:
+    frames, _ = scenario("house-update")
+    path = tmp_path / "out.pcapng"
+    with cc2531(frames) as sniffer:
+        live = recorded(sniffer, path, len(frames), KeyRing())
+    assert live.analysis == analyze([str(path)], keys=KeyRing()).analysis
+
+
+def test_pictures_show_the_transfer_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hanscope.analyzers.live.PICTURE_S", 0.0)
+    frames, keys = scenario(size=40_000)
+    pictures: list[Picture] = []
+    with serial(Nrf52840)(frames) as sniffer:
+        feed = SnifferFeed(sniffer, Channel(15), Recorder(tmp_path / "out.pcapng"))
+        feed.begin()
+        ended_after(feed, len(frames), pictures.append).run(keys)
+    loading = [one for picture in pictures for one in picture.loading]
+    assert loading
+    assert all(one.progress.image_size for one in loading)
+    assert pictures[-1].frames == len(frames)
+    assert pictures[-1].devices[0].rssi_dbm == -60
+    assert pictures[-1].path == str(tmp_path / "out.pcapng")
+
+
+def test_following_a_file_that_grows(tmp_path: Path) -> None:
+    frames, keys = scenario()
+    whole, growing = tmp_path / "whole.pcapng", tmp_path / "growing.pcapng"
+    with cc2531(frames) as sniffer:
+        recorded(sniffer, whole, len(frames), keys)
+    octets = whole.read_bytes()
+    growing.write_bytes(octets[:1])
+
+    def grow() -> None:
+        with growing.open("ab", buffering=0) as file:
+            for at in range(1, len(octets), 7919):
+                time.sleep(0.01)
+                file.write(octets[at : at + 7919])
+
+    threading.Thread(target=grow, daemon=True).start()
+    feed = FileFeed(str(growing), None, follow=True)
+    feed.begin()
+    live = ended_after(feed, len(frames)).run(keys)
+    assert live.analysis == analyze([str(growing)], keys=keys).analysis
+    assert live.analysis.captures[0].frames == len(frames)
+
+
+def test_recording_what_is_followed(tmp_path: Path) -> None:
+    frames, keys = scenario()
+    whole, copy = tmp_path / "whole.pcapng", tmp_path / "copy.pcapng"
+    with cc2531(frames) as sniffer:
+        recorded(sniffer, whole, len(frames), keys)
+    feed = FileFeed(str(whole), Recorder(copy), follow=False)
+    feed.begin()
+    live = LiveAnalysis(feed).run(keys)
+    assert live.analysis == analyze([str(copy)], keys=keys).analysis
+
+
+class _Pieces(Feed):
+    """A recorded file in pieces of so many frames."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        super().__init__(str(path), None)
+        self._size = size
+        self._path = path
+
+    @property
+    def path(self) -> str:
+        return str(self._path)
+
+    def batches(self, wait_s: float = 0) -> Iterator[RecordBatch | None]:  # noqa: ARG002 -- as the others
+        with open_capture(self._path) as capture:
+            for records in capture:
+                self.notes = capture.notes
+                for begin in range(0, len(records), self._size):
+                    part = slice(begin, begin + self._size)
+                    yield RecordBatch(
+                        records.first_number + begin,
+                        records.time_ns[part],
+                        records.buffer,
+                        records.at[part],
+                        records.captured[part],
+                        records.original[part],
+                        records.interface[part],
+                    )
+
+    def _run(self) -> None:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("faults", [("lost-blocks:5%",), ("reboot-resume",), ("sniffer-loss:3%",), ("key-switch",)])
+@pytest.mark.parametrize("size", [1, 40])
+def test_report_does_not_depend_on_the_size_of_batches(faults: tuple[str, ...], size: int, tmp_path: Path) -> None:
+    path = tmp_path / "x.pcapng"
+    truth = simulate("house-update" if size > 1 else "ppmid-update", path, faults=faults)
+    keys = load_key_file(write_keys(truth, path))
+    live = LiveAnalysis(_Pieces(path, size)).run(keys)
+    assert live.analysis == analyze([str(path)], keys=keys).analysis
