@@ -19,7 +19,7 @@ undecided, but is not counted as missed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
@@ -92,6 +92,8 @@ class Hearing:
     again: Index
     """Frames with the counter of the one before."""
     late: Index
+    old: Index
+    """Of these, the ones that are far behind."""
     unreadable: Index
     """Frames of which the header was heard, and the content stayed encrypted."""
     gap_of: Index
@@ -110,11 +112,13 @@ class Hearing:
     period_heard: Index
     period_missing: Index
     late_frames: Index
-    """The first few frames that came late, and whose they are."""
+    """The first few of the old frames, and whose they are."""
     late_of: Index
 
 
 LATE_KEPT: Final = 64
+STRAGGLING: Final = 16
+"""How far behind a frame may be that only came out of order, or from a second sniffer."""
 
 
 def hearing_of(context: Context, hop_eui64: NDArray[np.uint64], unread: Index) -> Hearing | None:
@@ -141,9 +145,13 @@ def hearing_of(context: Context, hop_eui64: NDArray[np.uint64], unread: Index) -
     shut = np.isin(number, unread) if len(unread) else np.zeros(len(rows), np.bool_)
     unreadable = np.bincount(mine[shut], minlength=many)
     again = np.bincount(mine[place == before], minlength=many)
-    late = place < before
-    late_at = np.flatnonzero(late)[:LATE_KEPT] if late.any() else np.zeros(0, np.int64)
-    late = np.bincount(mine[late], minlength=many)
+    behind = np.flatnonzero(place < before)
+    late = np.bincount(mine[behind], minlength=many)
+    # What a batch ends with may be the beginning of a counter that begins anew.
+    last = np.append(begins[1:], True)[behind] & (counter[behind] < RESTART_BELOW)
+    behind = behind[(before[behind] - place[behind] > STRAGGLING) & ~last]
+    old = np.bincount(mine[behind], minlength=many)
+    late_at = behind[:LATE_KEPT]
     kept = np.flatnonzero(fresh)
     mine, counter, epoch = mine[kept], counter[kept], epoch[kept]
     time_ns, number = time_ns[kept], number[kept]
@@ -172,6 +180,7 @@ def hearing_of(context: Context, hop_eui64: NDArray[np.uint64], unread: Index) -
         heard=tails - heads + 1,
         again=again,
         late=late,
+        old=old,
         unreadable=unreadable,
         gap_of=mine[end],
         gap_kind=entry_kind,
@@ -272,6 +281,7 @@ class _Track:
     gap_count: int = 0
     again: int = 0
     late: int = 0
+    old: int = 0
     unreadable: int = 0
     reboots: int = 0
     restarts: int = 0
@@ -354,6 +364,11 @@ class Evidence:
             self._by_short[place] = who
         step = counter - track.last_counter
         heard = int(hearing.heard[at])
+        if -RESTART_STEP <= step <= 0:  # what the batch begins with is a repetition, or out of order
+            heard -= 1
+            track.again += step == 0
+            track.late += step < 0
+            self._count(track, first_ns, -1, 0)
         if step > 1 or step < -RESTART_STEP:
             missing, kind = step - 1, GAP
             if step < 0:
@@ -377,18 +392,22 @@ class Evidence:
         track.heard += heard
         track.again += int(hearing.again[at])
         track.late += int(hearing.late[at])
+        track.old += int(hearing.old[at])
         track.unreadable += int(hearing.unreadable[at])
         restarted = bool((kinds == RESTART).any())
         last = int(hearing.last_counter[at])
         track.last_counter = last if restarted else max(track.last_counter, last)
-        track.last_ns = max(track.last_ns, int(hearing.last_ns[at]))
-        track.last_frame = int(hearing.last_frame[at])
+        if heard:
+            track.last_ns = max(track.last_ns, int(hearing.last_ns[at]))
+            track.last_frame = int(hearing.last_frame[at])
         return track
 
     def _count(self, track: _Track, time_ns: int, heard: int, missing: int) -> None:
         entry = track.periods.setdefault(time_ns // self._period_ns, [0, 0])
         entry[0] += heard
         entry[1] += missing
+        if not any(entry):
+            del track.periods[time_ns // self._period_ns]
         while len(track.periods) > PERIODS_KEPT:
             self._period_ns *= 2
             for one in self._tracks.values():
@@ -474,11 +493,11 @@ class Evidence:
             for before, after, _, kind, _, frame in gaps[:, (gaps[3] == REBOOT) | (gaps[3] == RESTART)].T.tolist()
         ]
 
-    def late(self) -> Iterable[tuple[int, tuple[int, ...], int]]:
-        """Transmitters with frames whose counter was below one heard before; the first few; how many."""
+    def replays(self) -> Iterator[tuple[int, tuple[int, ...], int]]:
+        """Transmitters with frames far below the counter they had reached; the first of the frames; how many."""
         for who, track in self._tracks.items():
-            if track.late:
-                yield who, tuple(track.late_frames), track.late
+            if track.old:
+                yield who, tuple(track.late_frames), track.old
 
     def quality(self) -> tuple[CaptureQuality, ...]:
         """How much of each transmitter was captured, in all and over time."""

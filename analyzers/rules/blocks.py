@@ -9,25 +9,11 @@ from hanscope.analyzers.rules.facts import Facts
 from hanscope.analyzers.rules.limits import SECOND
 from hanscope.analyzers.rules.model import Hit, ItemRule, Mask, Quiet, RowRule
 from hanscope.analyzers.rules.rows import OtaRows
+from hanscope.analyzers.rules.terms import REQUEST, RESPONSE, overdue, server_answering
 
-REQUEST: Final = "zbee_zcl_general.ota.cmd.srv_rx.id == 0x03"
-RESPONSE: Final = "zbee_zcl_general.ota.cmd.srv_tx.id == 0x05"
 BLOCKS: Final = f"{REQUEST} || {RESPONSE}"
 DEVICE_SPECIFIC: Final = 0xFFC0
 """Image types from here on are configuration, logs and the like (ZCL 11.4.2.6)."""
-
-
-def server_answering(t: OtaRows, row: str = "prior_row") -> Quiet:
-    """All that the server sent while an answer to another row was due."""
-    return Quiet("server", getattr(t, row), int(t.limits.response_seconds * SECOND))
-
-
-def overdue(t: OtaRows, row: str, kinds: Mask) -> Mask:
-    """Where a request of these kinds in another row is still unanswered: at the next request, or at the end."""
-    asked = getattr(t, row)
-    waited = t.time_ns - t.at(t.time_ns, asked)
-    patient = np.where(t.end, int(t.limits.response_seconds * SECOND), SECOND)
-    return (t.request | t.end) & t.unanswered_until(asked) & kinds[asked] & (waited >= patient)
 
 
 def _beyond(t: OtaRows) -> Mask:
@@ -286,6 +272,29 @@ RULES: Final = (
         beside=lambda t: t.asked_block_row,
         finds=lambda t: t.block & (t.asked_block_row >= 0) & (t.at(t.file_offset, t.asked_block_row) != t.file_offset),
         unless_missed=lambda t: Quiet("client", t.asked_block_row),
+    ),
+    RowRule(
+        id="ota.block.sequence",
+        source="Q05",
+        severity="warning",
+        clause="ZCL 2.4.1.3",
+        title="Blocks with sequence numbers of their own",
+        explanation="The Image Block Response does not carry the sequence number of the request.",
+        advice="Strict clients drop it: mend the server.",
+        filter=BLOCKS,
+        fires="request 4, response 195 with the octets asked for",
+        silent="request 4, response 4",
+        detail="the request has {other_zcl_sequence}, the response {zcl_sequence}",
+        beside=lambda t: t.latest_row,
+        finds=lambda t: (
+            t.block
+            & (t.asked_row < 0)
+            & (t.at(t.command, t.latest_row) == 0x03)
+            & (t.at(t.image, t.latest_row) == t.image)
+            & (t.at(t.file_offset, t.latest_row) == t.file_offset)
+            & (t.elapsed(t.latest_row) <= int(t.limits.response_seconds * SECOND))
+        ),
+        unless_missed=lambda t: Quiet("client", t.latest_row),
     ),
     RowRule(
         id="ota.block.identity-mismatch",

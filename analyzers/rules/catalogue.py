@@ -2,11 +2,17 @@
 
 from typing import Final
 
-from hanscope.analyzers.rules import blocks
+from hanscope.analyzers.rules import blocks, end, offer, pages, security, timing, waiting
 from hanscope.analyzers.rules.model import ItemRule, RowRule, Rule
 
 GROUPS: Final[dict[str, tuple[Rule, ...]]] = {
+    "Offer": offer.RULES,
     "Blocks": blocks.RULES,
+    "Pages": pages.RULES,
+    "Waiting": waiting.RULES,
+    "End": end.RULES,
+    "Security": security.RULES,
+    "Timing": timing.RULES,
 }
 RULES: Final[dict[str, Rule]] = {rule.id: rule for group in GROUPS.values() for rule in group}
 ROW_RULES: Final = tuple(rule for rule in RULES.values() if isinstance(rule, RowRule))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hanscope.analyzers.results import Analysis, Message, Transfer
+from hanscope.analyzers.results import Analysis, Message, Party, Transfer
 from hanscope.analyzers.rules.limits import Limits
+from hanscope.dissectors.eui64 import eui64
 
 if TYPE_CHECKING:
     from hanscope.analyzers.evidence import Evidence
@@ -43,6 +44,34 @@ class Facts:
                 return self.analysis.tunnels
             case "capture":
                 return (self.analysis,)
+
+    def client(self, transfer: Transfer) -> int:
+        """What names the client as a transmitter."""
+        return self._who(transfer.pan_id, transfer.client)
+
+    def server(self, transfer: Transfer) -> int:
+        return self._who(transfer.pan_id, transfer.server)
+
+    def _who(self, pan_id: int, party: Party) -> int:
+        return self.evidence.find(pan_id, party.short, eui64(party.eui64) if party.eui64 else 0)
+
+    @staticmethod
+    def same_client(one: Transfer, other: Transfer) -> bool:
+        if one.client.eui64 is not None and other.client.eui64 is not None:
+            return one.client.eui64 == other.client.eui64
+        return (one.pan_id, one.client.short) == (other.pan_id, other.client.short)
+
+    @staticmethod
+    def same_image(one: Transfer, other: Transfer) -> bool:
+        return (one.manufacturer_code, one.image_type, one.file_version) == (
+            other.manufacturer_code,
+            other.image_type,
+            other.file_version,
+        )
+
+    def same_story(self, one: Transfer, other: Transfer) -> bool:
+        """Two attempts of one client at one image."""
+        return one.id != other.id and self.same_client(one, other) and self.same_image(one, other)
 
     @cached_property
     def messages(self) -> dict[str, Message]:

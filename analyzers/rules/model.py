@@ -64,11 +64,17 @@ class Quiet(NamedTuple):
     """… or for so long, if that is over earlier."""
 
 
+ANY: Final = frozenset[int]()
+"""Every command."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RowRule(Rule):
     """A deviation that OTA commands show."""
 
     finds: Callable[[OtaRows], Mask]
+    at: frozenset[int] = ANY
+    """Commands whose rows can deviate: without such, the rule need not be asked. `DEFAULT_RESPONSE` and `END` too."""
     beside: Callable[[OtaRows], Column] | None = None
     """For each row another one that belongs to the deviation; -1: none."""
     unless_missed: Callable[[OtaRows], Quiet] | None = None

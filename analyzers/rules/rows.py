@@ -32,6 +32,8 @@ KEPT: Final = 8192
 SAME_MESSAGE_NS: Final = 10 * SECOND
 COPIES_AMONG: Final = 4
 """How many rows of the same sequence number lie between a message and its repetition at most."""
+QUESTIONS_OPEN: Final = 3
+"""How many questions a client may have asked since the one that is answered."""
 UNKNOWN_SPEAKER: Final = 10
 _BY_SERVER: Final = np.array([1, 0, 1, 0, 0, 1, 0, 1, 0, 1, 0], np.bool_)
 _REACH_BITS: Final = 33
@@ -271,6 +273,11 @@ class OtaRows:
         return ~self.copy
 
     @cached_property
+    def commands(self) -> frozenset[int]:
+        """Those of the rows that rules are asked about."""
+        return frozenset(np.flatnonzero(np.bincount(self.command[self.judged] & 0x3FF)).tolist())
+
+    @cached_property
     def judged(self) -> Mask:
         """Rows that rules are asked about now."""
         return self.fresh & ~self.old
@@ -353,13 +360,38 @@ class OtaRows:
     # Answers
 
     @cached_property
-    def asked_row(self) -> Column:
-        """Of an answer: the request, by its ZCL sequence number; of a block of a page, the page request."""
-        asks = self.query | self.request | self.end_request
+    def _asks(self) -> Mask:
+        return self.query | self.request | self.end_request
+
+    @cached_property
+    def latest_row(self) -> Column:
+        """The client's latest question, whatever was answered to it."""
+        return self.last(self._asks)
+
+    @cached_property
+    def _answers(self) -> Mask:
         answers = (self.command == 0x02) | (self.command == 0x05) | (self.command == 0x07)
-        answers |= (self.command == DEFAULT_RESPONSE) & self.by_server
+        return answers | ((self.command == DEFAULT_RESPONSE) & self.by_server)
+
+    @cached_property
+    def asked_row(self) -> Column:
+        """Of an answer: the question with its ZCL sequence number; of a block of a page, the page request.
+
+        There are servers that count their answers themselves. So it must be the latest question, or one of the last
+        few that nothing followed but the next question.
+        """
+        asks = self._asks
         found = self.last_of_sequence(asks)
-        return np.where(answers & (found >= 0), found, -1)
+        number = np.cumsum(asks, dtype=np.int64)
+        answered = np.cumsum(self._answers & self.fresh)
+        placed = np.flatnonzero(asks)
+        until = np.append(placed[1:], len(self) - 1)[: len(placed)]
+        silent = np.zeros(len(self), np.int64)
+        silent[placed] = answered[until] == answered[placed]
+        late = (self.at(number, self.latest_row) - self.at(number, found) <= QUESTIONS_OPEN) & (
+            self.at(silent, found) > 0
+        )
+        return np.where(self._answers & (found >= 0) & ((found == self.latest_row) | late), found, -1)
 
     @cached_property
     def asked_block_row(self) -> Column:
@@ -375,10 +407,11 @@ class OtaRows:
 
     @cached_property
     def answer_row(self) -> Column:
-        """Of a request: the first answer to it."""
-        answers = np.flatnonzero((self.asked_row >= 0) & self.fresh)[::-1]
+        """Of a question: the first answer to it. What fits none by its number is taken for that of the latest one."""
+        asked = np.where(self._answers & (self.asked_row < 0), self.latest_row, self.asked_row)
+        answers = np.flatnonzero((asked >= 0) & self.fresh)[::-1]
         first = np.full(len(self), -1, np.int64)
-        first[self.asked_row[answers]] = answers
+        first[asked[answers]] = answers
         return first
 
     def unanswered_until(self, row: Column) -> Mask:
@@ -445,6 +478,79 @@ class OtaRows:
             & (self.at(self.command, prior) == 0x03)
             & (self.zcl_sequence != self.at(self.zcl_sequence, prior))
         )
+
+    # What the other side does, and what the client does next
+
+    @cached_property
+    def client_row(self) -> Column:
+        """The client's message before, of any kind."""
+        return self.last(~self.by_server & ~self.end & self.fresh)
+
+    @cached_property
+    def server_row(self) -> Column:
+        """The server's message before, of any kind."""
+        return self.last(self.by_server & self.fresh)
+
+    @cached_property
+    def notify_row(self) -> Column:
+        """The unicast Image Notify before."""
+        return self.last(self.notify & self.unicast)
+
+    @cached_property
+    def broadcast_row(self) -> Column:
+        """The broadcast Image Notify of this server before; it stands in a conversation of its own."""
+        among = self.notify & ~self.unicast
+        if not among.any():
+            return np.full(len(self), -1, np.int64)
+        whose = (self.pan_id << 16) | self.server
+        order = np.lexsort((self.number, whose))
+        ordered = whose[order]
+        index = np.arange(len(order))
+        heads = np.append(True, ordered[1:] != ordered[:-1])
+        start = np.maximum.accumulate(np.where(heads, index, 0))
+        latest = np.maximum.accumulate(np.where(among[order], index, -1))
+        before = np.append(-1, latest[:-1])
+        found = np.empty(len(order), np.int64)
+        found[order] = np.where(before >= start, order[before], -1)
+        return found
+
+    @cached_property
+    def query_row(self) -> Column:
+        """The query before."""
+        return self.last(self.query)
+
+    @cached_property
+    def query_response_row(self) -> Column:
+        return self.last(self.query_response)
+
+    @cached_property
+    def end_request_row(self) -> Column:
+        return self.last(self.end_request)
+
+    @cached_property
+    def end_response_row(self) -> Column:
+        return self.last(self.end_response)
+
+    @cached_property
+    def any_wait_row(self) -> Column:
+        """The WAIT_FOR_DATA before."""
+        return self.last(self.wait)
+
+    @cached_property
+    def told_row(self) -> Column:
+        """Of a default response: the command that it answers, by identifier and ZCL sequence number."""
+        found = self.last_of_sequence(self.fresh & (self.command < UNKNOWN_SPEAKER))
+        right = (self.command == DEFAULT_RESPONSE) & (self.at(self.command, found) == self.answered)
+        return np.where(right, found, -1)
+
+    def elapsed(self, row: Column) -> Column:
+        """Nanoseconds since another row; 0 if there is none."""
+        return np.where(row >= 0, self.time_ns - self.time_ns[row], 0)
+
+    def same_kind(self, row: Column) -> Mask:
+        """Whether the other row is of the same manufacturer and image type."""
+        same = self.at(self.manufacturer_code, row) == self.manufacturer_code
+        return (row >= 0) & same & (self.at(self.image_type, row) == self.image_type)
 
     # Offers and waits
 

@@ -114,7 +114,7 @@ def test_an_old_frame_among_new_ones_is_late_and_not_a_restart() -> None:
     found = evidence_of(frames(8195, 8196, 5, 8197, 8198))
     quality = found.quality()[0]
     assert (quality.restarts, quality.late, quality.missed) == (0, 1, 0)
-    assert list(found.late()) == [(WHO, (2,), 1)]
+    assert list(found.replays()) == [(WHO, (2,), 1)]
 
 
 def test_what_stayed_encrypted_leaves_an_absence_undecided_but_was_captured() -> None:

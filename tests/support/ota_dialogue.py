@@ -68,6 +68,11 @@ class Dialogue:
         self.time += 0.05 * frames
         return self
 
+    def reboot(self, who: int = CLIENT) -> "Dialogue":
+        """The counter goes on at what was stored of it."""
+        self.counters[who] = (self.counters[who] // 0x1000 + 1) * 0x1000
+        return self
+
     def say(self, command: int, **columns) -> "Dialogue":
         answered = columns.get("answered", ABSENT)
         by_server = command in BY_SERVER if command != DEFAULT_RESPONSE else answered not in BY_SERVER
@@ -206,7 +211,7 @@ def findings(dialogue: Dialogue, cuts: int = 1, choice: Choice | None = None) ->
             builder.feed(table)
     last = dialogue.air[-1]["time_ns"]
     engine.end(lambda *_: last)
-    transfers = tuple(record.transfer for record in builder.finish())
+    transfers = tuple(record.transfer for record in builder.finish(until=lambda *_: last))
     return engine.findings(analysis(transfers=transfers))
 
 

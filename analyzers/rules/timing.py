@@ -1,0 +1,59 @@
+"""Response times and stalls (values of stacks and policy, not of the specification)."""
+
+from typing import Final
+
+import numpy as np
+
+from hanscope.analyzers.rules.limits import SECOND
+from hanscope.analyzers.rules.model import Mask, Quiet, RowRule
+from hanscope.analyzers.rules.rows import OtaRows
+from hanscope.analyzers.rules.terms import OTA, REQUEST
+
+
+def _late(t: OtaRows) -> Mask:
+    asked = t.asked_row
+    first = t.at(t.answer_row, asked) == np.arange(len(t))
+    late = t.elapsed(asked) > int(t.limits.response_seconds * SECOND)
+    return t.fresh & t.by_server & (asked >= 0) & first & late & (t.at(t.command, asked) != 0x04)
+
+
+def _stall(t: OtaRows) -> Mask:
+    quiet = t.elapsed(t.prior_row) > int(t.limits.stall_seconds * SECOND)
+    unfinished = (t.offered_size < 0) | (t.reach_before < t.offered_size)
+    return t.request & t.same_image & quiet & unfinished & (t.wait_row < 0) & (t.end_request_row < t.prior_row)
+
+
+RULES: Final = (
+    RowRule(
+        id="ota.timing.late-answer",
+        source="T01",
+        severity="warning",
+        clause="stacks",
+        title="Late answer",
+        explanation="The server took longer to answer than clients usually wait.",
+        advice="Clients ask again meanwhile, and may take the late answer for that of the repetition.",
+        filter=OTA,
+        fires="an answer after 6 s",
+        silent="an answer after 4 s",
+        detail="the request has sequence number {zcl_sequence}",
+        beside=lambda t: t.asked_row,
+        finds=_late,
+        unless_missed=lambda t: Quiet("client", t.asked_row),
+    ),
+    RowRule(
+        id="ota.timing.stall",
+        source="T02",
+        severity="warning",
+        clause="policy",
+        title="Download paused",
+        explanation="The client made a pause in mid-transfer that nobody had asked for.",
+        advice="See whether it rebooted, was asleep, or was busy; sleepy devices of GB HANs do so by design.",
+        filter=REQUEST,
+        profile="zigbee",
+        fires="three minutes between two requests, every frame of the client captured",
+        silent="three minutes after WAIT_FOR_DATA with 180 s",
+        beside=lambda t: t.prior_row,
+        finds=_stall,
+        unless_missed=lambda t: Quiet("client", t.prior_row),
+    ),
+)
