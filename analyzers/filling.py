@@ -6,8 +6,8 @@ An image is the same for every device that is given it: manufacturer code, image
 * Transfers are compared where both have octets, each pair once; of one image at most `MOST_OTHERS` with each, those
   with the most octets first.
 * A transfer whose octets, or whose size, contradict another's takes nothing from it.
-* Holes are filled only in an image whose size is known. A transfer whose own size is not known lends octets if none of
-  its octets lies beyond that size.
+* A transfer whose own size is not known lends octets if none of them lies beyond the image's size. An image whose size
+  is not known has the size that all its lenders agree on, if none of its own octets lies beyond that.
 * A transfer that has no octet in common with this one lends only if client or server is the same: two servers may have
   different files of one name.
 * Octets on which two lenders disagree are not filled.
@@ -266,8 +266,8 @@ class _Offer(msgspec.Struct, frozen=True, eq=False):
 
 def _offered(record: TransferRecord, lenders: Sequence[TransferRecord]) -> _Offer | None:
     """What others have of the transfer's holes; `None` when that is nothing."""
-    own, size = record.image, record.transfer.image_size
-    if own is None or size is None or size > own.size:  # an image beyond the builder's limit is not put together
+    own, size = record.image, _size(record, lenders)
+    if own is None or size is None:
         return None
     holes = own.covered.gaps(size)
     lent = [(one, one.image) for one in lenders if one.image is not None and _fits(one.image, size)]
@@ -275,6 +275,17 @@ def _offered(record: TransferRecord, lenders: Sequence[TransferRecord]) -> _Offe
     for _, image in lent:
         usable = usable.union(image.covered.intersection(holes))
     return _Offer(record, own, size, lent, usable) if len(usable) else None
+
+
+def _size(record: TransferRecord, lenders: Sequence[TransferRecord]) -> int | None:
+    """The size of the image that can be put together; `None` if it is not known, or beyond the builder's limit."""
+    told = [record] if record.transfer.image_size is not None else lenders
+    sizes = {one.transfer.image_size: one.image.size for one in told if one.transfer.image_size and one.image}
+    if len(sizes) != 1:
+        return None
+    ((size, kept),) = sizes.items()
+    own = record.image
+    return size if size <= kept and own is not None and _fits(own, size) else None
 
 
 def _filled(offer: _Offer) -> Filled | None:
@@ -355,7 +366,7 @@ def _put_together(record: TransferRecord, size: int, parts: Sequence[_Part]) -> 
     image = StoredImage(store, size, covered, at, store.append(np.stack((starts, ends, frames))), len(starts))
     ranges = [one for part, run in zip(lent, runs[1:], strict=True) for one in _ranges(part, *run)]
     ranges.sort(key=lambda one: one.start)
-    substitute = replace(record.transfer, missing_ranges=_still_missing(record.transfer, covered, size))
+    substitute = replace(record.transfer, missing_ranges=_still_missing(record.transfer, own.image.size, covered, size))
     return Filled(
         record=TransferRecord(substitute, image),
         ranges=tuple(ranges),
@@ -393,11 +404,14 @@ def _ranges(part: _Part, starts: Positions, ends: Positions, frames: Frames) -> 
         )
 
 
-def _still_missing(transfer: Transfer, covered: Intervals, size: int) -> tuple[MissingRange, ...]:
-    """What no transfer has, with the reasons of this one."""
+def _still_missing(transfer: Transfer, reached: int, covered: Intervals, size: int) -> tuple[MissingRange, ...]:
+    """What no transfer has, with the reasons of this one. `reached`: what lies behind was never asked for, if only
+    others tell that the image goes on there.
+    """
     holes = covered.gaps(size)
+    gaps = [*transfer.missing_ranges, MissingRange(start=reached, end=size, reason="never requested")]
     return tuple(
         MissingRange(start=start, end=end, reason=gap.reason)
-        for gap in transfer.missing_ranges
+        for gap in gaps
         for start, end in holes.between(gap.start, gap.end).pairs()
     )

@@ -79,10 +79,15 @@ class _Subject:
         header = self.image.header
         return None if header is None else (header.manufacturer_code, header.image_type, header.file_version)
 
+    @property
+    def size_is_known(self) -> bool:
+        """A filled image has the size that its lenders tell, if its own transfer does not."""
+        return self.record is None or self.record.transfer.image_size is not None or bool(self.image.filled_ranges)
+
     @cached_property
     def hashes(self) -> dict[str, str]:
         """SHA-256 values of the image and of the parts that a hash may be of, and what each is of."""
-        if self.record is not None and self.record.transfer.image_size is None:
+        if not self.size_is_known:
             return {}
         return _hashes(self.image, self.octets(), self.missing)
 
@@ -105,7 +110,7 @@ class _Subject:
 
     def lacks(self) -> str:
         """Why there is no hash."""
-        if self.record is not None and self.record.transfer.image_size is None:
+        if not self.size_is_known:
             return "the size of the image is not known"
         if self.missing:
             start, end = self.missing[0]
@@ -350,6 +355,8 @@ def _other_transfer(transfer: Transfer, other: Other, *, lends: bool) -> Witness
         detail = _difference(found).removeprefix("; ")
     elif found.common:
         detail = f"all {found.common:,} octets that were heard in both are equal"
+        if lends and transfer.image_size is None and that.image_size is not None:
+            detail += f"; the size of {that.image_size:,} octets is only told there"
     elif lends:
         detail = "not compared: no octet was heard in both; that what it fills belongs here says only its name"
     else:

@@ -285,8 +285,7 @@ def verdict(analysis: Analysis) -> Verdict:
         sentences.append(f"{count(invalid, 'image check')} failed.")
     if contradicted := sum(map(_contradicted, analysis.images)):
         tone = "bad"
-        verb = "is" if contradicted == 1 else "are"
-        sentences.append(f"{count(contradicted, 'image')} {verb} contradicted by an independent witness.")
+        sentences.append(f"Independent witnesses disagree with {count(contradicted, 'image')}.")
     sentences += _about_encryption(analysis)
     if faults:
         tone = "bad" if tone == "bad" else "open"

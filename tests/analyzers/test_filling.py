@@ -72,6 +72,17 @@ def test_filling_equals_octet_by_octet(window, heard):
     for one in records:
         name, own, size = one.transfer.id, octets[one.transfer.id], one.transfer.image_size
         expected: dict[int, tuple[int, str, int]] = {}
+        agreeing = [
+            other
+            for other in records
+            if other is not one
+            and octets[other.transfer.id]
+            and (size is None or sizes[other.transfer.id] in (None, size))
+            and all(octets[other.transfer.id].get(at, value)[0] == value[0] for at, value in own.items())
+        ]
+        told = {sizes[other.transfer.id] for other in agreeing} - {None}
+        if own and size is None and len(told) == 1 and max(own) < max(told):
+            (size,) = told
         if own and size is not None:
             lenders = [
                 other
@@ -228,3 +239,19 @@ def test_a_file_is_compared_where_it_is_shifted_to() -> None:
     assert compare(cut, cut).common == 40
     assert len(FileOctets(b"", 3).covered) == 0
     assert np.array_equal(cut.window(0, 12)[1], [False] * 10 + [True] * 2)
+
+
+def test_an_image_whose_size_is_not_known_takes_it_from_those_that_agree_on_one() -> None:
+    store = ImageStore()
+    late = record("T1", in_blocks(IMAGE, first_frame=100, without=[0, 1, 12]), None, store)
+    two = record("T2", in_blocks(IMAGE, first_frame=300, without=[11]), len(IMAGE), store)
+    filled = side_by_side([late, two])["T1"].filled
+    assert filled is not None
+    assert filled.record.image is not None
+    assert filled.record.image.read() == IMAGE
+    assert (filled.record.transfer.missing_ranges, late.transfer.image_size) == ((), None)
+    three = record("T3", in_blocks(IMAGE[:192], first_frame=500), 192, store)
+    assert side_by_side([late, two, three])["T1"].filled is None, "two sizes are told"
+    beyond = record("T4", in_blocks(IMAGE[:64], first_frame=500), len(IMAGE) + 50, store)
+    (gap,) = side_by_side([late, beyond])["T1"].filled.record.transfer.missing_ranges  # pyright: ignore[reportOptionalMemberAccess]
+    assert (gap.start, gap.end, gap.reason) == (192, 250, "never requested")

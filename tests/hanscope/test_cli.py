@@ -419,7 +419,7 @@ def test_an_image_that_is_not_what_was_expected_is_1(analyzed, capture, capsys, 
     witness = results.Witness(source=source, outcome="invalid", said="vendor.ota", detail="2 of 9 octets differ")
     analyzed.analysis = made.analysis(images=(made.image(witnesses=(witness,)),))
     assert run("analyze", capture) == code
-    assert "1 image is contradicted by an independent witness." in capsys.readouterr().out.replace("\n  ", " ")
+    assert "Independent witnesses disagree with 1 image." in capsys.readouterr().out.replace("\n  ", " ")
     run("transfers", capture)
     assert ("vendor.ota: 2 of 9 octets differ" in capsys.readouterr().out) == (source != "other transfer")
 
