@@ -1,79 +1,53 @@
 """From capture files to an `Analysis`: the one path that everything runs through.
 
-Chunks are read in order; each is dissected here or, when the file is large, by one of several processes; what depends
-on order (reassembly, transfers) is done here, in order, so that the number of processes changes nothing in the result.
-A file is read a second time when keys or addresses that were learned late may open what stayed shut before.
+Several captures become one stream of frames first (`hanscope.analyzers.several`). Chunks are read in order; each is
+dissected here or, when the input is large, by one of several processes; what depends on order (reassembly, transfers)
+is done here, in order, so that the number of processes changes nothing in the result. The input is read a second time
+when keys or addresses that were learned late may open what stayed shut before.
 """
 
 import ctypes
 import os
-import shutil
-import signal
-import sys
-import tempfile
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypedDict, TypeVar
 
 import msgspec
 import numpy as np
 
 from hanscope.analyzers import layoutcache, results
 from hanscope.analyzers.addresses import AddressBook, AddressHistory, Sighting
-from hanscope.analyzers.dissect import Dissected, Dissector, Part, Shut, Tally
-from hanscope.analyzers.images import examine
+from hanscope.analyzers.dissect import Dissected, Dissector, Part, Tally
 from hanscope.analyzers.imagestore import ImageStore
+from hanscope.analyzers.inputs import Chunk, Input, OneCapture, Opening, Progress, Readable, Tell
 from hanscope.analyzers.keyevents import KeyStory
 from hanscope.analyzers.keys import WELL_KNOWN, KeyRing, KnownKey, Use, Uses, ledger
+from hanscope.analyzers.listening import Listening
 from hanscope.analyzers.network import Heard, Transmitters
 from hanscope.analyzers.reassembly import Messages, Reassembler
-from hanscope.analyzers.results import (
-    Analysis,
-    Capture,
-    CaptureInterface,
-    Device,
-    Fault,
-    Image,
-    LayerCount,
-    Transfer,
-    Unopened,
-)
+from hanscope.analyzers.results import Analysis, Device, Image, LayerCount, Transfer, Unopened
 from hanscope.analyzers.tables import Table
 from hanscope.analyzers.transfers import TransferBuilder, TransferRecord
 from hanscope.analyzers.tunnels import Carried, Carrier, Tunnel, TunnelBuilder
-from hanscope.captures.batch import RecordBatch, Secret
-from hanscope.captures.files import CaptureFile, open_capture
-from hanscope.captures.linklayer import Decision, Decisions, decide, frames, link_type_name
+from hanscope.captures.batch import Secret
 from hanscope.dissectors.columns.engine import Engine
-from hanscope.dissectors.columns.layout import Layouts
 from hanscope.dissectors.eui64 import eui64_text
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
+    from hanscope.analyzers.certificates import Certificates
+    from hanscope.analyzers.judge import Judge
     from hanscope.analyzers.messages import Credentials
+    from hanscope.analyzers.references import Given
+    from hanscope.analyzers.rules.engine import Choice, RuleEngine
+    from hanscope.captures.clocks import Survey
 
-AHEAD: Final = 4
-"""Chunks for each process that are read ahead of the one that is waited for."""
+Scope = Literal["all", "transfers"]
+"""How much is wanted: everything, or what is in the captures without rules, updates and diagnoses."""
 RECENT: Final = 4096
 """Sightings of addresses that a job brings along."""
-POOL_FROM: Final = 24 << 20
-"""Octets of a file from which more than one process is worth its start."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the reading of a capture is."""
-
-    path: str
-    octets_done: int
-    octets_total: int | None
-    frames: int
-    second_pass: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,32 +68,64 @@ def analyze(
     paths: Sequence[str],
     *,
     keys: KeyRing,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Tell | None = None,
     processes: int | None = None,
     show_keys: bool = False,
     credentials: "Credentials | None" = None,
+    given: "Given | None" = None,
+    choice: "Choice | None" = None,
+    scope: Scope = "all",
 ) -> AnalysisRun:
-    """Analyzes captures one after the other; keys learned from one are used on those after it.
+    """Analyzes captures, several as one: what one of them teaches or holds serves all.
 
     `processes`: dissecting processes at most (default: one a core; 1: none besides this). Ctrl-C ends the reading; what
     was read until then is concluded from, and `Analysis.interrupted` says so. `credentials`: what GBCS messages are
-    verified with. Raises `CaptureError` if a capture can
-    not be read at all.
+    verified with; `given`: what images are held against; `choice`: which rules count. Raises `CaptureError` if a
+    capture can not be read at all.
     """
+    with ExitStack() as stack:
+        readables = [stack.enter_context(Readable(path)) for path in paths]
+        return analyze_input(
+            _Opening(readables, progress),
+            keys=keys,
+            progress=progress,
+            processes=processes or _cores(),
+            show_keys=show_keys,
+            credentials=credentials,
+            given=given,
+            choice=choice,
+            scope=scope,
+        )
+
+
+def analyze_input(
+    opening: Opening,
+    *,
+    keys: KeyRing,
+    progress: Tell | None = None,
+    processes: int = 1,
+    show_keys: bool = False,
+    credentials: "Credentials | None" = None,
+    given: "Given | None" = None,
+    choice: "Choice | None" = None,
+    watch: "Watch | None" = None,
+    scope: Scope = "all",
+) -> AnalysisRun:
+    """As `analyze`, of whatever can be read; `watch` sees how far it is after every chunk."""
     _keep_memory()
     engine = Engine(layoutcache.load())
-    ring = keys
-    stories: list[_Story] = []
-    for path in paths:
-        with Readable(path) as readable:
-            reading = _Reading(readable, engine, ring, progress, processes or _cores())
-            story = reading.run()
-            ring = reading.ring
-        stories.append(story)
-        if story.interrupted:
-            break
+    reading = _Reading(opening, engine, keys, progress, processes, watch, lambda: _judge(scope, choice))
+    story = reading.run()
     layoutcache.save(engine)
-    return _concluded(stories, ring, credentials, show_keys=show_keys)
+    return _concluded(story, reading.ring, credentials, given, show_keys=show_keys)
+
+
+def _judge(scope: Scope, choice: "Choice | None") -> "Judge | None":
+    if scope == "transfers":
+        return None
+    from hanscope.analyzers.judge import Judge  # noqa: PLC0415 -- not for everybody
+
+    return Judge(choice)
 
 
 def _keep_memory() -> None:
@@ -139,67 +145,68 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-class Readable:
-    """A capture that can be read twice: standard input and pipes are copied to a temporary file while they are waited
-    for.
-    """
+class _Opening:
+    """Opens the input, as often as it is read."""
 
-    def __init__(self, path: str) -> None:
-        self.shown = "standard input" if path == "-" else path
-        self.path = path
-        self._spool: str | None = None
+    def __init__(self, readables: Sequence[Readable], progress: Tell | None) -> None:
+        self._readables = readables
+        self._progress = progress
+        self._surveys: list[Survey] = []
+        self.again = True
 
-    def __enter__(self) -> "Readable":
-        if self.path == "-" or (
-            Path(self.path).exists() and not Path(self.path).is_file() and not Path(self.path).is_dir()
-        ):
-            descriptor, self._spool = tempfile.mkstemp(prefix="hanscope-")
-            with os.fdopen(descriptor, "wb") as spool:
-                if self.path == "-":
-                    shutil.copyfileobj(sys.stdin.buffer, spool, 1 << 20)
-                else:
-                    with Path(self.path).open("rb") as pipe:
-                        shutil.copyfileobj(pipe, spool, 1 << 20)
-            self.path = self._spool
-        return self
+    def prepare(self) -> None:
+        """Has a first look at several captures."""
+        if len(self._readables) > 1:
+            from hanscope.analyzers.several import survey_all  # noqa: PLC0415 -- of several captures
 
-    def __exit__(self, *_: object) -> None:
-        if self._spool is not None:
-            Path(self._spool).unlink(missing_ok=True)
+            survey_all(self._readables, self._surveys, self._progress)
+
+    def open(self) -> Input:
+        if len(self._readables) == 1:
+            return OneCapture(self._readables[0])
+        from hanscope.analyzers.several import SeveralCaptures  # noqa: PLC0415 -- of several captures
+
+        return SeveralCaptures(self._readables, self._surveys)
+
+
+Watch = Callable[[Dissected, Transmitters, TransferBuilder, "RuleEngine"], None]
+"""Sees, after every chunk, what has been found so far; it may be looked at until the next one is asked for."""
 
 
 @dataclass(slots=True)
 class _Story:
-    """What one capture told, before it is put into results."""
+    """What the input told, before it is put into results."""
 
-    path: str
-    capture: CaptureFile
-    decisions: Decisions = field(default_factory=dict[int, Decision])
-    records: int = 0
-    per_interface: dict[int, int] = field(default_factory=dict[int, int])
+    input: Input
     total: Dissected = field(default_factory=Dissected)
     transmitters: Transmitters = field(default_factory=Transmitters)
     keys: KeyStory = field(default_factory=KeyStory)
     sightings: Sequence[Sighting] = ()
+    listening: Listening = field(default_factory=lambda: Listening(()))
     transfers: list[TransferRecord] = field(default_factory=list[TransferRecord])
     tunnels: list[Tunnel] = field(default_factory=list[Tunnel])
     messages: list[Carried] = field(default_factory=list[Carried])
+    judge: "Judge | None" = None
     interrupted: bool = False
 
 
 class _Reading:
-    """Reads one capture, twice if need be."""
+    """Reads the input, twice if need be."""
 
     def __init__(
         self,
-        readable: Readable,
+        opening: Opening,
         engine: Engine,
         ring: KeyRing,
-        progress: Callable[[Progress], None] | None,
+        progress: Tell | None,
         processes: int,
+        watch: "Watch | None",
+        judge: 'Callable[[], "Judge | None"]',
     ) -> None:
         self.ring = ring
-        self._readable = readable
+        self._watch = watch
+        self._new_judge = judge
+        self._opening = opening
         self._engine = engine
         self._progress = progress
         self._processes = processes
@@ -210,10 +217,14 @@ class _Reading:
         self._addresses_lacked: int | None = None
 
     def run(self) -> _Story:
+        try:
+            self._opening.prepare()
+        except KeyboardInterrupt:
+            return _Story(self._opening.open(), interrupted=True)
         story = self._pass(second=False)
         late_keys = self._keys_lacked is not None and self._keys_lacked < len(self.ring)
         late_addresses = self._addresses_lacked is not None and self._addresses_lacked < len(self._addresses)
-        if (late_keys or late_addresses) and not story.interrupted:
+        if (late_keys or late_addresses) and self._opening.again and not story.interrupted:
             again = self._pass(second=True)
             if not again.interrupted:
                 return again
@@ -221,72 +232,59 @@ class _Reading:
         return story
 
     def _pass(self, *, second: bool) -> _Story:
-        with open_capture(self._readable.path) as capture:
-            story = _Story(self._readable.shown, capture, sightings=self._sightings)
+        with self._opening.open() as capture:
+            story = _Story(capture, sightings=self._sightings)
             builders = _Builders()
-            local = Dissector(self._engine, self.ring, self._addresses)
-            size = capture.octets_total or 0
-            parallel = self._processes > 1 and size >= POOL_FROM and not capture.compressed
-            source = self._pooled(capture, story, local) if parallel else self._alone(capture, story, local)
+            judge = story.judge = self._new_judge()
+            local = Dissector(self._engine, self.ring, self._addresses, judged=judge is not None)
+            parallel = self._processes > 1 and capture.large
+            source = self._pooled(capture, local) if parallel else self._alone(capture, local)
             try:
                 for result in source:
                     self._take(result, story, builders, local)
+                    if self._watch is not None and judge is not None:
+                        self._watch(story.total, story.transmitters, builders.transfers, judge.rules)
                     if self._progress is not None:
                         self._progress(
-                            Progress(story.path, capture.octets_read, capture.octets_total, story.total.frames, second)
+                            Progress(
+                                capture.name, capture.octets_read, capture.octets_total, story.total.frames, second
+                            )
                         )
             except KeyboardInterrupt:
                 story.interrupted = True
             finally:
                 source.close()
-            story.transfers = builders.transfers.finish(story.total.last_ns)
+            story.listening = capture.listening(story.total)
+            if judge is not None:
+                judge.end(story.listening, self._sightings)
+            story.transfers = builders.transfers.finish(until=story.listening.until)
             builders.reassembler.finish()
             story.tunnels, story.messages = builders.tunnels.finish()
             return story
 
-    def _chunks(self, capture: CaptureFile, story: _Story) -> Iterator[RecordBatch]:
-        """The chunks of a capture, with the decisions about its interfaces made before anyone needs them."""
-        for records in capture:
-            story.decisions = decide(records, capture.interfaces, story.decisions)
-            story.records += len(records)
-            for index, count in enumerate(np.bincount(records.interface)):
-                if count:
-                    story.per_interface[index] = story.per_interface.get(index, 0) + int(count)
+    def _chunks(self, capture: Input) -> Iterator[Chunk]:
+        for chunk in capture:
             self.ring = self.ring.plus(keys_of_secrets(capture.secrets))
-            yield records
+            yield chunk
 
-    def _alone(self, capture: CaptureFile, story: _Story, dissector: Dissector) -> Generator[Dissected, None, None]:
-        for records in self._chunks(capture, story):
+    def _alone(self, capture: Input, dissector: Dissector) -> Generator[Dissected]:
+        for chunk in self._chunks(capture):
             dissector.ring = self.ring
-            yield dissector.dissect(frames(records, story.decisions))
+            yield dissector.dissect(chunk.frames())
 
-    def _pooled(self, capture: CaptureFile, story: _Story, local: Dissector) -> Generator[Dissected, None, None]:
-        """Several processes dissect; results come back in the order of the chunks."""
-        from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 -- small captures do without
-        from multiprocessing import get_context  # noqa: PLC0415
+    def _pooled(self, capture: Input, local: Dissector) -> Generator[Dissected]:
+        """Several processes dissect."""
+        from hanscope.analyzers.workers import Job, dissected  # noqa: PLC0415 -- small captures do without
 
-        method = "fork" if sys.platform == "linux" else "spawn"
-        waiting: deque[Future[Dissected]] = deque()
-        chunks = self._chunks(capture, story)
+        chunks = self._chunks(capture)
         if not self._engine.layouts()["Aps"]:
             # Nothing is known of any frame yet: what the first chunk teaches, no worker has to learn again.
-            for records in islice(chunks, 1):
-                yield local.dissect(frames(records, story.decisions))
-        with ProcessPoolExecutor(
-            self._processes, get_context(method), _start_worker, (self._engine.layouts(),)
-        ) as pool:
-            try:
-                for records in chunks:
-                    # Which worker takes a job is not known, so each job brings all that was learned lately.
-                    job = _Job(records.detached(), story.decisions, self.ring, tuple(self._sightings[-RECENT:]))
-                    waiting.append(pool.submit(_work, job))
-                    while len(waiting) > AHEAD * self._processes:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
+            for chunk in islice(chunks, 1):
+                yield local.dissect(chunk.frames())
+        # Which worker takes a job is not known, so each job brings all that was learned lately.
+        jobs = (Job(chunk.detached(), self.ring, tuple(self._sightings[-RECENT:])) for chunk in chunks)
+        with closing(dissected(jobs, self._processes, local.fresh)) as results_:
+            yield from results_
 
     def _take(self, result: Dissected, story: _Story, builders: "_Builders", local: Dissector) -> None:
         """Adds the result of one batch, in capture order."""
@@ -311,7 +309,10 @@ class _Reading:
                 ways = map(Carrier, messages.began_ns, messages.frames)
                 carriers = dict(zip(messages.context.number.tolist(), ways, strict=True))
             self.ring = self.ring.plus(whole.learned)
-        builders.transfers.feed(_merged(ota))
+        ota_table = _merged(ota)
+        builders.transfers.feed(ota_table)
+        if story.judge is not None:
+            story.judge.feed(ota_table, result)
         if heard := [table for table in tunnels if table is not None]:
             builders.tunnels.feed(_merged(heard), carriers)
         story.keys.add(result.key_commands)
@@ -334,40 +335,12 @@ class _Reading:
 
 
 class _Builders:
-    """What takes the tables of one capture, in capture order."""
+    """What takes the tables of the input, in its order."""
 
     def __init__(self) -> None:
         self.transfers = TransferBuilder(ImageStore())
         self.tunnels = TunnelBuilder()
         self.reassembler = Reassembler(self.tunnels.broken)
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One chunk for a worker, and what it has to know."""
-
-    records: RecordBatch
-    decisions: Decisions
-    ring: KeyRing
-    sightings: tuple[Sighting, ...]
-
-
-class _Worker:
-    """What a dissecting process keeps between jobs."""
-
-    dissector: Dissector
-
-
-def _start_worker(known: Layouts) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _Worker.dissector = Dissector(Engine(known), KeyRing())
-
-
-def _work(job: _Job) -> Dissected:
-    dissector = _Worker.dissector
-    dissector.ring = dissector.ring | job.ring
-    dissector.addresses.tell(job.sightings)
-    return dissector.dissect(frames(job.records.attached(), job.decisions))
 
 
 ANY_PAN: Final = 0xFFFF
@@ -432,34 +405,28 @@ def _add(total: Dissected, one: Dissected) -> None:
 
 
 def _concluded(
-    stories: Sequence[_Story], ring: KeyRing, credentials: "Credentials | None", *, show_keys: bool
+    story: _Story,
+    ring: KeyRing,
+    credentials: "Credentials | None",
+    given: "Given | None",
+    *,
+    show_keys: bool,
 ) -> AnalysisRun:
-    """Puts what the captures told into results."""
-    tallies: dict[str, Tally] = {}
-    uses: Uses = {}
-    shut: dict[Shut, list[int]] = {}
-    whole = Dissected(tallies=tallies, uses=uses, shut=shut)
-    records: list[TransferRecord] = []
-    images: list[Image] = []
-    devices: list[Device] = []
-    key_events: list[results.KeyEvent] = []
-    addresses: list[results.AddressEvent] = []
-    for story in stories:
-        _add(whole, story.total)
-        history = AddressHistory(story.sightings)
-        addresses.extend(history.results())
-        key_events.extend(story.keys.results(ring, story.total.uses, history))
-        renumbered = [_renumbered(record, len(records) + place) for place, record in enumerate(story.transfers, 1)]
-        records.extend(renumbered)
-        images.extend(image for record in renumbered if (image := _image(record)) is not None)
-        devices.extend(_devices(story, [record.transfer for record in renumbered]))
+    """Puts what the input told into results."""
+    total = story.total
+    history = AddressHistory(story.sightings)
+    records = story.transfers
+    transfers = tuple(record.transfer for record in records)
+    examine = partial(_image, certificates=credentials.certificates if credentials is not None else None)
+    images = tuple(image for record in records if (image := examine(record)) is not None)
+    captures = story.input.captures(total)
     analysis = Analysis(
-        captures=tuple(_capture(story) for story in stories),
+        captures=captures,
         layers=tuple(
             LayerCount(
                 layer=name, frames=tally.frames, malformed=tally.malformed, first_malformed=tally.first_malformed
             )
-            for name, tally in sorted(tallies.items())
+            for name, tally in sorted(total.tallies.items())
         ),
         unopened=tuple(
             Unopened(
@@ -469,19 +436,39 @@ def _concluded(
                 frames=count,
                 first_frame=first,
             )
-            for one, (count, first) in sorted(shut.items(), key=lambda item: item[1][1])
+            for one, (count, first) in sorted(total.shut.items(), key=lambda item: item[1][1])
         ),
-        devices=tuple(devices),
-        keys=ledger(ring, uses, show_keys=show_keys),
-        transfers=tuple(record.transfer for record in records),
-        images=tuple(images),
-        key_events=tuple(key_events),
-        addresses=tuple(addresses),
-        **_conversations(stories, credentials),
-        interrupted=any(story.interrupted for story in stories),
+        devices=tuple(_devices(story, transfers)),
+        keys=ledger(ring, total.uses, show_keys=show_keys),
+        transfers=transfers,
+        images=images,
+        key_events=story.keys.results(ring, total.uses, history),
+        addresses=tuple(history.results()),
+        **_conversations(story, credentials),
+        interrupted=story.interrupted,
     )
-    sightings = tuple(sighting for story in stories for sighting in story.sightings)
-    return AnalysisRun(analysis, tuple(records), ring, sightings, uses)
+    if images:
+        from hanscope.analyzers.witnesses import corroborated  # noqa: PLC0415 -- not every capture has an image
+
+        analysis = corroborated(analysis, records, given, examine)
+    if story.judge is not None:
+        analysis = story.judge.concluded(analysis)
+    if story.input.translate is not None:
+        from hanscope.analyzers.renumber import renumbered  # noqa: PLC0415 -- of several captures
+
+        translate = story.input.translate
+        plain = msgspec.structs.replace(analysis, captures=())
+        analysis = msgspec.structs.replace(renumbered(plain, translate), captures=captures)
+        records = [_translated(record, translate) for record in records]
+    return AnalysisRun(analysis, tuple(records), ring, tuple(story.sightings), total.uses)
+
+
+def _translated(record: TransferRecord, translate: Callable[[int], int]) -> TransferRecord:
+    """A transfer whose frames are those of captures, as in the results."""
+    from hanscope.analyzers.renumber import renumbered  # noqa: PLC0415 -- of several captures
+
+    image = None if record.image is None else replace(record.image, translate=translate)
+    return TransferRecord(renumbered(record.transfer, translate), image)
 
 
 class _Conversations(TypedDict, total=False):
@@ -490,76 +477,39 @@ class _Conversations(TypedDict, total=False):
     exchanges: tuple[results.Exchange, ...]
 
 
-def _conversations(stories: Sequence[_Story], credentials: "Credentials | None") -> _Conversations:
+def _conversations(story: _Story, credentials: "Credentials | None") -> _Conversations:
     """What was said through tunnels, for which nothing is imported where there are none."""
-    if not any(story.tunnels or story.messages for story in stories):
+    if not story.tunnels and not story.messages:
         return {}
     from hanscope.analyzers.conversations import exchanges, message_results, tunnel_results  # noqa: PLC0415 -- heavy
 
-    tunnels: list[results.Tunnel] = []
-    messages: list[results.Message] = []
-    for story in stories:
-        places = len(messages) + 1, len(tunnels) + 1
-        messages += message_results(story.messages, story.tunnels, credentials, *places)
-        tunnels += tunnel_results(story.tunnels, places[1])
-    last_ns = [story.total.last_ns for story in stories if story.total.last_ns is not None]
-    matched = exchanges(messages, max(last_ns, default=None))
-    return {"tunnels": tuple(tunnels), "messages": tuple(messages), "exchanges": matched}
+    messages = message_results(story.messages, story.tunnels, credentials)
+    matched = exchanges(messages, until=story.listening.until)
+    return {"tunnels": tuple(tunnel_results(story.tunnels)), "messages": tuple(messages), "exchanges": matched}
 
 
 def _tried(layer: str, ring: KeyRing) -> int:
     return len(ring.network) if layer == "NWK" else len(ring.link)
 
 
-def _renumbered(record: TransferRecord, number: int) -> TransferRecord:
-    return TransferRecord(msgspec.structs.replace(record.transfer, id=f"T{number}"), record.image)
-
-
-def _image(record: TransferRecord) -> Image | None:
+def _image(record: TransferRecord, *, certificates: "Certificates | None") -> Image | None:
     transfer, stored = record.transfer, record.image
     if stored is None or not transfer.received_bytes:
         return None
+    from hanscope.analyzers.images import examine  # noqa: PLC0415 -- not every capture has an image
+
     return examine(
         stored.read(),
         transfer_id=transfer.id,
         missing=[(gap.start, gap.end) for gap in transfer.missing_ranges],
         expected_size=transfer.image_size if transfer.image_size_source == "query response" else None,
         expected_identity=(transfer.manufacturer_code, transfer.image_type, transfer.file_version),
-    )
-
-
-def _capture(story: _Story) -> Capture:
-    file, total = story.capture, story.total
-    faults = [Fault(where=fault.where, what=fault.what) for fault in file.faults]
-    interfaces = tuple(
-        CaptureInterface(
-            index=index,
-            link_type=file.interfaces[index].link_type,
-            link_type_name=link_type_name(file.interfaces[index].link_type),
-            frames=story.per_interface[index],
-            trailer=decision.trailer,
-            evidence=decision.evidence,
-        )
-        for index, decision in sorted(story.decisions.items())
-    )
-    return Capture(
-        path=story.path,
-        format=file.format,
-        compressed=file.compressed,
-        frames=total.frames,
-        other_frames=total.other_frames,
-        bad_fcs=total.bad_fcs,
-        unchecked_fcs=total.unchecked_fcs,
-        started=total.first_ns,
-        ended=total.last_ns,
-        interfaces=interfaces,
-        comments=file.notes.comment_count,
-        faults=tuple(faults),
+        certificates=certificates,
     )
 
 
 def _devices(story: _Story, transfers: Sequence[Transfer]) -> Iterator[Device]:
-    """The devices of one capture, with a guess at their roles and what it rests on.
+    """The devices, with a guess at their roles and what it rests on.
 
     What a device sent under its EUI-64 alone (while it joined) counts with what it sent under its short address.
     """

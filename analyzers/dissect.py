@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -253,14 +254,23 @@ class Dissector:
         ring: KeyRing,
         addresses: AddressBook | None = None,
         observer: Observer | None = None,
+        *,
+        judged: bool = True,
     ) -> None:
         self.engine = engine
         self.ring = ring
         self.addresses = addresses or AddressBook()
+        self._judged = judged
+        """Whether what only rules need is wanted: who was heard how well, acknowledgements, damaged commands."""
         self._observer = observer
         self._opener = Opener(None if observer is None else observer.opened)
         self._unread: list[Index] = []
         """Frames of this batch whose NWK or APS payload stayed encrypted, or was never looked at."""
+
+    @property
+    def fresh(self) -> Callable[[], Dissector]:
+        """Makes a dissector that knows the same layouts, and no keys and addresses yet."""
+        return partial(_fresh, self.engine.layouts(), judged=self._judged)
 
     def dissect(self, batch: FrameBatch) -> Dissected:
         """Everything about one batch. A key that it teaches is used on the whole of it."""
@@ -427,6 +437,8 @@ class Dissector:
         buffer, (row, at, length) = payloads.buffer(data=True)
         if len(row):
             self.read(result, full, self._aps(result, full, row, buffer, at, length))
+        if not self._judged:
+            return
         self._unread.append(full.number[nwk.loose])
         result.hearing = hearing_of(full, self._hops(full, hop_eui64, mac_eui64), _joined(self._unread))
 
@@ -547,6 +559,8 @@ class Dissector:
         result.ota = ota_table(ota, context)
         result.tunnels = tunnel_table(kinds["tunnel"], context) if "tunnel" in kinds else None
         result.fragments = _fragments(kinds["fragment"], context) if "fragment" in kinds else None
+        if not self._judged:
+            return
         result.acks = _acknowledgements(kinds.get("acknowledgement", ()), context)
         if "damaged" in kinds:
             result.damaged_ota = _table(OtaTable, kinds["damaged"], context, _damaged_columns, frozenset())
@@ -614,6 +628,10 @@ def _of_ota(part: Part) -> Part | None:
     if len(mine) == len(part.group):
         return part
     return Part(part.group.take(mine), part.rows[mine], part.secured) if len(mine) else None
+
+
+def _fresh(known: Layouts, *, judged: bool) -> Dissector:
+    return Dissector(Engine(known), KeyRing(), judged=judged)
 
 
 class _Payloads:

@@ -13,7 +13,7 @@ from typing import ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hanscope.dissectors.columns.rows import ascending, narrowed
+from hanscope.dissectors.columns.rows import ascending
 
 ABSENT: Final = -1
 DEFAULT_RESPONSE: Final = 0x100
@@ -70,7 +70,7 @@ class Table:
         return len(self.number)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """For its way from one process to another a table is made small: each column only as wide as its values."""
+        """For its way from one process to another a table is made small: of a column of one value, only that."""
         columns = {one.name: _packed(getattr(self, one.name)) for one in fields(self) if one.name != self.buffer_name}
         return _unpacked, (type(self), len(self), columns, self.buffer)
 
@@ -178,9 +178,10 @@ class TunnelTable(Table):
 
 
 def _packed(column: NDArray[np.generic]) -> NDArray[np.generic] | int:
-    """The column made small; one number if all its values are that."""
-    small = narrowed(column)
-    return int(small[0]) if len(small) and (small == small[0]).all() else small
+    """One number if all values of the column are that."""
+    if len(column) and column[0] == column[-1] and (column == column[0]).all():
+        return int(column[0])
+    return column
 
 
 def _unpacked(kind: type[Table], rows: int, packed: dict[str, object], buffer: NDArray[np.uint8]) -> Table:

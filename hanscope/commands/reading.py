@@ -12,7 +12,7 @@ from hanscope.commands.base import CommandError, ExitCode, complain, during
 from hanscope.commands.options import Gate
 
 if TYPE_CHECKING:
-    from hanscope.analyzers.analysis import AnalysisRun
+    from hanscope.analyzers.analysis import AnalysisRun, Scope
     from hanscope.analyzers.frames import FrameReader
     from hanscope.analyzers.keys import KeyRing
     from hanscope.analyzers.messages import Credentials
@@ -111,6 +111,7 @@ def read(
     show_keys: bool,
     credentials: "Credentials | None" = None,
     given: "Given | None" = None,
+    scope: "Scope" = "all",
 ) -> Reading:
     """Analyzes the captures that can be read; those that cannot stand in the result with their fault."""
     from hanscope.analyzers.analysis import analyze as analyze_captures  # noqa: PLC0415 - heavy
@@ -143,6 +144,7 @@ def read(
                     show_keys=show_keys,
                     credentials=credentials,
                     given=given,
+                    scope=scope,
                 )
         except CaptureError as error:  # of what can only be read once: a pipe
             complain(str(error))

@@ -9,7 +9,6 @@ import typer
 from hanscope.commands.base import Command, CommandError, ExitCode, app
 from hanscope.commands.options import (
     Captures,
-    FailOn,
     Format,
     FormatOption,
     Gate,
@@ -48,7 +47,7 @@ A whole image is written as CLIENT_MANUFACTURER-TYPE-VERSION_ID.ota. With --part
 and from which frame the others came. With --filled an image whose holes other devices' transfers of the same image
 fill is written as ....filled.ota, and a ....filled.map.json says which octets came from which device and frame.
 
-jsonl prints one transfer a line; json is the whole analysis.
+jsonl prints one transfer a line; json is the analysis, without findings and updates unless --fail-on is given.
 """,
 )
 def transfers(
@@ -69,7 +68,14 @@ def transfers(
     key: KeyTexts = None,
     form: FormatOption = Format.TEXT,
     output: Output = None,
-    fail_on: FailOn = Gate.ERROR,
+    fail_on: Annotated[
+        Gate | None,
+        typer.Option(
+            "--fail-on",
+            metavar="note|warning|error",
+            help="Judge by the rules too, and exit with 1 on findings of this severity or above.",
+        ),
+    ] = None,
     redact: Redact = False,
     show_keys: ShowKeys = False,
     no_progress: NoProgress = False,
@@ -89,6 +95,7 @@ def transfers(
         processes=processes,
         show_keys=show_keys,
         given=given_of(reference, hash_, hash_list),
+        scope="transfers" if fail_on is None else "all",
     )
     analysis = redacted(reading.analysis, reporting)
     # The images before the report: whoever closes the report's pipe early has asked for them all the same.
@@ -106,7 +113,7 @@ def transfers(
         terminal().show_notes(f"Export to {export}", notes, terminal().console_for(stream))
     if failure is not None:
         raise failure
-    raise typer.Exit(exit_code(analysis, fail_on))
+    raise typer.Exit(exit_code(analysis, fail_on or Gate.ERROR))
 
 
 def _export(

@@ -4,6 +4,7 @@ import gzip
 import json
 import shutil
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 from equality import assert_group_equals_scapy
 from oracles import SMART_ENERGY, SMART_ENERGY_KEYS, octets
 
-from hanscope.analyzers import analysis as module
+from hanscope.analyzers import inputs
 from hanscope.analyzers.analysis import analyze
+from hanscope.analyzers.inputs import OneCapture, RecordChunk
 from hanscope.analyzers.keys import KeyRing, KnownKey, parse_key
 from hanscope.analyzers.results import Analysis, Transfer
 from hanscope.captures.batch import CaptureError
@@ -133,7 +135,7 @@ def test_every_simulated_image_is_rebuilt(simulated: tuple[Path, KeyRing]) -> No
 def test_several_processes_conclude_the_same(simulated: tuple[Path, KeyRing], monkeypatch: pytest.MonkeyPatch) -> None:
     path, ring = simulated
     alone = analyze([str(path)], keys=ring, processes=1).analysis
-    monkeypatch.setattr(module, "POOL_FROM", 0)
+    monkeypatch.setattr(inputs, "POOL_FROM", 0)
     together = analyze([str(path)], keys=ring, processes=3).analysis
     assert together == alone
 
@@ -189,18 +191,16 @@ def test_secrets_in_the_capture_open_it(tmp_path: Path) -> None:
 
 def test_a_capture_is_read_again_when_keys_come_late(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In small chunks, so that the Transport-Key is in a later one than the frames that it opens."""
-    from hanscope.captures import pcap as reader  # noqa: PLC0415
-
-    assert hasattr(reader, "read")
     path = data / "captures" / "catsniffer-ota.tap.pcap"
     whole = analyze([str(path)], keys=KeyRing()).analysis
-    chunks = module._Reading._chunks
+    chunks = OneCapture.__iter__
 
-    def small(self: module._Reading, capture: object, story: object) -> object:
-        for records in chunks(self, capture, story):
+    def small(self: OneCapture) -> Iterator[RecordChunk]:
+        for chunk in chunks(self):
+            records = chunk.records
             for start in range(0, len(records), 100):
                 part = slice(start, start + 100)
-                yield type(records)(
+                few = type(records)(
                     first_number=records.first_number + start,
                     time_ns=records.time_ns[part],
                     buffer=records.buffer,
@@ -209,8 +209,9 @@ def test_a_capture_is_read_again_when_keys_come_late(data: Path, monkeypatch: py
                     original=records.original[part],
                     interface=records.interface[part],
                 )
+                yield RecordChunk(few, chunk.decisions)
 
-    monkeypatch.setattr(module._Reading, "_chunks", small)
+    monkeypatch.setattr(OneCapture, "__iter__", small)
     found = analyze([str(path)], keys=KeyRing()).analysis
     assert found.keys[0].first_frame == 3
     assert found.keys[0].nwk_frames == 16_088
