@@ -170,6 +170,13 @@ class FileFeed(Feed):
         self._follow = follow
         self._described = 0
 
+    def begin(self) -> None:
+        if self._path != "-" and (not Path(self._path).exists() or Path(self._path).is_file()):
+            with Source(self._path) as source:
+                if len(head := source.peek(4)) == 4 or not self._follow:
+                    _check_head(source.name, head)
+        super().begin()
+
     @property
     def path(self) -> str | None:
         if self.recorder is not None:
@@ -215,13 +222,15 @@ class FileFeed(Feed):
 
 def _reader(source: _Growing, notes: Notes) -> Generator[RecordBatch]:
     head = source.peek(4)
-    if head in pcap.MAGICS:
-        return pcap.read(source, notes)
-    if head == pcapng.MAGIC:
-        return pcapng.read(source, notes)
+    _check_head(source.name, head)
+    return pcapng.read(source, notes) if head == pcapng.MAGIC else pcap.read(source, notes)
+
+
+def _check_head(name: str, head: bytes) -> None:
     if not head:
-        raise CaptureError(f"{source.name}: nothing came; check what writes it")
-    raise CaptureError(f"{source.name}: not pcap or pcapng; only these can be followed")
+        raise CaptureError(f"{name}: nothing came; check what writes it")
+    if head not in pcap.MAGICS and head != pcapng.MAGIC:
+        raise CaptureError(f"{name}: not pcap or pcapng; only these can be followed")
 
 
 class _Growing(Source):
