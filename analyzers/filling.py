@@ -8,8 +8,8 @@ An image is the same for every device that is given it: manufacturer code, image
 * A transfer whose octets, or whose size, contradict another's takes nothing from it.
 * A transfer whose own size is not known lends octets if none of them lies beyond the image's size. An image whose size
   is not known has the size that all its lenders agree on, if none of its own octets lies beyond that.
-* A transfer that has no octet in common with this one lends only if client or server is the same: two servers may have
-  different files of one name.
+* A transfer that has no octet in common with this one lends only if the server is the same, or if it is an earlier one
+  of the same client, which then went on with what it had: two servers may have different files of one name.
 * Octets on which two lenders disagree are not filled.
 * What was filled stays marked: which range, from which transfer, in which of its frames. `Transfer.missing_ranges`
   stays what the capture shows of the transfer itself: that an octet was sent to another device does not prove that
@@ -210,7 +210,10 @@ def _lends(transfer: Transfer, other: Other) -> bool:
     that = other.record.transfer
     if other.comparison.common:
         return True
-    return that.pan_id == transfer.pan_id and (that.client == transfer.client or that.server == transfer.server)
+    if that.pan_id != transfer.pan_id:
+        return False
+    went_on = that.client == transfer.client and that.started <= transfer.started
+    return went_on or that.server == transfer.server
 
 
 class _Compared:

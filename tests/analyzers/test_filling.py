@@ -172,15 +172,16 @@ def test_other_identities_have_nothing_to_do_with_each_other() -> None:
 
 
 def test_another_device_of_another_server_lends_only_where_something_shows_that_the_files_are_the_same() -> None:
-    def heard_of(**changes: Party) -> filling.Filled | None:
+    def filled(**changes: Party) -> list[bool]:
         one = record("T1", in_blocks(IMAGE[:96], first_frame=100), len(IMAGE))
         two = record("T2", [(96, IMAGE[96:], 300)], len(IMAGE), **changes)
-        return side_by_side([one, two])["T1"].filled
+        return [side.filled is not None for side in side_by_side([one, two]).values()]
 
     elsewhere = Party(short=0x77, eui64="00:0d:6f:00:00:00:00:77")
-    assert heard_of() is not None, "the same server"
-    assert heard_of(server=elsewhere, client=Party(short=1, eui64="00:15:8d:00:00:00:00:01")) is not None
-    assert heard_of(server=elsewhere) is None
+    assert filled() == [True, True], "the same server"
+    the_same = Party(short=1, eui64="00:15:8d:00:00:00:00:01")
+    assert filled(server=elsewhere, client=the_same) == [False, True], "it went on with what it had"
+    assert filled(server=elsewhere) == [False, False]
 
 
 def test_octets_that_two_lenders_have_differently_stay_holes() -> None:
