@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LAYOUT: Final = "GB layout"
 PRACTICE: Final = "GB header"
 SIGNATURE: Final = "authorising signature"
+FORCED: Final = b"\x01\x40"
+"""forceReplace and the length of the signature; the published samples have 00 40."""
 STACK_PRO: Final = 0x0002
 LARGEST_USUAL: Final = 750_000
 """Octets; a figure that circulates."""
@@ -49,18 +51,25 @@ def examine_gb(
         detail = f"{walk.detail}; it may be a GB image without elements: {reason}"
         checks = (Judgement("elements", "unknown", detail), Judgement(LAYOUT, "unknown", reason))
         return GbContent("opaque", Content(walk.elements, (None,) * len(walk.elements), None, checks))
-    trailer = gbcs.parse_trailer(source.read(trailer_at, end)) if trailer_at > start else None
+    octets = bytes(source.read(trailer_at, end)) if trailer_at > start else b""
+    trailer = gbcs.parse_trailer(octets)
     if trailer is not None:
         return _signed(source.view(start, trailer_at), header, trailer, certificates)
     evidence = f"image type 0x{header.image_type:04x}, field control 0x{header.field_control:04x}"
     sample_header = header.field_control == gbcs.HEADER_FIELD_CONTROL
     if sample_header and header.image_type == gbcs.DeviceType.PPMID:
         return _plain(source.view(start, end), header, evidence)
-    if sample_header and header.image_type in {gbcs.DeviceType.ESME, gbcs.DeviceType.GSME, gbcs.DeviceType.HCALCS}:
-        detail = f"no 00 40 before the last 64 octets, though {evidence} are those of a GB meter's image (UNCONFIRMED)"
-        return _opaque(source, offset, header, walk, detail)
-    detail = f"no 00 40 before the last 64 octets; {evidence} do not speak for a PPMID's image either"
-    return _opaque(source, offset, header, walk, detail)
+    return _opaque(source, offset, header, walk, _why_opaque(octets, header, evidence))
+
+
+def _why_opaque(end: bytes, header: Header, evidence: str) -> str:
+    """`end`: the octets that would be the trailer."""
+    if end[:2] == FORCED:
+        return "01 40 before the last 64 octets: perhaps a Communications Hub's image with forceReplace (UNCONFIRMED)"
+    meters = {gbcs.DeviceType.ESME, gbcs.DeviceType.GSME, gbcs.DeviceType.HCALCS}
+    if header.field_control == gbcs.HEADER_FIELD_CONTROL and header.image_type in meters:
+        return f"no 00 40 before the last 64 octets, though {evidence} are those of a GB meter's image (UNCONFIRMED)"
+    return f"no 00 40 before the last 64 octets; {evidence} do not speak for a PPMID's image either"
 
 
 def _opaque(source: Octets, offset: int, header: Header, walk: Walk, detail: str) -> GbContent:
@@ -76,7 +85,7 @@ def _signed(image: View, header: Header, trailer: gbcs.Trailer, certificates: "C
     )
     checks = (
         Judgement(LAYOUT, "valid", detail),
-        _check_header(header),
+        _check_header(header, signed=True),
         _check_signature(image, trailer, certificates),
     )
     return GbContent("gbcs-signed", _content(image, header, checks), (image.start, image.end))
@@ -87,7 +96,7 @@ def _plain(image: View, header: Header, evidence: str) -> GbContent:
         f"no elements and no trailer; {evidence}, as in the published sample of a PPMID's image; "
         "that the image type tells the kind of device is UNCONFIRMED"
     )
-    checks = (Judgement(LAYOUT, "unknown", detail), _check_header(header))
+    checks = (Judgement(LAYOUT, "unknown", detail), _check_header(header, signed=False))
     return GbContent("gbcs-plain", _content(image, header, checks), (image.start, image.end))
 
 
@@ -98,7 +107,7 @@ def _content(image: View, header: Header, checks: tuple[Judgement, ...]) -> Cont
     return Content((), (), name, (*checks, *judged) if named else checks)
 
 
-def _check_header(header: Header) -> Judgement:
+def _check_header(header: Header, *, signed: bool) -> Judgement:
     """Against the published samples (service requests 11.1 of the DUIS templates); all they do may be chance."""
     largest = f"larger than {LARGEST_USUAL:,} octets (UNCONFIRMED limit)"
     unlike = [
@@ -111,6 +120,7 @@ def _check_header(header: Header) -> Judgement:
             header.image_type not in frozenset(gbcs.DeviceType),
             f"image type 0x{header.image_type:04x} is no COSEM device type (UNCONFIRMED that it must be one)",
         ),
+        (signed and header.image_type == gbcs.DeviceType.PPMID, "a signature, which a PPMID's image has not"),
         (header.total_image_size > LARGEST_USUAL, largest),
     ]
     found = [what for differs, what in unlike if differs]

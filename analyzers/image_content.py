@@ -14,7 +14,7 @@ from hanscope.dissectors.images.octets import Octets, View
 from hanscope.dissectors.images.ota_file import Element, Header, OtaFileError, Tag
 
 MOST_LISTED: Final = 8
-MOST_RECOGNISED: Final = 256
+MOST_RECOGNISED: Final = 64
 """Elements whose content is looked at."""
 MOST_UNPACKED: Final = 4
 """Elements that are looked at when they wrap something."""

@@ -22,7 +22,7 @@ from hanscope.dissectors.images.format import (
 from hanscope.dissectors.images.octets import BrokenError, View
 
 HEAD: Final = 4
-MOST_TAGS: Final = 200_000
+MOST_TAGS: Final = 50_000
 SIGNATURE: Final = 0xE350
 HEADER: Final = 0x0000
 ENCRYPTION_HEADER: Final = 0xFB05

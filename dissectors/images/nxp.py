@@ -24,7 +24,7 @@ MARKER_AT: Final = 32
 BOOT_BLOCK_AT: Final = 36
 BOOT_BLOCK_MARKER: Final = (0xBB0110BB).to_bytes(4, "little")
 CHECKSUM_AT: Final = 28
-RAM: Final = range(0x04000000, 0x04030000)
+RAM: Final = range(0x02000000, 0x20100000)
 FLASH_END: Final = 0x00100000
 _CHECK: Final = "NXP vector checksum"
 
@@ -35,7 +35,7 @@ def read(view: View, _context: Context) -> Inner | None:
         return None
     words = [int.from_bytes(begin[at : at + 4], "little") for at in range(0, MARKER_AT, 4)]
     marked = near(view.peek(MARKER_AT, MARKER_AT + 4), MARKER)
-    if not marked and not (sum(words) % (1 << 32) == 0 and words[0] in RAM and words[1] < FLASH_END):
+    if not marked and not _adds_up(words):
         return None
     encrypted = looks_random(view.sub(1 << 10))
     # Without the marker a damaged table would not be recognised any more: then it vouches for nothing.
@@ -45,6 +45,12 @@ def read(view: View, _context: Context) -> Inner | None:
     else:
         checks.append(unverifiable("no check of the whole content is known"))
     return Inner(f"NXP JN518x/K32W, {'encrypted' if encrypted else 'plain'}", tuple(checks))
+
+
+def _adds_up(words: list[int]) -> bool:
+    """Whether it is a vector table (stack in RAM, Thumb code in flash) and adds up to 0."""
+    stack, reset = words[:2]
+    return stack % 4 == 0 and stack in RAM and reset % 2 == 1 and reset < FLASH_END and sum(words) % (1 << 32) == 0
 
 
 @checked(_CHECK)

@@ -9,7 +9,8 @@ from hanscope.dissectors.images.octets import View
 PREFIXES: Final = (0, 4, 8, 12, 16, 20, 24, 32, 48, 64, 128, 256, 512, 1024)
 """Octets that vendors put in front of the table."""
 RAM: Final = (range(0x20000000, 0x20200000), range(0x10000000, 0x10100000), range(0x1FFE0000, 0x20000000))
-CODE_END: Final = 0x20000000
+CODE_END: Final = 0x20200000
+"""Some code (of boot loaders) runs in RAM."""
 HANDLERS: Final = 4
 """Reset, NMI, hard fault and one more."""
 NEAR: Final = 1 << 20

@@ -2,13 +2,12 @@
 
 Interrupt vectors at 0, 3, 11, 19 …: `02 hi lo` (LJMP). At 0x88: CRC-16 and its shadow, u16 each; at 0x8C: program
 length u32, manufacturer u16, image type u16, version u32. The CRC has the polynomial 1021 and leaves its own four
-octets out; it begins with 0 and nothing is appended.
+octets out and begins with 0; some tools append 16 zero bits, some do not.
 """
 
 import binascii
 from typing import Final
 
-from hanscope.dissectors.images.filling import behind
 from hanscope.dissectors.images.format import Context, Inner, InnerFormat, Judgement, checked, compared, unverifiable
 from hanscope.dissectors.images.octets import BrokenError, View
 
@@ -18,6 +17,7 @@ CRC_AT: Final = 0x88
 PREAMBLE_AT: Final = 0x8C
 CODE_FROM: Final = 0x98
 NONE: Final = 0xFFFFFFFF
+_NOT_WRITTEN: Final = {0x0000, 0xFFFF}
 
 
 def read(view: View, context: Context) -> Inner | None:
@@ -50,15 +50,21 @@ def _names_image(view: View, context: Context) -> bool:
 
 @checked("TI CRC-16")
 def _crc(view: View) -> Judgement:
-    length = view.u32(PREAMBLE_AT)
-    if not CODE_FROM <= length <= view.size:
+    length, told = view.u32(PREAMBLE_AT), view.u16(CRC_AT)
+    if length != view.size and (length ^ view.size).bit_count() > 1:
+        return unverifiable(f"the preamble says {length:,} octets, there are {view.size:,}", "TI CRC-16")
+    if length > view.size:
         raise BrokenError(f"the preamble says {length:,} octets, there are {view.size:,}")
+    if told in _NOT_WRITTEN:
+        return unverifiable(f"0x{told:04x} stands where the CRC would be: it was not written", "TI CRC-16")
     covered = bytes(view.take(0, CRC_AT)) + bytes(view.take(PREAMBLE_AT, length))
-    # binascii appends 16 zero bits; TI does not: the last two octets are added as they are.
-    found = binascii.crc_hqx(covered[:-2], 0) ^ int.from_bytes(covered[-2:], "big")
-    what = f"CRC-16 of {length:,} octets, without its own{behind(view, length)}"
+    what = f"CRC-16 of {length:,} octets, without its own"
     covers = (view.span(0, CRC_AT + 2), view.span(PREAMBLE_AT, length))
-    return compared("TI CRC-16", what, view.u16(CRC_AT), found, covers)
+    if told == binascii.crc_hqx(covered, 0):
+        return Judgement("TI CRC-16", "valid", f"{what}, with 16 zero bits appended", covers)
+    # The other way nothing is appended: the last two octets are added as they are.
+    found = binascii.crc_hqx(covered[:-2], 0) ^ int.from_bytes(covered[-2:], "big")
+    return compared("TI CRC-16", what, told, found, covers)
 
 
 FORMAT: Final = InnerFormat(

@@ -1,5 +1,6 @@
 """Every format of content: told by what it is, checked by its own rules, never believed beyond them."""
 
+import binascii
 import lzma
 import random
 import time
@@ -232,6 +233,13 @@ def test_osram_record() -> None:
     image = examine(image_files.ota(octets, tag=0xFF46, manufacturer=0x110C))
     assert image.inner_format == "OSRAM record"
     assert outcomes(image)["OSRAM CRC-32"] == "valid"
+    for at in range(64):
+        changed = flipped(octets, at // 8, at % 8)
+        damaged = examine(image_files.ota(changed, tag=0xFF46, manufacturer=0x110C))
+        assert outcomes(damaged)["OSRAM CRC-32"] == "invalid"
+    # Other elements may end otherwise.
+    other = examine(image_files.ota(bytes(range(20)), tag=0xFF46, manufacturer=0x110C))
+    assert outcomes(other)["OSRAM CRC-32"] == "unknown"
 
 
 # Formats' oddities
@@ -257,6 +265,27 @@ def test_ti_image_of_another_ota_header_is_not_checked() -> None:
     name, inner = recognise(Octets(image_files.ti_8051()).view(), Context(manufacturer_code=1))
     assert (name.name, inner.name) == ("8051 code (CC253x)", "8051 code (CC253x)")
     assert [check.outcome for check in inner.checks] == ["unknown"]
+
+
+def test_ti_crc_with_zero_bits_appended() -> None:
+    octets = bytearray(image_files.ti_8051())
+    octets[0x88:0x8A] = binascii.crc_hqx(octets[:0x88] + octets[0x8C:], 0).to_bytes(2, "little")
+    image = examine(image_files.ota(bytes(octets)))
+    assert "with 16 zero bits appended" in detail(image, "TI CRC-16")
+    octets[0x88:0x8A] = b"\xff\xff"
+    assert outcomes(examine(image_files.ota(bytes(octets))))["TI CRC-16"] == "unknown"
+
+
+def test_ti_length_of_something_else_is_unknown() -> None:
+    image = examine(image_files.ota(image_files.ti_8051() + bytes(100)))
+    assert outcomes(image)["TI CRC-16"] == "unknown"
+
+
+def test_gbl_says_what_it_holds() -> None:
+    application = image_files.u32(1, 0x01020304, 0) + bytes(16)
+    octets = image_files.gbl3(tags=((0xF40A0AF4, application), (0xFE0101FE, b"a" * 9), (0xFE0101FE, b"b" * 9)))
+    told = detail(examine(image_files.ota(octets)), "GBL CRC-32")
+    assert "(application of version 0x01020304, program x 2)" in told
 
 
 def test_oad_length_that_is_wrong_over_plain_content_is_invalid() -> None:

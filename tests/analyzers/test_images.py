@@ -866,6 +866,19 @@ def test_gb_header_unlike_the_samples_is_no_failure(arguments: dict[str, Any], w
     assert "UNCONFIRMED" in detail(image, "GB header")
 
 
+def test_signed_image_of_a_ppmid_is_unusual() -> None:
+    image = examine(build_gb_image(MANUFACTURER_IMAGE, SIGNATURE, image_type=0x0084, **GB_IDENTITY))
+    assert outcomes(image)["GB header"] == "unknown"
+    assert "a PPMID's image has not" in detail(image, "GB header")
+
+
+def test_forced_replacement_is_only_noted() -> None:
+    body = MANUFACTURER_IMAGE + b"\x01\x40" + SIGNATURE
+    image = examine(build_ota_file(**{**GB_IDENTITY, "image_type": 2}, body=body))
+    assert image.layout == "opaque"
+    assert "UNCONFIRMED" in detail(image, "GB layout")
+
+
 def test_manufacturer_image_of_a_known_format_is_named() -> None:
     octets = build_gb_image(image_files.gbl3(), SIGNATURE, image_type=0, **GB_IDENTITY)
     image = examine(octets)
