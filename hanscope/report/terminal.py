@@ -21,6 +21,7 @@ from hanscope.analyzers.results import (
     Image,
     Key,
     MissingRange,
+    OtaElement,
     OtaHeader,
     Outcome,
     Severity,
@@ -28,7 +29,7 @@ from hanscope.analyzers.results import (
     TransferEvent,
     Unopened,
 )
-from hanscope.report import conversation, diagnosis, witnesses, words
+from hanscope.report import conversation, diagnosis, updates, witnesses, words
 from hanscope.report.words import Tone, count, moment, printable
 
 WIDEST: Final = 100
@@ -185,6 +186,7 @@ def show_analysis(analysis: Analysis, console: Console) -> None:
     """Everything: the report of `hanscope analyze`."""
     page = Page(console)
     _verdict(page, analysis)
+    updates.show(page, analysis)
     _diagnoses(page, analysis)
     _devices(page, analysis.devices)
     _transfers(page, analysis.transfers)
@@ -428,11 +430,12 @@ def _image(page: Page, image: Image) -> None:
     page.line(f"{count(image.size, 'octet')}{part}, {LAYOUTS[image.layout]}", indent=5, hang=2)
     if image.header:
         _header(page, image.header, image.header_offset)
+        _content(page, image, image.header.total_image_size)
     if image.elements:
         page.table(
-            ["element", ">offset", ">octets", "name"],
+            ["element", ">offset", ">octets", "name", "holds"],
             [
-                [f"0x{element.tag:04x}", f"{element.offset:,}", f"{element.length:,}", element.name]
+                [f"0x{element.tag:04x}", f"{element.offset:,}", f"{element.length:,}", element.name, _holds(element)]
                 for element in image.elements[:MOST_ELEMENTS]
             ],
             indent=5,
@@ -451,6 +454,20 @@ def _image(page: Page, image: Image) -> None:
     if image.manufacturer_image_sha256:
         page.line("Manufacturer Image Hash (GBCS)", indent=5)
         page.line(image.manufacturer_image_sha256, indent=7)
+
+
+def _content(page: Page, image: Image, octets: int) -> None:
+    """What is in it and around it, and how much of it is proven to be as it was written."""
+    around = f"; around the OTA file: {image.container}" if image.container else ""
+    page.line(["holds ", (image.inner_format or "nothing that could be looked at", "bold"), around], indent=5, hang=2)
+    proven = min(image.vouched_octets, octets)
+    share = f"checks that hold cover {words.share(proven, octets)} of it"
+    page.line(share if proven else "no check that holds covers its content", indent=5, hang=2)
+
+
+def _holds(element: OtaElement) -> str:
+    """Its format, unless its name says it already."""
+    return element.format if element.format and element.format not in element.name else ""
 
 
 def _header(page: Page, header: OtaHeader, offset: int) -> None:
