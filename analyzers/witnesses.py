@@ -147,13 +147,12 @@ def corroborated(
     heard = _Heard(analysis)
     from_outside = _from_outside(subjects, given)
     images = {
-        id(subject): replace(
-            subject.image,
-            witnesses=(*_from_capture(subject, heard), *from_outside.get(id(subject), ())),
+        subject.image.transfer_id: replace(
+            subject.image, witnesses=(*_from_capture(subject, heard), *from_outside[id(subject)])
         )
         for subject in subjects
     }
-    return replace(analysis, images=tuple(images[id(subject)] for subject in subjects))
+    return replace(analysis, images=tuple(images.get(image.transfer_id, image) for image in analysis.images))
 
 
 def compared_with(image: Image, octets: bytes, given: Given) -> Image:
@@ -456,7 +455,9 @@ def _hash_said(subject: _Subject, transfer: Transfer, one: Reading, digest: str)
     own = subject.image.manufacturer_image_sha256
     if part is not None:
         refused = "; so the device refuses the very image that was heard" if one.code == _VERIFICATION_FAILED else ""
-        return "valid", f"it is the SHA-256 of {part}{subject.rests_on()}{refused}"
+        # A device calculates its hash of what it has itself.
+        received = ", so this device received them too" if one.code is not None and subject.rests_on() else ""
+        return "valid", f"it is the SHA-256 of {part}{subject.rests_on()}{received}{refused}"
     if own is None:
         return "unknown", f"not compared: {subject.lacks()}"
     if one.time < transfer.ended:

@@ -247,7 +247,8 @@ def test_holes_are_filled_and_everything_that_rests_on_it_says_so() -> None:
     layout = next(one for one in image.checks if one.name == "GB layout")
     assert (layout.outcome, "rests on" in layout.detail) == ("valid", False), "header and trailer are its own"
     assert said_by(image, "receipt alert").detail == (
-        "it is the SHA-256 of the Manufacturer Image; rests on octets that only T2 brought"
+        "it is the SHA-256 of the Manufacturer Image; rests on octets that only T2 brought, "
+        "so this device received them too"
     )
     assert records[0].transfer.missing_ranges != ()
     other = said_by(image, "other transfer")
