@@ -128,7 +128,7 @@ class SnifferFeed(Feed):
         heard = self.sniffer.channel
         told = "" if heard is None else f"channel {heard} ({heard.frequency_mhz:g} MHz)"
         self.notes.interfaces.append(Interface(0, TAP, name=self.name, description=told, resolution=9))
-        if self.recorder is not None:
+        if self.recorder is not None and not self.recorder.described:
             self.recorder.interface(self.name, told)
         super().begin()
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from hanscope.captures.batch import RecordBatch
+from hanscope.captures.batch import RecordBatch, Secret
 from hanscope.captures.linklayer import TAP
 from hanscope.captures.writer import PcapngWriter
 
@@ -87,6 +87,15 @@ class Recorder:
         self._described.append((name, description))
         self._opened().interface(TAP, name, description)
 
+    @property
+    def described(self) -> int:
+        """Interfaces that have been described."""
+        return len(self._described)
+
+    def secret(self, secret: Secret) -> None:
+        """Put a key into the file, before the frames that it opens."""
+        self._opened().secret(secret)
+
     def write(self, records: RecordBatch) -> None:
         """Take in records; they are in the file when this returns. Raises `RecordingError`."""
         try:
@@ -108,9 +117,11 @@ class Recorder:
         if file is None or writer is None:
             return
         try:
-            for index in range(len(self._described)):
+            for index in range(len(self._described) if self._frames else 0):
                 received = self._frames if len(self._described) == 1 else 0
                 writer.statistics(index, self._last_ns, received, self.lost)
+        except BrokenPipeError:
+            pass  # who read has had enough
         except OSError as error:
             raise self._failed(error) from error
         finally:

@@ -19,6 +19,7 @@ COMMANDS: Final = (
     "keys",
     "crosscheck",
     "sniff",
+    "extcap",
     "convert",
     "simulate",
     "demo",
