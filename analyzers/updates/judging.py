@@ -23,6 +23,7 @@ from hanscope.analyzers.updates.signs import (
     ABORT,
     BLOCK,
     BLOCK_REQUEST,
+    CLOCKS_NS,
     END,
     OFFER,
     PAGE_REQUEST,
@@ -86,8 +87,16 @@ class Case:
     def said(self, kind: Kind) -> list[Reading]:
         return [one for one in self.story.readings if one.kind is kind]
 
-    def returned(self, since: int) -> Return | None:
-        return next((one for one in self.story.returns if one.time_ns > since), None)
+    def returned(self, time_ns: int, frame: int) -> Return | None:
+        """When the device was there again after that; `frame` decides where clocks only tell seconds."""
+        since = time_ns, frame
+        return next((one for one in self.story.returns if (one.time_ns, one.frame) > since), None)
+
+    def restarted(self, order: Order) -> Return | None:
+        """When the device was there again after it was to carry out an order."""
+        if order.due is not None:
+            return self.returned(order.due - CLOCKS_NS, 0)
+        return self.returned(order.time, order.frame)
 
 
 def by_command(role: Role) -> bool:
@@ -158,7 +167,7 @@ def _confirmation(case: Case) -> Judgement | None:  # noqa: PLR0911 -- the rules
             missing=("whether that is the image: devices may count versions otherwise than files do",),
         )
     order = case.order
-    came_back = None if order is None else case.returned(order.time)
+    came_back = None if order is None else case.restarted(order)
     if reported is not None or came_back is not None:
         after = reported or "it was back after the order, as after a restart"
         return Judgement(
@@ -206,7 +215,7 @@ def _activation(case: Case) -> Judgement | None:
     if (reported := _reported(case)) is not None:
         return Judgement("activated", f"The new firmware runs: {reported}.", missing=unread)
     order = case.order
-    if order is None or case.by_command or (came_back := case.returned(order.time)) is None:
+    if order is None or case.by_command or (came_back := case.restarted(order)) is None:
         return None
     return Judgement(
         "activated",
@@ -231,7 +240,7 @@ def _order(case: Case) -> Judgement | None:  # noqa: PLR0911 -- the rules in the
     if due is None:
         return Judgement(
             "activation ordered",
-            "The device was told to upgrade; nothing shows whether it did.",
+            f"The device was told to upgrade; nothing shows whether it did{_last_word(case, order)}.",
             missing=("a restart of the device, or a version that was read after it",),
         )
     if case.story.captured_until < due + GRACE_NS:
@@ -243,8 +252,8 @@ def _order(case: Case) -> Judgement | None:  # noqa: PLR0911 -- the rules in the
     if order.sign is not None or any(not one.whole and one.way.started > due for one in case.story.readings):
         return Judgement(
             "undecided",
-            f"The activation was ordered for {utc(due)}; what came of it was not heard.",
-            missing=("the device's alert (00CA), a restart, or a version that was read after that time",),
+            f"The activation was ordered for {utc(due)}; what came of it was not heard{_last_word(case, order)}.",
+            missing=(f"{'a restart' if order.sign else 'the alert 00CA'}, or a version that was read after that",),
         )
     return Judgement(
         "failed",
@@ -252,6 +261,12 @@ def _order(case: Case) -> Judgement | None:  # noqa: PLR0911 -- the rules in the
         "activation",
         "never-activated",
     )
+
+
+def _last_word(case: Case, order: Order) -> str:
+    """What the device last said that it runs, if it said so after an order, too soon to decide anything."""
+    said = [one for one in case.versions if one.time >= order.time and one.said_by not in OUTCOMES]
+    return f" (soon after the order it ran 0x{said[-1].version:08x})" if said else ""
 
 
 def _span(case: Case, since: int) -> str:
@@ -462,7 +477,7 @@ def _silence(  # noqa: C901, PLR0911 -- the rules in their order
 ) -> tuple[str, Cause]:
     """Why blocks stopped to flow."""
     story, ending = case.story, case.story.ending
-    came_back = case.returned(last.ended)
+    came_back = case.returned(last.ended, last.last_frame)
     if len({one.server.eui64 or one.server.short for one in story.transfers}) > 1:
         return "two servers answered the device", "two-servers"
     if came_back is not None:

@@ -37,6 +37,13 @@ class Order:
     fate: Fate = "unanswered"
 
     @property
+    def frame(self) -> int:
+        """The last of the order itself."""
+        if self.sign is not None:
+            return self.sign.frame
+        return max(self.command.message.frames, default=0) if self.command else 0
+
+    @property
     def outcome(self) -> int | None:
         """The last that the device said about it."""
         return next((one.code for one in reversed([*self.answers, *self.alerts]) if one.code is not None), None)

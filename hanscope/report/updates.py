@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from hanscope.analyzers.results import ActivationOrder, Analysis, Distribution, Update, UpdateStep
-from hanscope.report.words import clock, count, duration, moment, party, update_tone
+from hanscope.report.words import clock, count, duration, frame, moment, party, update_tone
 
 if TYPE_CHECKING:
     from hanscope.report.terminal import Page, Part
@@ -92,7 +92,7 @@ def _steps(page: "Page", steps: Sequence[UpdateStep]) -> None:
         return
     one_day = len({moment(step.time).partition("T")[0] for step in steps}) == 1
     when = clock if one_day else moment
-    width = max(len(f"{step.frames[0]:,}") for step in steps if step.frames) if any(s.frames for s in steps) else 1
+    width = max((len(frame(step.frames[0])) for step in steps if step.frames), default=1)
     ending = MOST_STEPS // 3 if len(steps) > MOST_STEPS else 0
     beginning = MOST_STEPS - ending
     shown = [*steps[:beginning], *steps[len(steps) - ending :]] if ending else list(steps)
@@ -104,8 +104,8 @@ def _steps(page: "Page", steps: Sequence[UpdateStep]) -> None:
             if ending and place == beginning:
                 page.line(f"{page.glyphs.ellipsis} {count(len(steps) - MOST_STEPS, 'more step')}", indent=9)
             place += 1
-            frame = f"{step.frames[0]:,}" if step.frames else ""
-            lead = f"{when(step.time)}  frame {frame:>{width}}  "
+            first = frame(step.frames[0]) if step.frames else ""
+            lead = f"{when(step.time)}  frame {first:>{width}}  "
             page.line([lead, step.what, _until(step)], indent=9, hang=len(lead))
 
 

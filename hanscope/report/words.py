@@ -219,10 +219,11 @@ _REACHED: Final[dict[UpdateState, str]] = {
 
 
 def update_tone(update: Update) -> Tone:
-    """How well an update went: one that simply goes on after the capture is neither good nor bad."""
+    """How well an update went: one that just goes on after the capture is neither good nor bad, nor is having none."""
     if update.state in _WELL:
         return "good"
-    return "bad" if update.state in ("failed", "refused") else "open"
+    nothing_new = update.state == "refused" and update.file_version is None
+    return "bad" if update.state in ("failed", "refused") and not nothing_new else "open"
 
 
 def update_name(update: Update) -> str:
