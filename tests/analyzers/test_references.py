@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hanscope.analyzers import references
 from hanscope.analyzers.references import (
     MOST_COMPLAINTS,
     ListedHash,
@@ -107,6 +108,18 @@ def test_files_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
 def test_a_list_in_an_older_encoding(tmp_path: Path) -> None:
     (one,), _ = loaded(tmp_path, f"vendor,hash\nM\xfcller,{A}\n".encode("latin-1"))
     assert one.manufacturer == "Müller"
+
+
+def test_a_cell_without_an_end_does_not_swallow_what_comes_before(tmp_path: Path) -> None:
+    hashes, complaints = loaded(tmp_path, f'manufacturer,hash\n1168,{A}\n1169,"{"x" * 300_000}\n')
+    assert [one.sha256 for one in hashes] == [A]
+    assert len(complaints) == 1
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(references, "LARGEST_LIST", 1 << 20)
+    with pytest.raises(ReferenceFileError, match="larger than 1 MiB; this is not a list"):
+        loaded(tmp_path, bytes((1 << 20) + 1))
 
 
 @settings(max_examples=200, deadline=None)
