@@ -120,7 +120,7 @@ def checks_of(
     story: Story, hashes: Sequence[HashClaim], versions: Sequence[VersionClaim], orders: Sequence[Order]
 ) -> tuple[Check, ...]:
     """Each witness against each other. What did not speak is no check; of what spoke in part the outcome is unknown."""
-    return (*_hash_checks(story, hashes), *_version_checks(story, versions, orders))
+    return (*_hash_checks(story, hashes), *_version_checks(story, versions, orders), *_signature_checks(story))
 
 
 def _hash_checks(story: Story, hashes: Sequence[HashClaim]) -> Iterator[Check]:
@@ -157,6 +157,15 @@ def _version_checks(story: Story, versions: Sequence[VersionClaim], orders: Sequ
             detail=f"0x{claim.version:08x}{source} is {'' if same else 'not '}the image's version"
             + ("" if same else f" 0x{expected:08x}"),
         )
+
+
+def _signature_checks(story: Story) -> Iterator[Check]:
+    """Who signed what decides the story, as far as certificates were at hand."""
+    for reading in story.readings:
+        signature = reading.message.signature
+        if signature.outcome == "valid" or signature.outcome == "invalid":  # noqa: PLR1714 -- pyright narrows this
+            name = f"signature: {reading.message.use_case} {reading.id}"
+            yield Check(name=name, outcome=signature.outcome, detail=signature.detail)
 
 
 def _readings(order: Order) -> list[Reading]:

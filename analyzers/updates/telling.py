@@ -19,6 +19,8 @@ from hanscope.analyzers.updates.signs import SECOND, Signs
 from hanscope.analyzers.updates.timeline import octets_of, steps_of
 
 MOST_UPDATES: Final = 1_000
+BEGINNING_NS: Final = 60 * SECOND
+"""A transfer that is met so soon after the capture's beginning, and not at its own, had begun before."""
 _WILDCARD: Final = 0xFFFFFFFF
 
 
@@ -60,7 +62,7 @@ def _update(story: Story, name: str, analysis: Analysis) -> Update:
         failed_at=found.failed_at,
         cause=found.cause,
         reason=found.reason,
-        missing=found.missing,
+        missing=(*found.missing, *_unheard(story, analysis)),
         started=min([one.time for one in steps], default=story.started),
         ended=max([one.until or one.time for one in steps], default=story.started),
         steps=steps,
@@ -70,6 +72,23 @@ def _update(story: Story, name: str, analysis: Analysis) -> Update:
         versions=versions,
         checks=checks_of(story, hashes, versions, orders),
     )
+
+
+def _unheard(story: Story, analysis: Analysis) -> Iterator[str]:
+    """Parts of the story that lie outside of the capture."""
+    if story.identity is None:
+        yield "the transfer of the image: it is not in the capture"
+    elif story.transfers:
+        first = story.transfers[0]
+        gap = first.missing_ranges[0] if first.missing_ranges else None
+        began = min((one.started for one in analysis.captures if one.started is not None), default=first.started)
+        if (
+            gap is not None
+            and gap.start == 0
+            and gap.reason == "never requested"
+            and first.started - began < BEGINNING_NS
+        ):
+            yield f"the beginning of the transfer, {gap.end:,} octets: the capture begins after it"
 
 
 def _shut(analysis: Analysis, pan_id: int) -> str | None:

@@ -3,7 +3,13 @@
 What it does play is held against its truth in `tests/analyzers/test_update_truth.py`.
 """
 
+from dataclasses import replace
+from typing import get_args
+
+import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from update_stories import (
     HASH,
     HUB,
@@ -24,7 +30,7 @@ from update_stories import (
     version,
 )
 
-from hanscope.analyzers.results import Party, Update
+from hanscope.analyzers.results import MissingRange, Party, TransferState, Update, Verdict
 from hanscope.analyzers.updates.readings import AlertCode, Kind, Outcome
 from hanscope.analyzers.updates.signs import BLOCK, OFFER, QUERY, UPGRADE, Ending
 
@@ -55,6 +61,7 @@ def test_an_update_of_which_only_messages_were_heard(monkeypatch) -> None:
     (update,) = told(monkeypatch, receipt(), order(), answer(code=0, version=0x200), transfers=())
     assert standing(update) == ("activated", None, None)
     assert (update.device, update.file_version, update.transfer_ids) == (METER, None, ())
+    assert update.missing[-1] == "the transfer of the image: it is not in the capture"
     assert outcomes(update) == {
         "hash: 8F72 alert and CS06 command": "valid",
         "hash: rebuilt image and 8F72 alert, CS06 command": "unknown",
@@ -96,6 +103,12 @@ def test_a_version_read_confirms_what_else_was_not_heard(monkeypatch) -> None:
         signs=[sign(QUERY, 6, OLD), sign(QUERY, 190, IMAGE)],
     )
     assert standing(update) == ("confirmed", None, None)
+
+
+def test_a_transfer_that_began_before_the_capture(monkeypatch) -> None:
+    gap = MissingRange(start=0, end=4_000, reason="never requested")
+    (update,) = told(monkeypatch, transfers=[transfer(missing_ranges=(gap,), complete=False)], images=())
+    assert update.missing[-1] == "the beginning of the transfer, 4,000 octets: the capture begins after it"
 
 
 def test_silence_that_the_capture_does_not_explain_is_undecided(monkeypatch) -> None:
@@ -219,6 +232,15 @@ def test_a_version_that_is_neither_the_old_nor_the_new(monkeypatch) -> None:
     assert standing(update) == ("activated", None, None)
     assert outcomes(update)["version: ECS52 response"] == "invalid"
     assert update.missing
+
+
+@pytest.mark.parametrize("outcome", ["valid", "invalid"])
+def test_signatures_that_were_verified_are_witnesses_too(monkeypatch, outcome) -> None:
+    signed = receipt()
+    verdict = Verdict(outcome=outcome, detail="by the device's certificate")
+    signed = replace(signed, message=msgspec.structs.replace(signed.message, signature=verdict))
+    (update,) = told(monkeypatch, signed)
+    assert outcomes(update)["signature: use case 00CE M110"] == outcome
 
 
 # Whose message is it?
@@ -366,3 +388,76 @@ def test_a_distribution_has_its_figures(monkeypatch) -> None:
     assert found is not None
     assert (found.attempts, found.retries, found.waits, found.waited_ns) == (2, 3, 2, 4 * 10**9)
     assert (found.octets, found.octets_per_s, found.blocks_per_s) == (18_000, 200.0, 4.0)
+
+
+# Whatever is said
+
+
+TIMES = st.integers(min_value=0, max_value=300)
+CODES = st.none() | st.integers(min_value=0, max_value=4) | st.sampled_from([0x8F72, 0x8F1C, 0x8F43])
+READINGS = st.builds(
+    lambda kind, seconds, whole, options: reading(kind, seconds, whole=whole, **options),
+    st.sampled_from(Kind),
+    TIMES,
+    st.booleans(),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "sha256": st.sampled_from([HASH, OTHER]),
+            "version": st.sampled_from([OLD.file_version, IMAGE.file_version, 0x999]),
+            "counter": st.integers(min_value=1, max_value=3),
+            "code": CODES,
+            "due": st.integers(min_value=0, max_value=1 << 62),
+            "cancels": st.booleans(),
+            "device": st.sampled_from([METER.eui64, HUB.eui64, GAS_PROXY]),
+            "message_code": st.sampled_from([0x0084, 0x00CF, 0x0129, 0x012B]),
+            "gas_command": st.sampled_from(["PUT", "GET-RESPONSE"]),
+        },
+    ),
+)
+SIGNS = st.builds(
+    lambda command, seconds, identity, status, then: sign(
+        command, seconds, identity, status=status, upgrade_time=then, current_time=0, answered=command
+    ),
+    st.sampled_from([*range(10), 0x100]),
+    TIMES,
+    st.sampled_from([IMAGE, OLD, IMAGE._replace(image_type=0xFFFF, file_version=0xFFFFFFFF)]),
+    st.sampled_from([0, 0x95, 0x96, 0x97, 0x98]),
+    st.sampled_from([0, 5, 0xFFFFFFFF, 0xFFFFFFFE]),
+)
+TRANSFERS = st.builds(
+    lambda number, state, version, seconds, octets: transfer(
+        id=f"T{number}",
+        state=state,
+        file_version=version,
+        started=at(seconds),
+        ended=at(seconds + 60),
+        received_bytes=octets,
+        complete=octets == 9_000,
+    ),
+    st.integers(min_value=1, max_value=9),
+    st.sampled_from(get_args(TransferState)),
+    st.sampled_from([OLD.file_version, IMAGE.file_version]),
+    TIMES,
+    st.sampled_from([0, 800, 9_000]),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    said=st.lists(READINGS, max_size=6),
+    signs=st.lists(SIGNS, max_size=6),
+    transfers=st.lists(TRANSFERS, max_size=3, unique_by=lambda one: one.id),
+    returns=st.lists(TIMES.map(back), max_size=2),
+    until=st.integers(min_value=0, max_value=2_000),
+)
+def test_whatever_is_heard_makes_a_story_that_holds_together(monkeypatch, said, signs, transfers, returns, until):
+    updates = told(monkeypatch, *said, signs=signs, transfers=transfers, images=[image()], returns=returns, until=until)
+    assert msgspec.json.decode(msgspec.json.encode(updates), type=list[Update]) == updates
+    for update in updates:
+        assert update.reason.endswith(".")
+        assert (update.cause is None) == (update.failed_at is None)
+        assert update.state != "failed" or update.cause is not None
+        assert update.state != "undecided" or update.missing
+        assert [step.time for step in update.steps] == sorted(step.time for step in update.steps)
+        assert len(set(update.message_ids)) <= len(said)
