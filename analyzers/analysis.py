@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal, TypedDict, TypeVar
 
@@ -27,11 +27,10 @@ from hanscope.analyzers.keyevents import KeyStory
 from hanscope.analyzers.keys import WELL_KNOWN, KeyRing, KnownKey, Use, Uses, ledger
 from hanscope.analyzers.listening import Listening
 from hanscope.analyzers.network import Heard, Transmitters
-from hanscope.analyzers.reassembly import Messages, Reassembler
+from hanscope.analyzers.reassembly import Incomplete, Messages, Reassembler
 from hanscope.analyzers.results import Analysis, Device, Image, LayerCount, Transfer, Unopened
 from hanscope.analyzers.tables import Table
 from hanscope.analyzers.transfers import TransferBuilder, TransferRecord
-from hanscope.analyzers.tunnels import Carried, Carrier, Tunnel, TunnelBuilder
 from hanscope.captures.batch import Secret
 from hanscope.dissectors.columns.engine import Engine
 from hanscope.dissectors.eui64 import eui64_text
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from hanscope.analyzers.messages import Credentials
     from hanscope.analyzers.references import Given
     from hanscope.analyzers.rules.engine import Choice, RuleEngine
+    from hanscope.analyzers.tunnels import Carried, Carrier, Tunnel, TunnelBuilder
     from hanscope.captures.clocks import Survey
 
 Scope = Literal["all", "transfers"]
@@ -184,8 +184,8 @@ class _Story:
     sightings: Sequence[Sighting] = ()
     listening: Listening = field(default_factory=lambda: Listening(()))
     transfers: list[TransferRecord] = field(default_factory=list[TransferRecord])
-    tunnels: list[Tunnel] = field(default_factory=list[Tunnel])
-    messages: list[Carried] = field(default_factory=list[Carried])
+    tunnels: "Sequence[Tunnel]" = ()
+    messages: "Sequence[Carried]" = ()
     judge: "Judge | None" = None
     interrupted: bool = False
 
@@ -259,7 +259,7 @@ class _Reading:
                 judge.end(story.listening, self._sightings)
             story.transfers = builders.transfers.finish(until=story.listening.until)
             builders.reassembler.finish()
-            story.tunnels, story.messages = builders.tunnels.finish()
+            story.tunnels, story.messages = builders.finish_tunnels()
             return story
 
     def _chunks(self, capture: Input) -> Iterator[Chunk]:
@@ -306,8 +306,7 @@ class _Reading:
             ota.append(whole.ota)
             tunnels.append(whole.tunnels)
             if whole.tunnels is not None:
-                ways = map(Carrier, messages.began_ns, messages.frames)
-                carriers = dict(zip(messages.context.number.tolist(), ways, strict=True))
+                carriers = _carriers(messages)
             self.ring = self.ring.plus(whole.learned)
         ota_table = _merged(ota)
         builders.transfers.feed(ota_table)
@@ -334,13 +333,33 @@ class _Reading:
         return whole
 
 
+def _carriers(messages: Messages) -> "dict[int, Carrier]":
+    """How the messages of reassembled frames were carried, by the frame that made each whole."""
+    from hanscope.analyzers.tunnels import Carrier  # noqa: PLC0415 -- not every capture has a tunnel
+
+    ways = map(Carrier, messages.began_ns, messages.frames)
+    return dict(zip(messages.context.number.tolist(), ways, strict=True))
+
+
 class _Builders:
     """What takes the tables of the input, in its order."""
 
     def __init__(self) -> None:
         self.transfers = TransferBuilder(ImageStore())
-        self.tunnels = TunnelBuilder()
-        self.reassembler = Reassembler(self.tunnels.broken)
+        self.reassembler = Reassembler(self._broken)
+
+    def _broken(self, incomplete: Incomplete) -> None:
+        self.tunnels.broken(incomplete)
+
+    @cached_property
+    def tunnels(self) -> "TunnelBuilder":
+        from hanscope.analyzers.tunnels import TunnelBuilder  # noqa: PLC0415 -- not every capture has one
+
+        return TunnelBuilder()
+
+    def finish_tunnels(self) -> "tuple[Sequence[Tunnel], Sequence[Carried]]":
+        """Tunnels, and messages that were carried through them."""
+        return self.tunnels.finish() if "tunnels" in self.__dict__ else ((), ())
 
 
 ANY_PAN: Final = 0xFFFF
@@ -499,7 +518,7 @@ def _image(record: TransferRecord, *, certificates: "Certificates | None") -> Im
     from hanscope.analyzers.images import examine  # noqa: PLC0415 -- not every capture has an image
 
     return examine(
-        stored.read(),
+        stored.read(end=stored.reach),
         transfer_id=transfer.id,
         missing=[(gap.start, gap.end) for gap in transfer.missing_ranges],
         expected_size=transfer.image_size if transfer.image_size_source == "query response" else None,

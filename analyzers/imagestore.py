@@ -90,7 +90,22 @@ class StoredImage:
 
     def read(self, start: int = 0, end: int | None = None) -> bytes:
         """Octets [start, end) of the image; those that are missing are zero."""
-        return self.window(max(start, 0), self.size if end is None else min(end, self.size))[0].tobytes()
+        start, end = max(start, 0), self.size if end is None else min(end, self.size)
+        inside = self.covered.between(start, end)
+        before = int(self.covered.count_below(np.array([start]))[0])
+        octets = self.store.read(self.at + before, inside.octets).data
+        parts: list[bytes | memoryview] = []
+        position = start
+        taken = 0
+        for low, high in inside.pairs():
+            parts += (bytes(low - position), octets[taken : taken + high - low])
+            position, taken = high, taken + high - low
+        return b"".join((*parts, bytes(max(end - position, 0))))
+
+    @property
+    def reach(self) -> int:
+        """Behind this octet nothing is there, however large the image is said to be."""
+        return int(self.covered.ends[-1]) if len(self.covered) else 0
 
     def window(self, start: int, end: int) -> tuple[Octets, NDArray[np.bool_]]:
         """Octets [start, end), those that are missing as zero, and which of them are there."""

@@ -100,3 +100,12 @@ def test_the_store_says_what_it_does_not_hold():
     store.close()
     with pytest.raises(ValueError, match="holds no octets 0 to 1"):
         store.read(0, 1)
+
+
+def test_what_an_image_claims_to_be_costs_nothing_until_it_is_read():
+    store = ImageStore()
+    kept = assemble(store, log(store, [(0, b"abcd", False), (8, b"efgh", False)]), 1 << 40).keep(store, 1 << 39)
+    assert kept.reach == 12
+    assert kept.read(end=kept.reach) == b"abcd\0\0\0\0efgh"
+    assert (kept.read(2, 9), kept.read(3, 3), kept.read(9, 2)) == (b"cd\0\0\0\0e", b"", b"")
+    assert kept.read(1 << 38, (1 << 38) + 3) == bytes(3)
