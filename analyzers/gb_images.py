@@ -3,7 +3,7 @@
 What is not confirmed about them is marked so, and never makes a check invalid.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from hanscope.analyzers.image_content import Content, context_of, of_rest, recognised
@@ -50,7 +50,8 @@ def examine_gb(
     if reason is not None:
         detail = f"{walk.detail}; it may be a GB image without elements: {reason}"
         checks = (Judgement("elements", "unknown", detail), Judgement(LAYOUT, "unknown", reason))
-        return GbContent("opaque", Content(walk.elements, (None,) * len(walk.elements), None, checks))
+        rest = of_rest(source, offset, header, walk)
+        return GbContent("opaque", replace(rest, checks=(*checks, *rest.checks)))
     octets = bytes(source.read(trailer_at, end)) if trailer_at > start else b""
     trailer = gbcs.parse_trailer(octets)
     if trailer is not None:

@@ -82,6 +82,12 @@ def checks_of_damaged(source: Octets, offset: int) -> list[Judgement]:
     return [check for check in tried if check.outcome != "unknown"]
 
 
+def of_reached(source: Octets, header: Header, walk: Walk) -> Content:
+    """Of the elements up to one whose head was not captured: what follows them cannot be told."""
+    formats, found = _recognised(source, walk.elements, context_of(header))
+    return Content(walk.elements, formats, _main(walk.elements, formats), tuple(_joined(found)))
+
+
 def _of_rest(rest: View, context: Context, cut: Element | None) -> tuple[str, list[Judgement]]:
     """As it stands there, or else as the content of an element that is cut."""
     name, judged = recognised(rest, context)

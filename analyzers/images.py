@@ -5,11 +5,20 @@ invalid or unknown; a check that needs octets which were not captured is unknown
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Literal
 
 from hanscope.analyzers.gb_images import GbContent, examine_gb
-from hanscope.analyzers.image_content import Content, checks_of_damaged, identity, listed, of_elements, read_header
+from hanscope.analyzers.image_content import (
+    Content,
+    checks_of_damaged,
+    identity,
+    listed,
+    of_elements,
+    of_reached,
+    read_header,
+)
 from hanscope.analyzers.results import Check, Image, OtaElement, OtaHeader
 from hanscope.dissectors.images import elements, gbcs, legrand, ngis, ota_file, third_reality, trailing_crc
 from hanscope.dissectors.images.format import Judgement, Outcome, near
@@ -69,7 +78,7 @@ def examine(
         header_offset=offset or 0,
         layout=layout,
         elements=_element_results(header, found.content),
-        checks=tuple(Check(name=one.name, outcome=one.outcome, detail=one.detail, covers=one.covers) for one in checks),
+        checks=tuple(_check_result(one) for one in checks),
         manufacturer_image_sha256=_manufacturer_image_hash(source, found.manufacturer_image),
         sha256=None if source.partial else sha256(source.octets).hexdigest(),
         partial=source.partial,
@@ -78,6 +87,11 @@ def examine(
         inner_format=found.content.main,
         vouched_octets=_vouched(checks, offset or 0, header),
     )
+
+
+def _check_result(judged: Judgement) -> Check:
+    covers = tuple((start, end) for start, end in judged.covers if start < end)
+    return Check(name=judged.name, outcome=judged.outcome, detail=judged.detail, covers=covers)
 
 
 def _unreadable(checks: list[Judgement]) -> str | None:
@@ -375,7 +389,8 @@ def _examine_content(
             Judgement("elements", "unknown", walk.detail),
             Judgement("GB layout", "unknown", "whether the image consists of elements is not known"),
         )
-        return "opaque", GbContent("opaque", Content(walk.elements, (None,) * len(walk.elements), None, checks))
+        reached = of_reached(source, header, walk)
+        return "opaque", GbContent("opaque", replace(reached, checks=(*checks, *reached.checks)))
     if walk.ends:
         return "zigbee-elements", GbContent("opaque", of_elements(source, offset, header, walk, ca_keys))
     found = examine_gb(source, offset, header, walk, certificates)
