@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hanscope.analyzers.addresses import AddressBook, Evidence, Sighting, Told
 from hanscope.analyzers.context import Context
-from hanscope.analyzers.evidence import Hearing, hearing_of
 from hanscope.analyzers.keyevents import KeyCommand, key_commands
 from hanscope.analyzers.keys import KeyRing, KnownKey, Uses
 from hanscope.analyzers.network import Traffic, traffic_of
@@ -28,6 +27,9 @@ from hanscope.dissectors.columns.engine import Engine
 from hanscope.dissectors.columns.layout import Layout, Layouts
 from hanscope.dissectors.columns.rows import SLACK, Index, Octets, ascending, distinct, padded, rows
 from hanscope.dissectors.columns.stage import Group, Sifted
+
+if TYPE_CHECKING:
+    from hanscope.analyzers.evidence import Hearing
 
 OTA_CLUSTER: Final = 0x0019
 APS_ACKNOWLEDGEMENT: Final = 2
@@ -439,6 +441,8 @@ class Dissector:
             self.read(result, full, self._aps(result, full, row, buffer, at, length))
         if not self._judged:
             return
+        from hanscope.analyzers.evidence import hearing_of  # noqa: PLC0415 -- for whoever judges
+
         self._unread.append(full.number[nwk.loose])
         result.hearing = hearing_of(full, self._hops(full, hop_eui64, mac_eui64), _joined(self._unread))
 

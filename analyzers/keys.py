@@ -25,7 +25,6 @@ device = "00:15:8d:00:00:12:34:56"              # optional
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -311,6 +310,8 @@ def load_key_file(path: str | Path) -> KeyRing:
 
     Raises `KeyFileError`.
     """
+    import tomllib  # noqa: PLC0415 -- not every key comes from a file
+
     path = Path(path)
     try:
         text = path.read_text("utf-8")

@@ -4,7 +4,6 @@ before.
 
 import os
 from contextlib import suppress
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +28,8 @@ def load() -> Layouts:
     with suppress(OSError):
         if known := parse(_file().read_bytes(), mark):
             return known
+    from importlib import resources  # noqa: PLC0415 -- only until there is a cache
+
     with suppress(OSError):
         return parse((resources.files("hanscope.analyzers") / _SHIPPED).read_bytes(), mark)
     return {}

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
+from hanscope.commands import base
 from hanscope.commands.base import app
 
 COMMANDS: Final = (
@@ -19,6 +20,7 @@ COMMANDS: Final = (
     "keys",
     "crosscheck",
     "sniff",
+    "survey",
     "extcap",
     "convert",
     "simulate",
@@ -27,7 +29,7 @@ COMMANDS: Final = (
 )
 """The modules in `hanscope.commands`, in the order in which --help shows them; each enters its commands itself."""
 
-for _name in COMMANDS:
+for _name in (base.asked,) if base.asked in COMMANDS else COMMANDS:
     import_module(f"hanscope.commands.{_name}")
 
 

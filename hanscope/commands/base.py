@@ -13,6 +13,11 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+asked: str | None = None
+"""The first word of the process's command line; if it is a command, no other is loaded: all of them take as long as the
+report of a small capture.
+"""
+
 
 class ExitCode(IntEnum):
     """What scripts learn from the exit code."""

@@ -5,9 +5,7 @@ name of its `section` (first a line with the section `analysis` that carries the
 `image` the items alone.
 """
 
-import json
 from collections.abc import Iterable, Iterator
-from importlib import resources
 from typing import Any, Final, cast
 
 import msgspec
@@ -49,11 +47,15 @@ def schema() -> dict[str, Any]:
 
 def schema_text() -> str:
     """The schema as the file `SCHEMA_FILE` has it: write it there when the types have changed."""
+    import json  # noqa: PLC0415 -- for whoever writes the schema
+
     return json.dumps(schema(), indent=1, sort_keys=False) + "\n"
 
 
 def shipped_schema() -> str:
     """The schema file that was installed."""
+    from importlib import resources  # noqa: PLC0415 -- not for reports
+
     return (resources.files("hanscope.report") / SCHEMA_FILE).read_text("utf-8")
 
 
