@@ -6,6 +6,8 @@ Encrypted or well compressed octets are spread evenly: 8 bits an octet. Code and
 import math
 from typing import Final
 
+import numpy as np
+
 from hanscope.dissectors.images.filling import filled_with
 from hanscope.dissectors.images.format import Context, Inner, InnerFormat, octets_told, unverifiable
 from hanscope.dissectors.images.octets import View
@@ -72,7 +74,7 @@ def _captured(view: View, most: int = 3 * SAMPLE) -> bytes:
 
 def entropy(octets: bytes) -> float:
     """Bits an octet."""
-    counts = [octets.count(octet) for octet in range(256)]
+    counts: list[int] = np.bincount(np.frombuffer(octets, np.uint8), minlength=256).tolist()
     return -sum(n / len(octets) * math.log2(n / len(octets)) for n in counts if n)
 
 
