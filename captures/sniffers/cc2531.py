@@ -108,6 +108,8 @@ _CONTROL_MS: Final = 1000
 _SILENCE_NS: Final = 10 * SECOND
 """The dongle tells the time twice a second."""
 _ENDPOINT_IN: Final = 0x83
+_DRAINED: Final = 100
+"""Transfers that are passed over at most when the channel changes."""
 
 
 class Cc2531(Sniffer):
@@ -143,6 +145,7 @@ class Cc2531(Sniffer):
         device, channel = self._opened(), _checked(channel)
         if self.channel is not None:
             self._control(device, _OUT, _STOP)
+            self._drain(device)
         # One octet each time: the firmware writes a longer one over its own memory.
         self._control(device, _OUT, _SET_CHANNEL, 0, bytes([channel.number]))
         self._control(device, _OUT, _SET_CHANNEL, 1, bytes([0]))
@@ -189,6 +192,16 @@ class Cc2531(Sniffer):
                 device.attach_kernel_driver(0)
         except (USBError, NotImplementedError):
             pass
+
+    def _drain(self, device: Device) -> None:
+        """Pass over what it heard on the channel before."""
+        from usb.core import USBError  # noqa: PLC0415 -- only this sniffer needs it
+
+        for _ in range(_DRAINED):
+            try:
+                self._decoder.feed(device.read(_ENDPOINT_IN, 64 * _PACKET, int(POLL_S * 1000)).tobytes())
+            except USBError:
+                return  # nothing is left; anything worse shows in the next step
 
     def _opened(self) -> Device:
         if self._device is None:

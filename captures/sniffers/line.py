@@ -99,7 +99,7 @@ class SerialSniffer(Sniffer):
         self._line: Line | None = None
         self.decoder = self._decoder()
         self._early: list[Heard] = []
-        """Frames that came together with the answer to the last command."""
+        """Frames that came together with the answer to the last command; older ones are of the time before."""
 
     @property
     def counts(self) -> Counts:
@@ -183,7 +183,7 @@ class SerialSniffer(Sniffer):
         self.line.write(question)
         end = time.monotonic() + ANSWER_S
         while time.monotonic() < end and not answered():
-            self._early += self.decoder.feed(self.line.read())
+            self._early = self.decoder.feed(self.line.read())
         return answered()
 
 

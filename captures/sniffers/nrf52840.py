@@ -88,6 +88,7 @@ class Nrf52840(SerialSniffer):
             raise SnifferError(f"an nRF52840 cannot hear channel {channel}", "it hears 2.4 GHz, channels 11 to 26")
         self.channel = channel
         self.line.write(b"sleep\r\n")
+        self.line.drain()  # what it heard on the channel before
         self.line.write(b"channel %d\r\n" % channel.number)
         self.line.write(b"receive\r\n")
 

@@ -55,6 +55,8 @@ class SensniffDecoder:
             if len(data) < begin + _HEAD + length:
                 break
             at = begin + _HEAD + length
+            if command == CHANNEL:
+                found.clear()  # it may have been heard on the channel before
             heard = self._message(command, data[begin + _HEAD : at])
             if heard is not None:
                 found.append(heard)

@@ -81,7 +81,9 @@ class Zboss(SerialSniffer):
         if channel.page != PAGE_2_4_GHZ:
             raise SnifferError(f"{self.name} cannot hear channel {channel}", "it hears 2.4 GHz, channels 11 to 26")
         self.channel = channel
-        self.line.write(_STOP + bytes([channel.number]))
+        self.line.write(_STOP)
+        self.line.drain()  # what it heard on the channel before
+        self.line.write(bytes([channel.number]))
 
     def _rest(self, line: Line) -> None:
         line.write(_STOP)

@@ -134,7 +134,7 @@ class FakeUsb(IBackend):
     """One CC2531 behind pyusb."""
 
     messages: deque[bytes] = field(default_factory=deque)
-    """Served after START, one a read (in packets of 64 octets where `split`)."""
+    """Served one a read (in packets of 64 octets where `split`)."""
     product: int = 0x16AE
     plugged: bool = True
     split: bool = False
@@ -285,7 +285,7 @@ class FakeUsb(IBackend):
             self.error = errno.ENODEV
             self._alive()
         if not self._piece:
-            if not self.started or not self.messages:
+            if not self.messages:
                 time.sleep(min(timeout, 5) / 1000)
                 raise USBTimeoutError("Operation timed out", -7, errno.ETIMEDOUT)
             self._piece = self.messages.popleft()
