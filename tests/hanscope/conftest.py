@@ -152,6 +152,23 @@ def device(**changes) -> results.Device:
     return results.Device(**(fields | changes))
 
 
+def diagnosis(**changes) -> results.Diagnosis:
+    """The battery of the device of transfer T1 was low."""
+    fields = {
+        "update_id": "U1",
+        "transfer_id": "T1",
+        "cause": "client-stalled",
+        "confidence": "probable",
+        "happened": "The battery was low.",
+        "sureness": "The device said so.",
+        "advice": "Change it.",
+        "text": "The battery was low. The device said so. Change it.",
+        "frames": (7,),
+        "rules": (),
+    }
+    return results.Diagnosis(**(fields | changes))
+
+
 def analysis(**changes) -> results.Analysis:
     """One complete transfer; `changes` replace sections."""
     fields = {

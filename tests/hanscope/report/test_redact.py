@@ -10,11 +10,7 @@ def test_no_address_and_no_key_is_left_anywhere(made, rich_analysis):
     analysis = msgspec.structs.replace(
         rich_analysis,
         keys=(*rich_analysis.keys, made.key(key="00112233445566778899aabbccddeeff")),
-        diagnoses=(
-            results.Diagnosis(
-                transfer_id="T1", text=f"{made.METER.upper()} (0x3C4D), 00158d0000c0ffee, stopped", frames=()
-            ),
-        ),
+        diagnoses=(made.diagnosis(text=f"{made.METER.upper()} (0x3C4D), 00158d0000c0ffee, stopped"),),
     )
     text = json.document(Redactor()(analysis)).decode().lower()
     for told in (

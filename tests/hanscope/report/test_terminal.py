@@ -147,10 +147,18 @@ def test_findings_and_diagnoses_are_shown_with_their_frames(made):
         frames=tuple(range(1, 9)),
         transfer_id="T1",
     )
-    diagnosis = results.Diagnosis(transfer_id="T1", text="The battery was low.", frames=(7,))
-    text = report(made.analysis(findings=(finding,), diagnoses=(diagnosis,)))
+    text = report(made.analysis(findings=(finding,), diagnoses=(made.diagnosis(),)))
     assert "warning  OTA-001  Too fast. (ZCL 11.13) [frames 1, 2, 3, 4, 5 and 3 more]" in text
-    assert "T1 The battery was low. [frame 7]" in text
+    assert (
+        """
+  U1 (T1)  client-stalled, probable
+     The battery was low.
+     The device said so.
+     Next: Change it.
+     frame 7
+"""
+        in text
+    )
 
 
 def test_an_image_that_cannot_be_read_says_why(made):
