@@ -1,7 +1,6 @@
 import msgspec
 import pytest
 
-from hanscope.analyzers import results
 from hanscope.report import json
 from hanscope.report.redact import Redactor
 
