@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 MINIMUM_PYTHON: Final = (3, 11)
+UDEV_FILE: Final = "/etc/udev/rules.d/70-hanscope.rules"
+PORTS_SHOWN: Final = 16
 ANSWER_S: Final = 20.0
 """How long tshark may take to answer; the first start on a machine is slow."""
 
@@ -31,6 +33,7 @@ def examine() -> Iterator[Finding]:
     yield _cores()
     yield _cache()
     yield from _tshark()
+    yield from _sniffers()
 
 
 def _python() -> Finding:
@@ -91,6 +94,38 @@ def _tshark() -> Iterator[Finding]:
         if path := folders.get(name, "").strip():
             there = "" if Path(path).is_dir() else " (not there yet)"
             yield Finding(well=True, text=f"Wireshark's {name.removesuffix(' path').lower()} folder {path}{there}")
+
+
+def _sniffers() -> Iterator[Finding]:
+    """Sniffers that are plugged in, whether they may be used, and the rule that lets them be."""
+    from hanscope.captures.sniffers import cc2531, nrf52840  # noqa: PLC0415 - only this command needs them
+    from hanscope.captures.sniffers.line import serial_ports  # noqa: PLC0415 - likewise
+
+    rules = {"CC2531": cc2531.UDEV_RULE, "nRF52840": nrf52840.UDEV_RULE}
+    dongles = cc2531.dongle_nodes()
+    if dongles is None:
+        mend = "apt install libusb-1.0-0, or brew install libusb"
+        yield Finding(well=False, text=f"libusb is missing (only the CC2531 needs it): {mend}")
+    found = [("CC2531", f"at {place}", "cc2531", node) for place, node in dongles or ()]
+    found += [
+        ("nRF52840", f"at {port.device}", "nrf52840", port.device)
+        for port in serial_ports()
+        if (port.vid, port.pid) in nrf52840.Nrf52840.usb
+    ]
+    for name, where, model, node in found:
+        if Path(node).exists() and not os.access(node, os.R_OK | os.W_OK):
+            yield Finding(well=False, text=f"{name} {where}: no permission to use it; add its udev rule (below)")
+        else:
+            yield Finding(well=True, text=f"{name} {where}: hanscope sniff {model}")
+    others = [port for port in serial_ports() if (port.vid, port.pid) not in nrf52840.Nrf52840.usb]
+    for port in others[:PORTS_SHOWN]:
+        yield Finding(well=True, text=f"serial port {port.device} ({port.description})")
+    if not found:
+        yield Finding(well=True, text="no CC2531 or nRF52840 sniffer is plugged in")
+    if sys.platform == "linux":
+        for name, rule in rules.items():
+            yield Finding(well=True, text=f"udev rule for the {name}, a line for {UDEV_FILE}: {rule}")
+        yield Finding(well=True, text="after adding a rule: sudo udevadm control --reload && sudo udevadm trigger")
 
 
 def _answer(*command: str) -> str | None:

@@ -267,12 +267,19 @@ def place_of(device: Any) -> str:
 
 def dongles(backend: Any = None) -> list[str]:
     """Places of the dongles that are plugged in; none where libusb is missing."""
+    return [place for place, _ in dongle_nodes(backend) or ()]
+
+
+def dongle_nodes(backend: Any = None) -> list[tuple[str, str]] | None:
+    """Place and (on Linux) device node of the dongles that are plugged in; `None`: libusb is missing."""
     import usb.core  # noqa: PLC0415 -- only this sniffer needs it
 
     try:
         found: Any = usb.core.find(find_all=True, idVendor=VENDOR, idProduct=PRODUCT, backend=backend)
-        return [place_of(device) for device in found]
-    except (usb.core.NoBackendError, usb.core.USBError):
+        return [(place_of(one), f"/dev/bus/usb/{one.bus:03d}/{one.address:03d}") for one in found]
+    except usb.core.NoBackendError:
+        return None
+    except usb.core.USBError:
         return []
 
 

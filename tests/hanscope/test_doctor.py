@@ -1,4 +1,5 @@
 import subprocess
+from types import SimpleNamespace
 
 from hanscope import doctor
 
@@ -45,3 +46,28 @@ def test_looking_changes_nothing(monkeypatch, tmp_path):
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda _name: str(tmp_path / "not" / "yet"))
     assert any(str(tmp_path / "not" / "yet") in text for text in texts(well=True))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sniffers_are_named_and_the_udev_rule_is_printed(monkeypatch):
+    port = SimpleNamespace(device="/dev/hanscope-none", vid=0x1915, pid=0x154B, description="nRF 802154 Sniffer")
+    other = SimpleNamespace(device="/dev/ttyS7", vid=None, pid=None, description="n/a")
+    monkeypatch.setattr("hanscope.captures.sniffers.line.serial_ports", lambda: [port, other])
+    monkeypatch.setattr("hanscope.captures.sniffers.cc2531.dongle_nodes", lambda: [("1-2.3", "/dev/hanscope-none")])
+    monkeypatch.setattr("sys.platform", "linux")
+    found = texts(well=True)
+    assert "nRF52840 at /dev/hanscope-none: hanscope sniff nrf52840" in found
+    assert "CC2531 at 1-2.3: hanscope sniff cc2531" in found
+    assert "serial port /dev/ttyS7 (n/a)" in found
+    assert any('ATTR{idVendor}=="0451", ATTR{idProduct}=="16ae"' in text for text in found)
+
+
+def test_a_sniffer_that_may_not_be_used_is_told(monkeypatch):
+    monkeypatch.setattr("hanscope.captures.sniffers.line.serial_ports", list)
+    monkeypatch.setattr("hanscope.captures.sniffers.cc2531.dongle_nodes", lambda: [("1-2", "/dev/null")])
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert "CC2531 at 1-2: no permission to use it; add its udev rule (below)" in texts(well=False)
+
+
+def test_a_missing_libusb_is_told(monkeypatch):
+    monkeypatch.setattr("hanscope.captures.sniffers.cc2531.dongle_nodes", lambda: None)
+    assert any("libusb is missing" in text for text in texts(well=False))

@@ -13,7 +13,7 @@ BEACON = bytes.fromhex("008054e14d0000ffcf0000002284c9924d9a3f75e1c2ffffff00")
 
 def run(*words: object) -> tuple[int, str]:
     done = CliRunner().invoke(app, ["survey", *map(str, words)])
-    return done.exit_code, done.output
+    return done.exit_code, done.stdout_bytes.decode() + done.stderr
 
 
 def test_survey_lists_networks() -> None:
