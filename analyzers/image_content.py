@@ -215,20 +215,23 @@ def _check_nested(view: View, content: View, header: Header) -> Judgement:
     reason = view.lacks(0, ota_file.NESTED_HEAD_LENGTH)
     if reason is not None:
         return Judgement(NESTED, "unknown", f"{found}; {reason}")
-    head = ota_file.parse_nested_head(view.peek(0, ota_file.NESTED_HEAD_LENGTH))
+    told = ota_file.parse_nested_head(view.peek(0, ota_file.NESTED_HEAD_LENGTH)).length
     problems: list[str] = []
     if content.peek(0, 4) != ota_file.MAGIC:
         problems.append(f"{found}; one bit of its file identifier is wrong")
-    if head.length != header.total_image_size:
-        problems.append(f"{found}; the head in front of it says {head.length:,} octets")
-    if view.size != header.total_image_size + memory_area.AROUND:
+    if header.total_image_size > told:
+        problems.append(f"{found}; the head in front of it says {told:,} octets")
+    if view.size != told + memory_area.AROUND:
         problems.append(
-            f"{found}; the element has {octets_told(view.size)}, not {memory_area.AROUND} more than the nested file"
+            f"{found}; the element has {octets_told(view.size)}, not {memory_area.AROUND} more than its head says"
         )
     if problems:
         return Judgement(NESTED, "invalid", "; ".join(problems))
-    covers = (view.span(4, 8), content.span(0, 4), content.span(52, 56))
-    return Judgement(NESTED, "valid", f"{found}; the lengths agree", covers)
+    behind = told - header.total_image_size
+    if behind not in {0, memory_area.SIGNATURE_LENGTH}:
+        return Judgement(NESTED, "unknown", f"{found}; {octets_told(behind)} follow it that nothing explains")
+    note = f"; {behind} octets follow it, as many as a signature has (UNCONFIRMED)" if behind else ""
+    return Judgement(NESTED, "valid", f"{found}; the lengths agree{note}", (view.span(4, 8), content.span(0, 4)))
 
 
 def identity(header: Header) -> str:

@@ -1,6 +1,7 @@
 """An image as Atmel's BitCloud has it (Legrand, Insta, dresden elektronik): u32 place, u32 length, content, 1 octet.
 
-The content of Legrand's and Insta's is a whole OTA file; dresden elektronik's begins with `ed fe fe ca`.
+The content of Legrand's and Insta's is a whole OTA file (with 64 octets more behind it in one of Legrand's);
+dresden elektronik's begins with `ed fe fe ca`.
 """
 
 from typing import Final
@@ -10,6 +11,8 @@ from hanscope.dissectors.images.format import Context, Inner, InnerFormat, Judge
 from hanscope.dissectors.images.octets import View
 
 AROUND: Final = ota_file.NESTED_HEAD_LENGTH + ota_file.NESTED_SUFFIX_LENGTH
+SIGNATURE_LENGTH: Final = 64
+"""Octets that Legrand has behind the nested file, by their number a signature."""
 PLACE_BITS: Final = 0xFFFF_0000
 DRESDEN: Final = bytes.fromhex("edfefeca")
 NESTED: Final = "nested OTA file"
@@ -47,7 +50,7 @@ FORMAT: Final = InnerFormat(
     signature="u32, u32 and then `1e f1 ee 0b` (a nested OTA file) or `ed fe fe ca`; or a length 9 less than the whole",
     checks=(
         "length of the memory area: 9 less than the element's",
-        "nested OTA file: its header agrees with the length",
+        "nested OTA file: the length is 9 less than the element's, and the file fills it, or all but 64 octets",
     ),
     limitations="How the last octet is computed is not known.",
     source="50 nested files of a survey of 1,242; a captured transfer of Legrand",

@@ -307,6 +307,23 @@ def test_boot_block_that_is_elsewhere_is_unknown() -> None:
     assert outcomes(examine(image_files.ota(bytes(octets))))["NXP boot block"] == "unknown"
 
 
+@pytest.mark.parametrize(("behind", "outcome"), [(0, "valid"), (64, "valid"), (5, "unknown")])
+def test_octets_behind_a_nested_file(behind: int, outcome: str) -> None:
+    """64 in a captured transfer of Legrand's: head 223,056, nested file 222,992, element 223,065 octets."""
+    octets = image_files.memory_area(image_files.ota(image_files.telink()) + image_files.RANDOM[:behind])
+    image = examine(image_files.ota(octets))
+    assert image.inner_format == "nested OTA file > Telink, plain"
+    assert outcomes(image)["nested OTA file"] == outcome
+    assert outcomes(image)["Telink CRC-32"] == "valid"
+
+
+def test_nested_file_that_is_longer_than_its_place_is_invalid() -> None:
+    nested = image_files.ota(image_files.telink())
+    octets = bytearray(image_files.memory_area(nested))
+    octets[60:64] = image_files.u32(len(nested) + 1)
+    assert outcomes(examine(image_files.ota(bytes(octets))))["nested OTA file"] == "invalid"
+
+
 # Bombs
 
 
