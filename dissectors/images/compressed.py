@@ -122,7 +122,8 @@ def read_xz(view: View, context: Context) -> Inner | None:
     kind = int.from_bytes(view.peek(7, 8), "big") & 0x0F
     check = XZ_CHECKS.get(kind, f"check {kind}") if kind else None
     inner = _unpacked("XZ", view, context, _xz_unpacker(), check, lambda end: ((0, end),))
-    hashed = (_xz_hash(view),) if _has_xz_hash(view) else ()
+    whole = inner.checks[0].outcome != "invalid"
+    hashed = (_xz_hash(view, whole=whole),) if _has_xz_hash(view) else ()
     return replace(inner, checks=(*inner.checks, *hashed))
 
 
@@ -133,9 +134,11 @@ def _has_xz_hash(view: View) -> bool:
 
 
 @checked("XZ SHA-256")
-def _xz_hash(view: View) -> Judgement:
+def _xz_hash(view: View, *, whole: bool) -> Judgement:
     end = view.size - XZ_HASH
     told, found = bytes(view.take(end, view.size)), sha256(view.take(0, end)).digest()
+    if whole and told != found and not near(told, found):
+        return unverifiable("32 octets behind the stream are not its SHA-256", "XZ SHA-256")
     return compared("XZ SHA-256", "SHA-256 of the stream, behind it", told, found, (view.span(0, view.size),))
 
 

@@ -44,10 +44,8 @@ def _container(view: View) -> Judgement:
     names = [TAGS.get(tag, f"0x{tag:08x}") for tag in _tags(view, end)]
     told = ", ".join(names[:12]) + (" …" if len(names) > 12 else "")
     if end != view.size:
-        where = f"{length:,} octets{behind(view, end)}"
-        outcome = "invalid" if (length ^ view.size - HEAD).bit_count() == 1 else "unknown"
-        return Judgement(_CHECK, outcome, f"{where}; {told}")
-    return Judgement(_CHECK, "valid", f"{length:,} octets, to the end: {told}", (view.span(4, HEAD),))
+        return Judgement(_CHECK, "unknown", f"{length:,} octets{behind(view, end)}; {told}")
+    return Judgement(_CHECK, "valid", f"{length:,} octets, to the end: {told}")
 
 
 def _tags(view: View, end: int) -> list[int]:
