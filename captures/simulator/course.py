@@ -73,6 +73,8 @@ LATER_NS: Final = 40 * SECOND
 LAST_NS: Final = 8 * SECOND
 SILENT_NS: Final = 75 * SECOND
 """The capture goes on for so long after a device has asked its last."""
+PATIENT_NS: Final = 150 * SECOND
+"""The same after a device has everything that it needs to be activated."""
 SPACING_MS: Final = 100
 PERIOD_MS: Final = 1000
 """The MinimumBlockPeriod of a server that has one; milliseconds."""
@@ -109,8 +111,8 @@ class Plan:
     activation: Activation = "immediate"
     suspended: bool = False
     """The hub suspends other traffic for a while and slows the device down (sub-GHz duty cycle)."""
-    shared: bool = False
-    """Another device loads the same image."""
+    shared: int | None = None
+    """Others load the same image too: the place among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +141,15 @@ class DeviceCourse:
         self.now = plan.start_ns
         self.running = plan.running
         self.server = HUB
-        self.image = self.firmware.octets
+        self.file = self.firmware.octets
+        self.image = self.file
         """What the server sends."""
         self.held = bytearray(len(self.image))
         self.offset = 0
         self.attempts: list[Attempt] = []
         self.events: list[_Said] = []
+        self.offers: dict[int, list[int]] = {}
+        """Notes of the offers of each server."""
         self.state: State = "offered"
         self.failed_at: Step | None = None
         self.cause: Cause | None = None
@@ -163,18 +168,18 @@ class DeviceCourse:
     # -- the story -----------------------------------------------------------------------------------------------------
 
     def play(self) -> int:
-        silent = False
         try:
             self._play()
         except _StopError as stop:
             self.state, self.failed_at, self.cause = stop.state, stop.failed_at, stop.cause
-            silent = stop.state == "failed" and stop.failed_at == "distribution"
         if self.attempts:
             self.attempts[-1].ended_ns = max(self.attempts[-1].ended_ns, self.now)
         if self.cause == "still-running":
             self.house.deaf_from_ns = self.now
             return self.now
-        return self.now + (SILENT_NS if silent else LAST_NS)
+        if self.cause == "never-activated":
+            return self.now + PATIENT_NS
+        return self.now + (SILENT_NS if self.failed_at == "distribution" else LAST_NS)
 
     def _play(self) -> None:
         if self.flow != "ZigBee":
@@ -284,6 +289,7 @@ class DeviceCourse:
         if offered:
             offer: dict[str, Any] = self._identity | {"image_size": self.firmware.size}
             note = self._note("image offered")
+            self.offers.setdefault(self.server, []).append(note)
             kind = kinds.query_next_image_response(self._secured)
             self._tell(kind, self.now, asked, tag=NOTE + note, **offer)
         else:
@@ -315,7 +321,9 @@ class DeviceCourse:
         if self.faults.get("rate-limit-ignored") == "abort":
             points.append((0.4, self._abort_rate))
         last = (self.firmware.size - 1) // self._step * self._step
-        timetable = [(min(round(share * self.firmware.size), last), doing) for share, doing in points]
+        # What strikes several devices that load the same image is no fault of one of its blocks.
+        apart = 3 * self._step * (self.plan.shared or 0)
+        timetable = [(min(round(share * self.firmware.size) + apart, last), doing) for share, doing in points]
         return sorted(timetable, key=lambda point: point[0])
 
     @property
@@ -339,7 +347,9 @@ class DeviceCourse:
         if self.attempts:
             self.attempts[-1].ended_ns = self.now
         number = self.house.attempt()
-        self.attempts.append(Attempt(number, self.server, self.firmware.size, self.plan.habits.block))
+        attempt = Attempt(number, self.server, self.firmware.size, self.plan.habits.block)
+        attempt.offers = self.offers[self.server]
+        self.attempts.append(attempt)
 
     @property
     def _attempt(self) -> Attempt:
@@ -361,7 +371,7 @@ class DeviceCourse:
         if self.key is not None:
             raise _failed("distribution", "wrong-key")
         if self._blocks.unreadable(offset):
-            raise _failed("distribution", "file-at-fault" if self.plan.shared else "server-silent")
+            raise _failed("distribution", "file-at-fault" if self.plan.shared is not None else "server-silent")
         raise _failed("distribution", "server-silent" if self.silent else "radio-link-lost")
 
     def _request(self, offset: int, *, heard: bool = True) -> Int64s:
@@ -583,7 +593,7 @@ class DeviceCourse:
 
     def _verdict(self) -> Cause | None:
         """Why the device does not take the image that it has."""
-        if bytes(self.held) != self.firmware.octets:
+        if bytes(self.held) != self.file:
             return "two-servers" if self.server != HUB else "image-corrupted"
         if "bad-signature" in self.faults:
             return "image-rejected-bad"
@@ -669,13 +679,15 @@ class DeviceCourse:
     def _order(self) -> None:
         if self.too_early:
             raise _failed("activation order", "activation-too-early")
-        if "never-activated" in self.faults:
+        if self.faults.get("never-activated") == "unordered":
             raise _StopError("receipt given", "activation order", "never-activated")
         image_hash = manufacturer_image_hash(self.firmware.manufacturer_image)
         if "wrong-hash" in self.faults:
             image_hash = hashlib.sha256(image_hash).digest()
         self.activation = self.plan.activation
         self.now += PAUSE_NS
+        if "never-activated" in self.faults:
+            self._order_in_vain(image_hash)
         if self.activation == "immediate":
             self._order_now(image_hash)
         else:
@@ -713,7 +725,7 @@ class DeviceCourse:
             self._say(Speakers.accepted(cancel, self._today()), "CS06 response: accepted")
             self.now = due + PAUSE_NS
             self._read_version()
-            raise _StopError("activation ordered")
+            raise _StopError("receipt given")
         if replaced:
             command, execution, due = self._accept(image_hash, LATER_NS)
         self.now = max(self.now, due)
@@ -723,6 +735,14 @@ class DeviceCourse:
         octets = self._speakers.carried_out(command, execution, outcome, self.running)
         self._say(octets, f"alert of the future dated CS06: {outcome.name.lower()}")
         self._judge(outcome)
+
+    def _order_in_vain(self, image_hash: bytes) -> None:
+        """Future dated, and nothing comes of it."""
+        self.activation = "future"
+        _, _, due = self._accept(image_hash, LATER_NS)
+        self.now = due + SILENT_NS
+        self._read_version()
+        raise _failed("activation", "never-activated")
 
     def _accept(self, image_hash: bytes, later_ns: int) -> tuple[Command, str, int]:
         """A future dated CS06 and its response; returns it, its execution time, and the same in nanoseconds."""

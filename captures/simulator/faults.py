@@ -68,7 +68,11 @@ FAULTS: Final = {
         Fault("wrong-hash", "the activation command orders another hash"),
         Fault("early-activation", "the activation command comes after this share of the image", 0.5),
         Fault("activation-refused", "the device cannot activate the image"),
-        Fault("never-activated", "nobody orders the activation"),
+        Fault(
+            "never-activated",
+            "nobody orders the activation; `unexecuted`: nothing comes of a future dated order",
+            words=("unordered", "unexecuted"),
+        ),
         Fault("version-unchanged", "after the activation the old version still runs"),
         Fault("replayed-frames", "somebody sends this share of the hub's frames again, seconds later", 0.02, (), True),
         Fault("cut-short", "the capture ends when this share of the first image has been sent", 0.5),

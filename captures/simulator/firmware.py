@@ -18,8 +18,10 @@ from hanscope.captures.simulator.air import HOP_NS, SECOND, Air, Int64s
 from hanscope.captures.simulator.han import HUB, Node
 from hanscope.captures.simulator.parties import sign
 from hanscope.dissectors.columns.rows import rows
+from hanscope.dissectors.crypto.mmo import mmo
 from hanscope.dissectors.images.gbcs import HEADER_FIELD_CONTROL, TRAILER_LENGTH, build_gb_image
-from hanscope.dissectors.images.ota_file import length_by_field_control
+from hanscope.dissectors.images.integrity_code import LENGTH as INTEGRITY_CODE_LENGTH
+from hanscope.dissectors.images.ota_file import ELEMENT_HEAD_LENGTH, Tag, build_ota_file, length_by_field_control
 
 MILLISECOND: Final = SECOND // 1000
 HEADER_LENGTH: Final = length_by_field_control(HEADER_FIELD_CONTROL)
@@ -50,26 +52,37 @@ class Firmware:
     """The private key of whoever authorises it."""
     hardware_versions: tuple[int, int] = (0x0000, 0xFFFF)
     """Those that it is for."""
+    elements: bool = False
+    """It has the elements of ZCL 11.4.3, an integrity code among them, instead of the form of GBCS."""
 
     @property
     def octets(self) -> bytes:
         """The OTA file."""
         manufacturer_image = self.manufacturer_image
-        return build_gb_image(
-            manufacturer_image,
-            _signature(manufacturer_image, self.supplier) if self.signed else None,
-            manufacturer_code=self.manufacturer_code,
-            image_type=self.image_type,
-            file_version=self.file_version,
-            header_string=self.text.encode(),
-            hardware_versions=self.hardware_versions,
-        )
+        header: dict[str, Any] = {
+            "manufacturer_code": self.manufacturer_code,
+            "image_type": self.image_type,
+            "file_version": self.file_version,
+            "header_string": self.text.encode(),
+            "hardware_versions": self.hardware_versions,
+        }
+        if self.elements:
+            return _with_integrity_code(manufacturer_image, header)
+        signature = _signature(manufacturer_image, self.supplier) if self.signed else None
+        return build_gb_image(manufacturer_image, signature, **header)
 
     @property
     def manufacturer_image(self) -> bytes:
         """What its hash and its signature are about."""
         rng = np.random.default_rng([self.seed, self.manufacturer_code, self.image_type, self.file_version])
-        return rng.bytes(self.size - HEADER_LENGTH - (TRAILER_LENGTH if self.signed else 0))
+        return rng.bytes(self.size - HEADER_LENGTH - self._around)
+
+    @property
+    def _around(self) -> int:
+        """Octets beside the header and the Manufacturer Image."""
+        if self.elements:
+            return 2 * ELEMENT_HEAD_LENGTH + INTEGRITY_CODE_LENGTH
+        return TRAILER_LENGTH if self.signed else 0
 
     @cached_property
     def sha256(self) -> str:
@@ -79,6 +92,17 @@ class Firmware:
 def _signature(manufacturer_image: bytes, supplier: int) -> bytes:
     """The genuine signature of a supplier whose private key everybody knows."""
     return sign(ec.derive_private_key(supplier, ec.SECP256R1()), manufacturer_image)
+
+
+def _with_integrity_code(image: bytes, header: dict[str, Any]) -> bytes:
+    """A file of two elements, the second the hash of what is before it (as most makers take it: ZCL 11.4.3)."""
+
+    def file(code: bytes) -> bytes:
+        elements = ((Tag.UPGRADE_IMAGE, image), (Tag.IMAGE_INTEGRITY_CODE, code))
+        return build_ota_file(elements=elements, **header)
+
+    covered = file(bytes(INTEGRITY_CODE_LENGTH))[: -INTEGRITY_CODE_LENGTH - ELEMENT_HEAD_LENGTH]
+    return file(mmo(covered))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ NEVER: Final[Reason] = "never requested"
 UNANSWERED: Final[Reason] = "requested and never answered"
 UNCAPTURED: Final[Reason] = "answered but not captured"
 
+_SIZE_ENDS: Final = 56
+"""Octets of an OTA header up to the total image size (ZCL 11.4.2)."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Request:
@@ -40,6 +43,8 @@ class Attempt:
     """Offsets of blocks that were sent although others had been asked for."""
     end_status: int | None = None
     end_note: int | None = None
+    offers: list[int] = field(default_factory=list[int])
+    """Notes of the offers that it follows."""
 
     def ask(self, start: int, length: int, note: int, at_ns: int, *, page: bool = False, readable: bool = True) -> None:
         """Notes a request."""
@@ -61,12 +66,17 @@ class Attempt:
             started_ns=start_ns + began,
             ended_ns=start_ns + self.ended_ns,
             requested_from=min((request.start for request in self.requests), default=0),
+            size_shown=any(note in heard for note in self.offers) or set(self._blocks_of_size()) <= captured.keys(),
             requests=len(self.requests),
             received=self._ranges(sorted(self.got)),
             missing=self._holes([(start, reader.reason(start, self._end(start))) for start in lost]),
             missing_really=self._holes([(start, self._reason(start)) for start in lost]),
             end_status=self.end_status,
         )
+
+    def _blocks_of_size(self) -> range:
+        """The blocks that hold the header up to the size of the image."""
+        return range(0, _SIZE_ENDS, self.block)
 
     def _end(self, start: int) -> int:
         return min(start + self.block, self.size)

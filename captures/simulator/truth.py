@@ -114,6 +114,8 @@ class AttemptTruth:
     ended_ns: int
     requested_from: int
     """The lowest offset that was asked for."""
+    size_shown: bool
+    """Whether a captured frame tells the size of the image: an offer of this server, or the header's first blocks."""
     requests: int
     """Block and page requests, APS and MAC repetitions not counted."""
     received: tuple[tuple[int, int], ...]

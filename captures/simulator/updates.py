@@ -57,6 +57,8 @@ _DEVICES: Final = {
     )
 }
 _SIGNED: Final = (Role.ESME, Role.GSME, Role.HCALCS)
+_PLAIN: Final = (Role.IHD, Role.REPEATER)
+"""They take plain ZigBee images."""
 _METERS_ONLY: Final = ("wrong-hash", "early-activation")
 _GB_ONLY: Final = ("activation-refused",)
 _SIGNED_ONLY: Final = ("bad-signature",)
@@ -177,18 +179,18 @@ def _check(scenario: UpdateScenario, given: Faults, size: int, activation: str) 
         raise ValueError(
             f"nobody in {scenario.name} is activated by a command: leave the activation {activation!r} out"
         )
-    for fault, _, whose in given.given:
+    for fault, value, whose in given.given:
         if fault in _ALONE_ONLY and len(scenario.roles) > 1:
             raise FaultError(f"fault {fault} needs a scenario with one device, not {scenario.name}")
         if scenario.page and fault in _BLOCKS_ONLY:
             raise FaultError(f"fault {fault} is about block requests; {scenario.name} has page requests")
         roles = scenario.roles if whose is None else (whose,)
-        if not any(_strikes(fault, role) for role in roles):
+        if not any(_strikes(fault, value, role) for role in roles):
             raise FaultError(f"fault {fault} cannot strike {' or '.join(sorted(set(roles)))}")
 
 
-def _strikes(fault: str, role: Role) -> bool:
-    if fault in _METERS_ONLY or fault in _SIGNED_ONLY:
+def _strikes(fault: str, value: Value, role: Role) -> bool:
+    if fault in _METERS_ONLY or fault in _SIGNED_ONLY or (fault, value) == ("never-activated", "unexecuted"):
         return role in _SIGNED
     if fault in _GB_ONLY:
         return role in _SIGNED or role is Role.PPMID
@@ -235,7 +237,8 @@ def _courses(scenario: UpdateScenario, house: House, size: int, activation: Acti
 def _plan(scenario: UpdateScenario, house: House, node: int, size: int, activation: Activation) -> Plan:
     role = house.han.nodes[node].role
     device = _DEVICES[role]
-    faults: dict[str, Value] = {name: value for name, value in house.faults.of(role).items() if _strikes(name, role)}
+    given = house.faults.of(role)
+    faults: dict[str, Value] = {name: value for name, value in given.items() if _strikes(name, value, role)}
     signer = Party.derived(house.seed + ("bad-signature" in faults), SUPPLIER, RemotePartyRole.SUPPLIER)
     version = 0x0102_0000 | device.image_type << 4 | 0x5
     firmware = Firmware(
@@ -245,6 +248,7 @@ def _plan(scenario: UpdateScenario, house: House, node: int, size: int, activati
         size=size + 37 * device.image_type % 400,
         text=f"simulated {role} firmware",
         signed=role in _SIGNED,
+        elements=role in _PLAIN,
         seed=house.seed,
         supplier=signer.signing.private_numbers().private_value,
         hardware_versions=(5, 9) if "wrong-hardware" in faults else (0, 0xFFFF),
@@ -264,7 +268,7 @@ def _plan(scenario: UpdateScenario, house: House, node: int, size: int, activati
         faults=faults,
         activation=activation,
         suspended=scenario.sub_ghz,
-        shared=scenario.roles.count(role) > 1,
+        shared=[one.role for one in house.han.nodes[:node]].count(role) if scenario.roles.count(role) > 1 else None,
     )
 
 

@@ -112,3 +112,18 @@ def test_the_other_scenarios_are_there_too(tmp_path, capsys):
     assert run("simulate", "demo", "-o", tmp_path / "d.pcapng") == 0
     assert "500 frames" in capsys.readouterr().out
     assert json.loads((tmp_path / "d.pcapng.json").read_text())["scenario"] == "demo"
+
+
+def test_images_are_of_the_kind_that_their_devices_take(capture, capsys):
+    checks = {}
+    for scenario in ("ihd-update", "esme-update", "ppmid-update"):
+        assert run("simulate", scenario, "--images", "--force", "-o", capture) == 0
+        (image,) = (capture.parent / "x.pcapng.images").iterdir()
+        capsys.readouterr()
+        assert run("image", image, "--format", "jsonl") == 0
+        found = json.loads(capsys.readouterr().out)
+        checks[found["layout"]] = {one["name"]: one["outcome"] for one in found["checks"]}
+        image.unlink()
+    assert checks["zigbee-elements"]["integrity code"] == "valid"
+    assert checks.keys() == {"zigbee-elements", "gbcs-signed", "gbcs-plain"}
+    assert not any("invalid" in outcomes.values() for outcomes in checks.values())
