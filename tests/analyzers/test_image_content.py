@@ -3,6 +3,8 @@
 import binascii
 import lzma
 import random
+import subprocess
+import sys
 import time
 import zlib
 from dataclasses import replace
@@ -378,3 +380,9 @@ def test_formats_document_themselves() -> None:
             assert text
             assert text == text.strip()
         assert replace(known) == known
+
+
+def test_analysis_without_an_image_imports_no_format() -> None:
+    program = "import sys, hanscope.analyzers.analysis; print([m for m in sys.modules if '.dissectors.images' in m])"
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
