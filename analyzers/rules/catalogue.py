@@ -2,7 +2,19 @@
 
 from typing import Final
 
-from hanscope.analyzers.rules import blocks, end, offer, pages, security, timing, waiting
+from hanscope.analyzers.rules import (
+    blocks,
+    end,
+    envelope,
+    firmware,
+    image,
+    offer,
+    pages,
+    security,
+    timing,
+    tunnel,
+    waiting,
+)
 from hanscope.analyzers.rules.model import ItemRule, RowRule, Rule
 
 GROUPS: Final[dict[str, tuple[Rule, ...]]] = {
@@ -11,6 +23,10 @@ GROUPS: Final[dict[str, tuple[Rule, ...]]] = {
     "Pages": pages.RULES,
     "Waiting": waiting.RULES,
     "End": end.RULES,
+    "Image": image.RULES,
+    "GBCS envelope": envelope.RULES,
+    "GBCS firmware": firmware.RULES,
+    "Tunnel": tunnel.RULES,
     "Security": security.RULES,
     "Timing": timing.RULES,
 }

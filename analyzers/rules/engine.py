@@ -87,6 +87,7 @@ class RuleEngine:
         self._waiting: deque[_Waiting] = deque()
         self._acks: deque[Acknowledgements] = deque(maxlen=2)
         self._smart_energy = False
+        self._hardware: dict[tuple[int, int, int], int] = {}
         self.undecided = 0
         """Hits that the capture could not decide."""
 
@@ -114,6 +115,8 @@ class RuleEngine:
         rows = OtaRows(table, self._kept, self._limits)
         self._smart_energy = self._smart_energy or bool((rows.profile == 0x0109).any())
         commands = rows.commands
+        if 0x01 in commands:
+            self._note_hardware(rows)
         for rule in self._rules:
             if rule.at and rule.at.isdisjoint(commands):
                 continue
@@ -121,6 +124,12 @@ class RuleEngine:
             if len(found):
                 self._hit(rule, rows, found)
         self._kept = rows.keep()
+
+    def _note_hardware(self, rows: OtaRows) -> None:
+        for row in np.flatnonzero(rows.query & (rows.hardware_version >= 0) & rows.judged)[:JUDGED].tolist():
+            key = int(rows.pan_id[row]), int(rows.client[row]), int(rows.image_type[row])
+            if key in self._hardware or len(self._hardware) < GROUPS_KEPT:
+                self._hardware[key] = int(rows.hardware_version[row])
 
     def _hit(self, rule: RowRule, rows: OtaRows, found: NDArray[np.intp]) -> None:
         beside = rule.beside(rows) if rule.beside is not None else None
@@ -232,7 +241,7 @@ class RuleEngine:
         which the frames have the numbers that they have here.
         """
         profile = self._choice.profile or self._profile(analysis)
-        facts = Facts(analysis, self.evidence, self._limits, profile)
+        facts = Facts(analysis, self.evidence, self._limits, profile, self._hardware)
         found = [*self._row_findings(analysis.transfers, profile), *self._item_findings(facts, profile)]
         if several:
             found = [replace(one, filter=RULES[one.rule].filter) for one in found]

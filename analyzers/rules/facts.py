@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hanscope.analyzers.results import Analysis, Message, Party, Transfer
+from hanscope.analyzers.results import Analysis, Message, Party, Transfer, Tunnel
 from hanscope.analyzers.rules.limits import Limits
 from hanscope.dissectors.eui64 import eui64
 
 if TYPE_CHECKING:
     from hanscope.analyzers.evidence import Evidence
     from hanscope.analyzers.rules.model import Hit, Over, Profile
+    from hanscope.analyzers.updates.readings import Reading
+    from hanscope.dissectors.gbcs.codes import UseCase
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Facts:
     evidence: Evidence
     limits: Limits
     profile: Profile
+    hardware: Mapping[tuple[int, int, int], int]
+    """The hardware version that a client named in a query: by PAN, client and image type."""
 
     def hits(self, over: Over, finds: Callable[[Any, Facts], Iterable[Hit]]) -> Iterator[Hit]:
         """What a rule finds in all items of a kind."""
@@ -31,19 +35,7 @@ class Facts:
             yield from finds(item, self)
 
     def _items(self, over: Over) -> Iterable[Any]:
-        match over:
-            case "transfer":
-                return self.analysis.transfers
-            case "image":
-                return self.analysis.images
-            case "message":
-                return self.analysis.messages
-            case "exchange":
-                return self.analysis.exchanges
-            case "tunnel":
-                return self.analysis.tunnels
-            case "capture":
-                return (self.analysis,)
+        return (self.analysis,) if over == "capture" else getattr(self.analysis, f"{over}s")
 
     def client(self, transfer: Transfer) -> int:
         """What names the client as a transmitter."""
@@ -72,6 +64,34 @@ class Facts:
     def same_story(self, one: Transfer, other: Transfer) -> bool:
         """Two attempts of one client at one image."""
         return one.id != other.id and self.same_client(one, other) and self.same_image(one, other)
+
+    @cached_property
+    def ended_ns(self) -> int | None:
+        """When the last capture ended."""
+        return max((one.ended for one in self.analysis.captures if one.ended is not None), default=None)
+
+    @staticmethod
+    def use_case(message_code: int | None) -> UseCase | None:
+        from hanscope.dissectors.gbcs.codes import USE_CASES  # noqa: PLC0415 -- of captures with GBCS messages
+
+        return USE_CASES.get(message_code) if message_code is not None else None
+
+    @cached_property
+    def readings(self) -> tuple[Reading, ...]:
+        """What the messages say about firmware."""
+        from hanscope.analyzers.updates.readings import readings  # noqa: PLC0415 -- of captures with GBCS messages
+
+        return tuple(readings(self.analysis.messages))
+
+    @staticmethod
+    def alert_code(message: Message) -> int | None:
+        from hanscope.analyzers.updates.readings import number_of  # noqa: PLC0415 -- of captures with GBCS messages
+
+        return number_of(message.payload, "alert code", "alert_code", "alertCode")
+
+    @cached_property
+    def tunnels(self) -> dict[str, Tunnel]:
+        return {tunnel.id: tunnel for tunnel in self.analysis.tunnels}
 
     @cached_property
     def messages(self) -> dict[str, Message]:

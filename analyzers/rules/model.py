@@ -84,7 +84,7 @@ class RowRule(Rule):
     """The same, unless its sender asked for none."""
 
 
-Over = Literal["transfer", "image", "message", "exchange", "tunnel", "capture"]
+Over = Literal["transfer", "image", "message", "exchange", "tunnel", "update", "capture"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,8 +30,8 @@ KEPT_ROWS: Final = 40
 KEPT: Final = 8192
 """Rows that stay in all."""
 SAME_MESSAGE_NS: Final = 10 * SECOND
-COPIES_AMONG: Final = 4
-"""How many rows of the same sequence number lie between a message and its repetition at most."""
+COPIES_AMONG: Final = 3
+"""How many commands of one kind and sequence number lie between a message and its repetition at most."""
 QUESTIONS_OPEN: Final = 3
 """How many questions a client may have asked since the one that is answered."""
 UNKNOWN_SPEAKER: Final = 10
@@ -250,13 +250,15 @@ class OtaRows:
     @cached_property
     def copy(self) -> Mask:
         """The same message again: MAC retry, relay by a router, APS retry."""
-        order, heads = self._by_sequence
+        kind = np.minimum(self.command.view(np.uint64), 31).view(np.int64)
+        key = (self._member[self._order].astype(np.int64) << 13) | ((self.zcl_sequence & 0xFF) << 5) | kind
+        order = ascending(key)
+        group = key[order]
         content = [
             column[order]
             for column in (self.command, self.aps_counter, self.status, self.file_offset, self.data_size, self.answered)
         ]
         time_ns, nobody = self.time_ns[order], self.end[order]
-        group = np.cumsum(heads)
         copies = np.zeros(len(order), np.bool_)
         for back in range(1, COPIES_AMONG + 1):
             same = (group[back:] == group[:-back]) & (time_ns[back:] - time_ns[:-back] <= SAME_MESSAGE_NS)

@@ -9,7 +9,7 @@ from hanscope.analyzers.context import Context
 from hanscope.analyzers.dissect import Acknowledgements, ack_key
 from hanscope.analyzers.evidence import hearing_of
 from hanscope.analyzers.imagestore import ImageStore
-from hanscope.analyzers.results import Analysis, Finding
+from hanscope.analyzers.results import Analysis, Finding, Image
 from hanscope.analyzers.rules.engine import Choice, RuleEngine
 from hanscope.analyzers.tables import ABSENT, DEFAULT_RESPONSE, OtaTable
 from hanscope.analyzers.transfers import TransferBuilder
@@ -39,6 +39,8 @@ class Dialogue:
     air: list[dict] = field(default_factory=list)
     acks: list[tuple] = field(default_factory=list)
     counters: dict = field(default_factory=lambda: {CLIENT: 1000, SERVER: 5000, OTHER_SERVER: 9000, OTHER_CLIENT: 300})
+    images: tuple[Image, ...] = ()
+    """What came of it."""
     time: float = 0.0
     aps: int = 0
     sequence: int = 0
@@ -212,7 +214,7 @@ def findings(dialogue: Dialogue, cuts: int = 1, choice: Choice | None = None) ->
     last = dialogue.air[-1]["time_ns"]
     engine.end(lambda *_: last)
     transfers = tuple(record.transfer for record in builder.finish(until=lambda *_: last))
-    return engine.findings(analysis(transfers=transfers))
+    return engine.findings(analysis(transfers=transfers, images=dialogue.images))
 
 
 def heard(air: list[dict]):

@@ -4,14 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ota_dialogue import CLIENT, IMAGE, OTHER_SERVER, SERVER, SIZE, UTC, Dialogue
+from rule_items import ITEM_CASES, header
+from update_stories import image
+
+from hanscope.analyzers.results import Analysis
 
 
 @dataclass(frozen=True)
 class Case:
-    """Dialogues, each made anew: they are changed when they are heard."""
+    """Dialogues, each made anew (they are changed when they are heard), or results."""
 
-    fires: Callable[[], Dialogue]
-    silent: Callable[[], Dialogue]
+    fires: Callable[[], Dialogue | Analysis]
+    silent: Callable[[], Dialogue | Analysis]
 
 
 def begun() -> Dialogue:
@@ -68,6 +72,13 @@ def replayed(behind: int) -> Dialogue:
     talk.hum()
     talk.counters[CLIENT] += behind
     return talk.hum()
+
+
+def for_hardware(number: int) -> Dialogue:
+    """A client that names this hardware version loads an image for 1 to 3."""
+    talk = Dialogue().hum().query(field_control=1, hardware_version=number).offer().fetch(0)
+    talk.images = (image(header=header(minimum_hardware_version=1, maximum_hardware_version=3)),)
+    return talk
 
 
 ALL = 0xFFFF
@@ -296,4 +307,6 @@ CASES: dict[str, Case] = {
         lambda: loading(0, 50).between(CLIENT, OTHER_SERVER).hum().fetch(100, 150),
         lambda: loaded().finish().upgrade().between(CLIENT, OTHER_SERVER).hum().query().offer().fetch(0, 50),
     ),
+    "image.wrong-hardware": Case(lambda: for_hardware(5), lambda: for_hardware(2)),
+    **{rule: Case(*cases) for rule, cases in ITEM_CASES.items()},
 }
