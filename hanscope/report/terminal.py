@@ -109,6 +109,8 @@ class Page:
         self._console = console
         self._begun = begun
         self._width = min(console.width, WIDEST)
+        self._plain = console.color_system is None and not console.is_terminal and not console.record
+        """Whether a line's text is all that is written of it."""
         self.glyphs = DRAWN if console.is_terminal and _can_draw(console.encoding) else PLAIN
 
     def heading(self, title: str, note: str = "") -> None:
@@ -119,6 +121,9 @@ class Page:
     def line(self, parts: Sequence[Part] | str, *, indent: int = 0, hang: int = 0) -> None:
         """A paragraph, wrapped at words; `hang`: by how much more its further lines are indented."""
         text = _text([parts] if isinstance(parts, str) else parts)
+        if text.cell_len <= self._width - indent:
+            self._print(" " * indent, text)
+            return
         first = text.wrap(self._console, max(self._width - indent, 1))[:1]
         if not first or len(first[0]) >= len(text.plain.rstrip()):
             self._print(" " * indent, text)
@@ -146,7 +151,8 @@ class Page:
                 start.append_text(Text.assemble(pad, cell, "  ") if is_right else Text.assemble(cell, pad, "  "))
             last = Text(" " * (widths[-1] - row[-1].cell_len)) + row[-1] if right[-1] else row[-1]
             room = max(self._width - indent - start.cell_len, 16)
-            for number, line in enumerate(last.wrap(self._console, room) or [Text()]):
+            lines = [last] if last.cell_len <= room else last.wrap(self._console, room) or [Text()]
+            for number, line in enumerate(lines):
                 lead = start if number == 0 else Text(" " * start.cell_len)
                 self._print(" " * indent, lead + line)
 
@@ -156,9 +162,12 @@ class Page:
             self.line(f"{self.glyphs.ellipsis} and {count(len(items) - shown, f'more {noun}')}", indent=indent)
 
     def _print(self, lead: str, text: Text) -> None:
+        self._begun = True
+        if self._plain:  # what rich would come to as well, after a while
+            self._console.file.write(f"{lead}{text.plain}".rstrip() + "\n")
+            return
         whole = Text(lead) + text
         whole.rstrip()
-        self._begun = True
         self._console.print(whole, soft_wrap=True)
 
 
