@@ -1,6 +1,5 @@
 """The thresholds of the rules, with their defaults: the one place for them. A TOML file may set any of them."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -57,6 +56,8 @@ class LimitsError(Exception):
 
 def read_limits(path: Path) -> Limits:
     """The thresholds of a TOML file; what it does not name keeps its default."""
+    import tomllib  # noqa: PLC0415 -- most keep the defaults
+
     try:
         return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Limits)
     except OSError as error:

@@ -18,6 +18,7 @@ from hanscope.analyzers.addresses import Sighting, Told
 from hanscope.analyzers.results import Party
 from hanscope.analyzers.tables import DEFAULT_RESPONSE, Column, OtaTable
 from hanscope.analyzers.transfers import groups
+from hanscope.dissectors.columns.rows import distinct
 from hanscope.dissectors.eui64 import eui64_text
 
 SECOND: Final = 1_000_000_000
@@ -289,11 +290,11 @@ def _ending(tail: Column) -> Ending:
     # An APS retry of a request that the server has long answered asks for nothing.
     open_requests = open_requests[~np.isin(open_requests[:, _WHAT], tail[:after][by_client[:after], _WHAT])]
     frames = open_requests[:, _FRAME]
-    in_vain = [frame for frame in np.unique(frames[frames >= 0]).tolist() if (frames == frame).sum() > _MAC_RETRIES]
+    in_vain = [frame for frame in distinct(frames[frames >= 0]).tolist() if (frames == frame).sum() > _MAC_RETRIES]
     last = tail[answers[-1], _FRAME] if len(answers) else -1
     return Ending(
-        unanswered=len(np.unique(open_requests[:, _WHAT])),
-        unheard=len(np.unique(open_requests[np.isin(frames, in_vain), _WHAT])),
+        unanswered=len(distinct(open_requests[:, _WHAT])),
+        unheard=len(distinct(open_requests[np.isin(frames, in_vain), _WHAT])),
         unheard_by_client=bool(last >= 0 and (tail[answers, _FRAME] == last).sum() > _MAC_RETRIES),
         last_ns=int(tail[-1, _TIME]),
         last_frame=int(tail[-1, _NUMBER]),
