@@ -99,11 +99,18 @@ class _Seen:
 class LiveAnalysis:
     """Analyzes what a feed delivers until it ends; `show` gets a picture twice a second."""
 
-    def __init__(self, feed: Feed, show: Callable[[Picture], None] | None = None) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        show: Callable[[Picture], None] | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._feed = feed
         self._show = show
+        self._monotonic = monotonic
         self._seen = _Seen()
-        self._begun = time.monotonic()
+        self._begun = monotonic()
         self._due = self._begun
         self._counted: deque[tuple[float, int]] = deque()
         self._paces: dict[tuple[Any, ...], deque[tuple[int, int]]] = {}
@@ -134,7 +141,7 @@ class LiveAnalysis:
         self._seen = _Seen(total, transmitters, transfers, rules)
 
     def _tick(self) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         if self._show is None or now < self._due:
             return
         self._due = now + PICTURE_S

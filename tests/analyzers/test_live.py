@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import sniffer_emulators as emulators
-from live_play import scenario
+from live_play import START_NS, scenario
 from oracles import tshark
 from sniffer_emulators import FakeUsb, OnAir, Pty
 
@@ -90,8 +90,11 @@ def ended_after(feed: Feed, frames: int, show: Callable[[Picture], None] | None 
     return LiveAnalysis(feed, show)
 
 
-def recorded(sniffer: Sniffer, path: Path, frames: int, keys: KeyRing) -> AnalysisRun:
-    feed = SnifferFeed(sniffer, Channel(15), Recorder(path))
+FIFTEEN = Channel(15)
+
+
+def recorded(sniffer: Sniffer, path: Path, frames: int, keys: KeyRing, channel: Channel = FIFTEEN) -> AnalysisRun:
+    feed = SnifferFeed(sniffer, channel, Recorder(path))
     feed.begin()
     run = ended_after(feed, frames).run(keys)
     assert feed.failure is None
@@ -128,6 +131,43 @@ def test_times_and_metadata_in_the_file_are_those_of_the_air(tmp_path: Path) -> 
     times = [int(line[0].replace(".", "")) for line in told]
     ticks = [frame.time_ns * 32 // 1000 for frame in frames]
     assert [at - times[0] for at in times] == [(tick - ticks[0]) * 1000 // 32 for tick in ticks]
+
+
+def test_update_during_which_the_sniffers_clock_wraps_twice(tmp_path: Path) -> None:
+    """The counter of a CC2531 has 32 bits at 32 MHz: 134.217728 s. The HAN is silent for a while twice."""
+    wrap_ns = (1 << 32) * 1000 // 32
+    played, keys = scenario()
+    third = len(played) // 3
+    pauses = [index // third * 130 * 10**9 for index in range(len(played))]
+    begin = START_NS // wrap_ns * wrap_ns + wrap_ns - 10**9
+    frames = [
+        OnAir(begin + one.time_ns - START_NS + pause, one.octets) for one, pause in zip(played, pauses, strict=True)
+    ]
+    assert (frames[-1].time_ns // wrap_ns) - (frames[0].time_ns // wrap_ns) == 2
+    messages = deque(map(emulators.cc2531, frames))
+    for place in (2 * third, third):
+        messages.insert(place, b"")
+    usb = FakeUsb(messages=messages)
+    sniffer = Cc2531(backend=usb)
+    sniffer.monotonic_ns = lambda: frames[max(usb.served - 1, 0)].time_ns
+    path = tmp_path / "out.pcapng"
+    live = recorded(sniffer, path, len(frames), keys)
+    assert live.analysis == analyze([str(path)], keys=keys).analysis
+    assert live.analysis.transfers[0].complete
+    told = [int(line[0].replace(".", "")) for line in tshark("-r", path, "-T", "fields", "-e", "frame.time_epoch")]
+    ticks = [frame.time_ns * 32 // 1000 for frame in frames]
+    assert [at - told[0] for at in told] == [(tick - ticks[0]) * 1000 // 32 for tick in ticks]
+
+
+def test_sub_ghz_update_is_heard_on_its_channel_and_page(tmp_path: Path) -> None:
+    frames, keys = scenario("sub-ghz-update")
+    path = tmp_path / "out.pcapng"
+    with Pty(emulators.Ps2SubGhzDevice(frames)) as port:
+        live = recorded(PacketSniffer2(port.path), path, len(frames), keys, Channel(3, 28))
+    assert live.analysis == analyze([str(path)], keys=keys).analysis
+    assert live.analysis.transfers[0].complete
+    told = tshark("-r", path, "-T", "fields", "-e", "wpan-tap.ch_page", "-e", "wpan-tap.ch_num", "-e", "wpan.fcs_ok")
+    assert told == [["28", "3", "1"]] * len(frames)
 
 
 def test_keys_that_come_late_open_the_beginning_too(tmp_path: Path) -> None:

@@ -85,6 +85,14 @@ def ps2(frame: OnAir) -> bytes:
     return b"\x40\x53\xc0" + len(payload).to_bytes(2, "little") + payload + b"\x40\x45"
 
 
+def ps2_sub_ghz(frame: OnAir) -> bytes:
+    """With a PHY header of two octets, and the bits of the PSDU's octets in the order of the air."""
+    psdu = bytes(int(f"{octet:08b}"[::-1], 2) for octet in frame.octets + frame.fcs)
+    clock = (frame.time_ns // 1000 % (1 << 48)).to_bytes(6, "little")
+    payload = clock + len(psdu).to_bytes(2, "little") + psdu + bytes([frame.rssi_dbm & 0xFF, 0x80])
+    return b"\x40\x53\xc0" + len(payload).to_bytes(2, "little") + payload + b"\x40\x45"
+
+
 def zep(frame: OnAir, sequence: int = 0) -> bytes:
     seconds, nanoseconds = divmod(frame.time_ns, 10**9)
     # rounded up, so that a receiver that rounds down comes to the same nanosecond
@@ -133,7 +141,7 @@ def _described(length: int, kind: int, **values: Any) -> SimpleNamespace:
 class FakeUsb(IBackend):
     """One CC2531 behind pyusb."""
 
-    messages: deque[bytes] = field(default_factory=deque)
+    messages: deque[bytes] = field(default_factory=deque)  # an empty one: nothing comes for a while
     """Served one a read (in packets of 64 octets where `split`)."""
     product: int = 0x16AE
     plugged: bool = True
@@ -289,6 +297,8 @@ class FakeUsb(IBackend):
                 time.sleep(min(timeout, 5) / 1000)
                 raise USBTimeoutError("Operation timed out", -7, errno.ETIMEDOUT)
             self._piece = self.messages.popleft()
+            if not self._piece:
+                raise USBTimeoutError("Operation timed out", -7, errno.ETIMEDOUT)
             self.served += 1
         size = 64 if self.split else len(self._piece)
         octets, self._piece = self._piece[:size], self._piece[size:]
@@ -462,6 +472,12 @@ class Ps2Device(Device):
             case _:
                 status = 3
         return packet_sniffer2.packet(0x80, bytes([status]) + more)
+
+
+class Ps2SubGhzDevice(Ps2Device):
+    """The same on 863 MHz."""
+
+    encode = staticmethod(ps2_sub_ghz)
 
 
 class RcpDevice(Device):
