@@ -9,7 +9,16 @@ from typing import Final
 
 from hanscope.dissectors.images import ecdsa, elements, gbcs, integrity_code, memory_area, ota_file, registry, unnamed
 from hanscope.dissectors.images.elements import Walk
-from hanscope.dissectors.images.format import CONTENT, MOST_DEPTH, Context, Judgement, near, octets_told
+from hanscope.dissectors.images.format import (
+    CONTENT,
+    MOST_DEPTH,
+    Context,
+    Inner,
+    InnerFormat,
+    Judgement,
+    near,
+    octets_told,
+)
 from hanscope.dissectors.images.octets import Octets, View
 from hanscope.dissectors.images.ota_file import Element, Header, OtaFileError, Tag
 
@@ -169,6 +178,14 @@ _GRAVITY: Final = {"valid": 0, "unknown": 1, "invalid": 2}
 def recognised(view: View, context: Context) -> tuple[str, list[Judgement]]:
     """The format of some content, with what it wraps, and the checks of all of it."""
     known, inner = registry.recognise(view, context)
+    name, judged = _with_content(view, known, inner, context)
+    if inner.behind is None or context.depth >= MOST_DEPTH:
+        return name, judged
+    rest, more = recognised(inner.behind, replace(context, depth=context.depth + 1))
+    return f"{name} + {rest}", [*judged, *(replace(check, name=f"{check.name} of what is behind") for check in more)]
+
+
+def _with_content(view: View, known: InnerFormat, inner: Inner, context: Context) -> tuple[str, list[Judgement]]:
     judged = list(inner.checks)
     if inner.content is None or context.depth >= MOST_DEPTH:
         return inner.name, judged

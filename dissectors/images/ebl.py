@@ -4,26 +4,12 @@ Big-endian tags: u16 tag, u16 length, data; but the CRC-32 in the end tag is lit
 header tag 0000, encrypted ones with FB05. Filled up with FF, mostly to a multiple of 64 octets.
 """
 
-import zlib
-from collections.abc import Iterator
 from typing import Final
 
-from hanscope.dissectors.images.filling import behind
-from hanscope.dissectors.images.format import (
-    Context,
-    Inner,
-    InnerFormat,
-    Judgement,
-    checked,
-    compared,
-    near,
-    unverifiable,
-)
-from hanscope.dissectors.images.octets import BrokenError, View
+from hanscope.dissectors.images.format import Context, Inner, InnerFormat, near, unverifiable
+from hanscope.dissectors.images.octets import View
+from hanscope.dissectors.images.tags import TagFormat, check_crc, content_behind, follow
 
-HEAD: Final = 4
-MOST_TAGS: Final = 50_000
-SIGNATURE: Final = 0xE350
 HEADER: Final = 0x0000
 ENCRYPTION_HEADER: Final = 0xFB05
 END: Final = 0xFC04
@@ -39,39 +25,21 @@ TAGS: Final = {
     0xF907: "encrypted data",
     0xF709: "MAC",
 }
+_FORM: Final = TagFormat(octets=2, order="big", end=END, known=TAGS)
 
 
 def read(view: View, _context: Context) -> Inner | None:
     # The tag and the signature E350 inside it: 32 bits in all, of which one may be wrong.
-    if near(view.peek(0, 2) + view.peek(6, 8), bytes.fromhex("0000e350")):
-        return Inner("EBL, plain", (_crc(view),))
-    if near(view.peek(0, 2) + view.peek(8, 10), bytes.fromhex("fb05e350")):
-        return Inner("EBL, encrypted", (_crc(view), unverifiable("opaque: encrypted (AES-CCM) with the vendor's key")))
-    return None
-
-
-def walk(view: View) -> Iterator[tuple[int, int, int]]:
-    """Tag, offset of its data and their length, up to the end tag, which must be there."""
-    at = 0
-    for _ in range(MOST_TAGS):
-        tag, length = view.u16(at, "big"), view.u16(at + 2, "big")
-        if tag == END and length != 4:
-            raise BrokenError(f"the end tag at octet {view.start + at:,} has {length:,} octets, not 4")
-        if tag not in TAGS:
-            raise BrokenError(f"0x{tag:04x} at octet {view.start + at:,} is no tag of EBL")
-        yield tag, at + HEAD, length
-        if tag == END:
-            return
-        at += HEAD + length
-    raise BrokenError(f"no end tag among the first {MOST_TAGS:,} tags")
-
-
-@checked("EBL CRC-32")
-def _crc(view: View) -> Judgement:
-    *_, (_, at, _) = walk(view)
-    end = at + 4
-    what = f"CRC-32 of octets {view.start:,} to {view.start + at - 1:,}{behind(view, end)}"
-    return compared("EBL CRC-32", what, view.u32(at), zlib.crc32(view.take(0, at)), (view.span(0, end),))
+    plain = near(view.peek(0, 2) + view.peek(6, 8), bytes.fromhex("0000e350"))
+    if not plain and not near(view.peek(0, 2) + view.peek(8, 10), bytes.fromhex("fb05e350")):
+        return None
+    tags = follow(view, _FORM)
+    crc = check_crc(view, tags, "EBL CRC-32")
+    behind = content_behind(view, tags)
+    if plain:
+        return Inner("EBL, plain", (crc,), behind=behind)
+    hidden = unverifiable("opaque: encrypted (AES-CCM) with the vendor's key")
+    return Inner("EBL, encrypted", (crc, hidden), behind=behind)
 
 
 FORMAT: Final = InnerFormat(
@@ -79,7 +47,7 @@ FORMAT: Final = InnerFormat(
     vendors="Silicon Labs and Ember (EM35x, early EFR32): IKEA, LEDVANCE, Salus, Sengled and others",
     signature="plain: `00 00` at the start and `e3 50` at octet 6; encrypted: `fb 05` and `e3 50` at octet 8",
     checks=(
-        "EBL CRC-32: the end tag's CRC over everything before it; filling behind it is not covered",
+        "EBL CRC-32: the end tag's CRC over everything before it; what stands behind it is not covered, but named",
         "content: opaque when encrypted",
     ),
     limitations="The key of encryption is the vendor's; its MAC is not verified. The CRC of the application address "

@@ -1,7 +1,12 @@
 """What stands behind the end of a format, or instead of content: filling octets, or something else."""
 
+from typing import Final
+
 from hanscope.dissectors.images.format import octets_told
 from hanscope.dissectors.images.octets import View
+
+SHORTEST: Final = 64
+"""Octets: fewer hold no image."""
 
 
 def behind(view: View, end: int) -> str:
@@ -16,6 +21,13 @@ def behind(view: View, end: int) -> str:
     if filler is not None:
         return f"; behind it, not covered: {octets_told(length)} of 0x{filler:02x}"
     return f"; behind it, not covered: {octets_told(length)} of other data"
+
+
+def something_behind(view: View, end: int) -> View | None:
+    """What follows octet `end` of the view if it is more than filling."""
+    if view.size - end < SHORTEST or filled_with(view.peek(end, view.size)) is not None:
+        return None
+    return view.sub(end)
 
 
 def filled_with(octets: bytes) -> int | None:

@@ -67,6 +67,8 @@ class Inner:
     """What it wraps, to be recognised in turn."""
     in_file: bool = True
     """Whether `content` are octets of the file itself, not unpacked ones."""
+    behind: View | None = None
+    """What follows its end and is no filling, to be recognised in turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

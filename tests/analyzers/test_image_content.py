@@ -253,6 +253,14 @@ def test_padding_behind_an_image_is_told_and_not_covered() -> None:
     assert "behind it, not covered: 2 octets of 0xff" in detail(image, "GBL CRC-32")
 
 
+def test_content_behind_an_image_is_named() -> None:
+    image = examine(image_files.ota(image_files.ebl().rstrip(b"\xff") + image_files.telink()))
+    assert image.inner_format == "EBL, plain + Telink, plain"
+    assert outcomes(image)["EBL CRC-32"] == outcomes(image)["Telink CRC-32 of what is behind"] == "valid"
+    many = examine(image_files.ota(image_files.gbl3() * 50))
+    assert many.inner_format == " + ".join(["GBL 3, plain"] * 4)
+
+
 def test_gbl_without_its_end_tag_is_invalid() -> None:
     image = examine(image_files.ota(image_files.gbl3()[:-12]))
     assert outcomes(image)["GBL CRC-32"] == "invalid"
