@@ -130,8 +130,8 @@ def _hash_checks(story: Story, hashes: Sequence[HashClaim]) -> Iterator[Check]:
         yield Check(
             name=f"hash: {one.said_by} and {other.said_by}",
             outcome="valid" if same else "invalid",
-            detail=f"{one.source} and {other.source} {'agree' if same else 'differ'}: {one.sha256[:16]}..."
-            + ("" if same else f" and {other.sha256[:16]}..."),
+            detail=f"{one.source} and {other.source} {'agree' if same else 'differ'}: {one.sha256[:12]}..."
+            + ("" if same else f" and {other.sha256[:12]}..."),
         )
     if last and "rebuilt image" not in last:
         told = ", ".join(last)

@@ -7,9 +7,12 @@ was last distributed before it. What versions a device said it runs concerns bot
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from itertools import accumulate
+from operator import itemgetter
+from typing import Final, Generic, TypeVar
 
 from hanscope.analyzers.evidence import Evidence
 from hanscope.analyzers.results import Analysis, Image, Party, Transfer
@@ -84,18 +87,23 @@ def gathered(
     """The stories of an analysis, in order of their first sign."""
     who = _Who(analysis)
     stories = _of_transfers(analysis, who, signs)
+    images = {one.transfer_id: one for one in analysis.images}
     by_device: dict[str, list[Story]] = {}
     for story in sorted(stories, key=lambda one: one.started):
-        story.image = _image_of(story, analysis)
+        story.image = _image_of(story, images)
         if story.device.eui64:
             by_device.setdefault(story.device.eui64, []).append(story)
     stories += _of_messages(said, by_device, who)
     stories.sort(key=lambda one: one.started)
+    index = _Index(signs)
     for story in stories:
         _complete(story, analysis, signs, who)
+    for story, (begin, end) in zip(stories, _windows(stories), strict=True):
+        places = who.places(story.device, story.pan_id)
+        story.signs = [one for one in index.signs(story, places, begin, end) if _about(one, story.identity)]
+        story.returns = index.returns(story, places, begin, end)
         if evidence is not None:
-            _weigh(story, evidence, who)
-    _windows(stories)
+            _weigh(story, evidence, who, begin, end)
     _mirrored(said, by_device)
     return stories
 
@@ -135,25 +143,26 @@ def _of_transfers(analysis: Analysis, who: _Who, signs: Signs) -> list[Story]:
         key = transfer.pan_id, device.eui64 or device.short, identity
         story = stories.setdefault(key, Story(device, transfer.pan_id, identity))
         story.transfers.append(transfer)
-    refused: dict[tuple[int, str | int, int, int], Story] = {}
+    alike: dict[tuple[object, ...], list[tuple[int, Story]]] = {}
+    for story in sorted(stories.values(), key=lambda one: one.started):
+        alike.setdefault(_kind(story), []).append((story.started, story))
+    refused: dict[tuple[object, ...], Story] = {}
     for transfer, device, identity in declined:
-        place = transfer.pan_id, device.eui64 or device.short, *identity[:2]
-        alike = [one for key, one in stories.items() if (*key[:2], *key[2][:2]) == place]
-        before = [one for one in alike if one.started <= transfer.started]
-        if alike:
-            story = max(before, key=lambda one: one.started) if before else min(alike, key=lambda one: one.started)
+        nothing = Story(device, transfer.pan_id, identity._replace(file_version=_NO_VERSION))
+        kind = _kind(nothing)
+        if kind in alike:
+            at = bisect_right(alike[kind], transfer.started, key=itemgetter(0))
+            story = alike[kind][max(at - 1, 0)][1]
         else:
-            nothing = identity._replace(file_version=_NO_VERSION)
-            story = refused.setdefault(place, Story(device, transfer.pan_id, nothing))
+            story = refused.setdefault(kind, nothing)
         story.refusals.append(transfer)
     return [*stories.values(), *refused.values()]
 
 
-def _image_of(story: Story, analysis: Analysis) -> Image | None:
+def _image_of(story: Story, images: Mapping[str | None, Image]) -> Image | None:
     """The best of the rebuilt images."""
-    names = {one.id for one in story.transfers}
-    images = [one for one in analysis.images if one.transfer_id in names]
-    return next((one for one in images if one.manufacturer_image_sha256), images[-1] if images else None)
+    found = [image for one in story.transfers if (image := images.get(one.id)) is not None]
+    return next((one for one in found if one.manufacturer_image_sha256), found[-1] if found else None)
 
 
 def _of_messages(said: Sequence[Reading], by_device: dict[str, list[Story]], who: _Who) -> Iterator[Story]:
@@ -212,21 +221,60 @@ def _complete(story: Story, analysis: Analysis, signs: Signs, who: _Who) -> None
     story.ending = next((one for one in endings if one.last_frame <= last_frame), None)
     heard = [device.last_frame for place in places if (device := who.heard.get(place)) is not None]
     story.heard_after = max(heard, default=0) > last_frame
-    eui64 = story.device.eui64
-    story.returns = [
-        one
-        for one in signs.returns
-        if (one.eui64 == eui64 if one.eui64 and eui64 else (one.pan_id, one.short) in places)
-    ]
-    story.signs = [
-        sign
-        for sign in signs.signs
-        if (sign.client.eui64 == eui64 if sign.client.eui64 and eui64 else (sign.pan_id, sign.client.short) in places)
-        or (sign.command == UPGRADE and sign.pan_id == story.pan_id and sign.client.short >= BROADCAST)
-    ]
 
 
-def _weigh(story: Story, evidence: Evidence, who: _Who) -> None:
+class _Index:
+    """What was kept of OTA commands and returns, by device and in order of time."""
+
+    def __init__(self, signs: Signs) -> None:
+        self._signs = _Timed(
+            (sign, sign.time_ns, sign.client.eui64, (sign.pan_id, sign.client.short)) for sign in signs.signs
+        )
+        self._returns = _Timed((one, one.time_ns, one.eui64, (one.pan_id, one.short)) for one in signs.returns)
+
+    def signs(self, story: Story, places: set[tuple[int, int]], begin: int, end: int) -> list[Sign]:
+        """Those of a story's device, and Upgrade End Responses to everybody."""
+        everybody = {(story.pan_id, short) for short in range(BROADCAST, 0x10000)}
+        told = (one for one in self._signs.of(None, everybody, begin, end) if one.command == UPGRADE)
+        found = [*self._signs.of(story.device.eui64, places, begin, end), *told]
+        return sorted(found, key=lambda one: (one.time_ns, one.frame))
+
+    def returns(self, story: Story, places: set[tuple[int, int]], begin: int, end: int) -> list[Return]:
+        return self._returns.of(story.device.eui64, places, begin, end)
+
+
+Thing = TypeVar("Thing")
+
+
+class _Timed(Generic[Thing]):
+    """Things with a time, found by EUI-64 or, where they or who asks have none, by place."""
+
+    def __init__(self, things: Iterable[tuple[Thing, int, str | None, tuple[int, int]]]) -> None:
+        self._by_eui64: dict[str, list[tuple[int, Thing]]] = {}
+        self._by_place: dict[tuple[int, int], list[tuple[int, Thing]]] = {}
+        self._nameless: dict[tuple[int, int], list[tuple[int, Thing]]] = {}
+        for thing, time_ns, name, place in sorted(things, key=itemgetter(1)):
+            entry = time_ns, thing
+            self._by_place.setdefault(place, []).append(entry)
+            if name:
+                self._by_eui64.setdefault(name, []).append(entry)
+            else:
+                self._nameless.setdefault(place, []).append(entry)
+
+    def of(self, eui64: str | None, places: Iterable[tuple[int, int]], begin: int, end: int) -> list[Thing]:
+        """Those from `begin` to `end`, in order of time for each name."""
+        if eui64:
+            lists = [self._by_eui64.get(eui64, []), *(self._nameless.get(place, []) for place in places)]
+        else:
+            lists = [self._by_place.get(place, []) for place in places]
+        found: list[Thing] = []
+        for entries in lists:
+            first = bisect_left(entries, begin, key=itemgetter(0))
+            found += [thing for _, thing in entries[first : bisect_right(entries, end, key=itemgetter(0))]]
+        return found
+
+
+def _weigh(story: Story, evidence: Evidence, who: _Who, begin: int, end: int) -> None:
     """What frame counters tell: restarts, frames that stayed shut, and whether anything was missed."""
     names = {
         evidence.find(pan_id, short, eui64(story.device.eui64) if story.device.eui64 else 0)
@@ -243,7 +291,8 @@ def _weigh(story: Story, evidence: Evidence, who: _Who) -> None:
                 "its frame counter jumped, as after a restart",
             )
             for jump in evidence.jumps(name)
-            if not any(jump.before_ns <= one.time_ns <= jump.after_ns + SAME_RETURN_NS for one in story.returns)
+            if begin <= jump.after_ns <= end
+            and not any(jump.before_ns <= one.time_ns <= jump.after_ns + SAME_RETURN_NS for one in story.returns)
         ]
     story.returns.sort(key=lambda one: (one.time_ns, one.frame))
     if not story.transfers:
@@ -267,30 +316,36 @@ def _both(one: Course, other: Course) -> Course:
     )
 
 
-def _windows(stories: Sequence[Story]) -> None:
-    """Leaves each story the OTA commands and returns between the image before it and the one after it."""
+def _windows(stories: Sequence[Story]) -> Iterator[tuple[int, int]]:
+    """For each story the time between the image of its kind before it and the one after it."""
+    alike: dict[tuple[object, ...], list[Story]] = {}
+    for story in stories:
+        alike.setdefault(_kind(story), []).append(story)
+    begins: dict[tuple[object, ...], list[int]] = {}
+    ends: dict[tuple[object, ...], list[int]] = {}
+    for kind, some in alike.items():
+        some.sort(key=lambda one: one.begun)
+        begins[kind] = [one.begun for one in some]
+        ends[kind] = [FAR_PAST, *accumulate((one.course.last_ns if one.course else FAR_PAST for one in some), max)]
     for story in stories:
         if story.identity is None:
+            yield FAR_PAST, FAR_FUTURE
             continue
-        same = [
-            one
-            for one in stories
-            if one.pan_id == story.pan_id
-            and (one.device.eui64 or one.device.short) == (story.device.eui64 or story.device.short)
-            and one.identity is not None
-            and one.identity[:2] == story.identity[:2]
-        ]
-        earlier = [one.course.last_ns for one in same if one.course and one.begun < story.begun]
-        later = [one.begun for one in same if one.begun > story.begun]
-        begin, end = max(earlier, default=FAR_PAST), min(later, default=FAR_FUTURE)
-        story.signs = [one for one in story.signs if begin <= one.time_ns <= end and _about(one, story.identity)]
-        story.returns = [one for one in story.returns if begin <= one.time_ns <= end]
+        begun, kind = begins[_kind(story)], _kind(story)
+        after = bisect_right(begun, story.begun)
+        yield ends[kind][bisect_left(begun, story.begun)], begun[after] if after < len(begun) else FAR_FUTURE
 
 
-def _about(sign: Sign, identity: Identity) -> bool:
+def _kind(story: Story) -> tuple[object, ...]:
+    """Stories of one device and one kind of image have this in common."""
+    image = story.identity[:2] if story.identity is not None else ()
+    return story.pan_id, story.device.eui64 or story.device.short, *image
+
+
+def _about(sign: Sign, identity: Identity | None) -> bool:
     """Whether a command is about images of that kind: a query tells the version that runs, all else the image's."""
     manufacturer, image_type, version = sign.identity
-    if manufacturer < 0:
+    if manufacturer < 0 or identity is None:
         return True
     same_kind = manufacturer in (identity.manufacturer_code, 0xFFFF) and image_type in (identity.image_type, 0xFFFF)
     return same_kind and (sign.command == QUERY or version in (identity.file_version, _NO_VERSION, -1))

@@ -116,6 +116,8 @@ class Signs:
     """By PAN and short address of the client."""
     impatience: dict[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
     """By PAN and short address of the client: how often it asked before the time was over that the server asked for."""
+    dropped: int = 0
+    """Commands that were one too many."""
     profiles: dict[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
     """By PAN and short address of the client: the profile that it used last."""
 
@@ -161,7 +163,10 @@ class SignBuilder:
         message = tuple(int(column[row]) for column in columns)
         before = self._heard.get(message)
         self._heard[message] = time_ns
-        if len(self._found.signs) >= MOST_SIGNS or (before is not None and time_ns - before <= SAME_MESSAGE_NS):
+        if before is not None and time_ns - before <= SAME_MESSAGE_NS:
+            return
+        if len(self._found.signs) >= MOST_SIGNS:
+            self._found.dropped += 1
             return
         source = _party(table.nwk_source[row], table.source_eui64[row])
         destination = _party(table.nwk_destination[row], table.destination_eui64[row])

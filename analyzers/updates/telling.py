@@ -15,10 +15,11 @@ from hanscope.analyzers.updates.judging import Case, by_command, judge, turn_of
 from hanscope.analyzers.updates.orders import orders_of
 from hanscope.analyzers.updates.readings import readings
 from hanscope.analyzers.updates.roles import role_of
-from hanscope.analyzers.updates.signs import SECOND, Signs
+from hanscope.analyzers.updates.signs import MOST_SIGNS, SECOND, Signs
 from hanscope.analyzers.updates.timeline import octets_of, steps_of
 
-MOST_UPDATES: Final = 1_000
+MOST_UPDATES: Final = 10_000
+"""More than captures of anything but nonsense hold."""
 BEGINNING_NS: Final = 60 * SECOND
 """A transfer that is met so soon after the capture's beginning, and not at its own, had begun before."""
 _WILDCARD: Final = 0xFFFFFFFF
@@ -27,11 +28,11 @@ _WILDCARD: Final = 0xFFFFFFFF
 def updates_of(analysis: Analysis, signs: Signs, evidence: Evidence | None = None) -> tuple[Update, ...]:
     """Every device's updates, in order of their first sign; `signs` and `evidence` are of the same captures."""
     stories = gathered(analysis, signs, tuple(readings(analysis.messages)), evidence)[:MOST_UPDATES]
-    told = [_update(story, f"U{number}", analysis) for number, story in enumerate(stories, 1)]
+    told = [_update(story, f"U{number}", analysis, signs.dropped) for number, story in enumerate(stories, 1)]
     return tuple(_same_fault(told, analysis))
 
 
-def _update(story: Story, name: str, analysis: Analysis) -> Update:
+def _update(story: Story, name: str, analysis: Analysis, dropped: int) -> Update:
     role = role_of(story, analysis.tunnels)
     orders = orders_of(story, by_command=by_command(role))
     turn = turn_of(story, orders)
@@ -62,7 +63,7 @@ def _update(story: Story, name: str, analysis: Analysis) -> Update:
         failed_at=found.failed_at,
         cause=found.cause,
         reason=found.reason,
-        missing=(*found.missing, *_unheard(story, analysis)),
+        missing=(*found.missing, *_unheard(story, analysis, dropped)),
         started=min([one.time for one in steps], default=story.started),
         ended=max([one.until or one.time for one in steps], default=story.started),
         steps=steps,
@@ -74,8 +75,10 @@ def _update(story: Story, name: str, analysis: Analysis) -> Update:
     )
 
 
-def _unheard(story: Story, analysis: Analysis) -> Iterator[str]:
-    """Parts of the story that lie outside of the capture."""
+def _unheard(story: Story, analysis: Analysis, dropped: int) -> Iterator[str]:
+    """Parts of the story that lie outside of the capture, or of what can be kept of it."""
+    if dropped:
+        yield f"{dropped:,} OTA commands beyond the first {MOST_SIGNS:,}"
     if story.identity is None:
         yield "the transfer of the image: it is not in the capture"
     elif story.transfers:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+import msgspec
+
 from hanscope.analyzers.results import Transfer, UpdateStage, UpdateStep
 from hanscope.analyzers.tables import DEFAULT_RESPONSE
 from hanscope.analyzers.updates.gathering import Story
@@ -73,7 +75,11 @@ def steps_of(story: Story, role: Role, turn: int | None) -> tuple[UpdateStep, ..
         *(_returned(one, story) for one in story.returns if one.time_ns >= story.started),
     ]
     steps.sort(key=lambda one: (one.time, one.frames[:1]))
-    return tuple(steps[:MOST_STEPS])
+    if len(steps) > MOST_STEPS:
+        first = steps[MOST_STEPS - 1]
+        more = msgspec.structs.replace(first, what=f"{len(steps) - MOST_STEPS + 1:,} further steps from here on")
+        return (*steps[: MOST_STEPS - 1], more)
+    return tuple(steps)
 
 
 def _sign(sign: Sign, belongs: _Belongs, turn: int | None) -> Iterator[UpdateStep]:

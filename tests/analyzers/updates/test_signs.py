@@ -151,4 +151,4 @@ def test_hostile_captures_cannot_make_it_grow_without_end(monkeypatch) -> None:
     rows = [row(UPGRADE, 1, at, nwk_destination=at) for at in range(1, 40)]
     rows += [row(BLOCK, 1, at, nwk_destination=at, file_version=at) for at in range(1, 40)]
     signs = found(*rows)
-    assert (len(signs.signs), len(signs.endings), len(signs.courses)) == (10, 5, 5)
+    assert (len(signs.signs), len(signs.endings), len(signs.courses), signs.dropped) == (10, 5, 5, 29)

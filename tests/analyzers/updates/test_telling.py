@@ -390,6 +390,19 @@ def test_a_distribution_has_its_figures(monkeypatch) -> None:
     assert (found.octets, found.octets_per_s, found.blocks_per_s) == (18_000, 200.0, 4.0)
 
 
+def test_a_timeline_without_end_is_cut_and_says_so(monkeypatch) -> None:
+    queries = [sign(QUERY, seconds, OLD) for seconds in range(500)]
+    (update,) = told(monkeypatch, signs=queries)
+    assert len(update.steps) == 400
+    assert update.steps[-1].what == "102 further steps from here on"
+
+
+def test_a_changed_firmware_alert_tells_of_the_activation(monkeypatch) -> None:
+    changed = reading(Kind.CHANGED, 130, code=AlertCode.VERSION_CHANGED)
+    (update,) = told(monkeypatch, receipt(), order(), changed)
+    assert standing(update) == ("activated", None, None)
+
+
 # Whatever is said
 
 
