@@ -18,10 +18,11 @@ from hanscope.analyzers.image_content import (
     of_elements,
     of_reached,
     read_header,
+    recognised,
 )
 from hanscope.analyzers.results import Check, Image, OtaElement, OtaHeader
 from hanscope.dissectors.images import elements, gbcs, legrand, ngis, ota_file, third_reality, trailing_crc
-from hanscope.dissectors.images.format import Judgement, Outcome, near
+from hanscope.dissectors.images.format import Context, Judgement, Outcome, near
 from hanscope.dissectors.images.octets import Octets
 from hanscope.dissectors.images.ota_file import Element, Header
 from hanscope.dissectors.images.vendor_elements import tag_use
@@ -67,6 +68,8 @@ def examine(
         container, surrounding = _check_surroundings(source, offset, header)
         checks += surrounding
         layout, found = _examine_content(source, offset, header, certificates, tuple(ca_keys))
+    elif offset is None and source.partial:
+        found = replace(found, content=_content_of_nested(source))
     if expected_size is not None or expected_identity is not None:
         checks.append(_check_query_response(header, offset or 0, expected_size, expected_identity))
     checks += found.content.checks
@@ -191,6 +194,19 @@ def _note_nested_header(source: Octets, reason: str) -> list[Judgement]:
         return []
     detail = f"an OTA file stands at octet {offset} ({identity(header)}); what it is nested in is not known: {reason}"
     return [Judgement("nested OTA file", "unknown", detail)]
+
+
+def _content_of_nested(source: Octets) -> Content:
+    """What the nested file holds whose outer header was not captured. Its checks are not told: where it ends is not
+    known.
+    """
+    offset = _find_header(source)
+    header = None if offset is None else read_header(source, offset)
+    if offset is None or header is None or offset < ota_file.NESTED_HEAD_LENGTH:
+        return Content((), (), None, ())
+    end = offset + header.total_image_size + ota_file.NESTED_SUFFIX_LENGTH
+    name, _ = recognised(source.view(offset - ota_file.NESTED_HEAD_LENGTH, end), Context())
+    return Content((), (), name, ())
 
 
 # The header

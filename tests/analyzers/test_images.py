@@ -511,6 +511,7 @@ def test_nested_file_is_found_though_its_client_never_fetched_the_outer_header()
     outer = build_ota_file(**IDENTITY, elements=[(0, head + SIMPLE + b"\0")])
     image = examine(bytes(62) + outer[62:], missing=[(0, 62), (len(outer) - 1, len(outer))])
     assert outcomes(image) == {"magic": "unknown", "nested OTA file": "unknown"}
+    assert image.inner_format == "nested OTA file > opaque"
     assert "octet 70 (manufacturer 0x1168" in detail(image, "nested OTA file")
 
 
