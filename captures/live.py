@@ -147,8 +147,10 @@ class SnifferFeed(Feed):
                     times, heard = [], []
                     due = time.monotonic() + BATCH_S
         finally:
-            self._batch(times, heard, number)
-            self.sniffer.close()
+            try:
+                self._batch(times, heard, number)
+            finally:
+                self.sniffer.close()
 
     def _batch(self, times: Sequence[int], heard: Sequence[Heard], number: int) -> int:
         if not heard:

@@ -16,6 +16,8 @@ LARGEST_PSDU: Final = 127
 """Octets of a frame with its FCS on 2.4 GHz (802.15.4 aMaxPhyPacketSize)."""
 LARGEST_SUN_PSDU: Final = 2047
 """The same where the PHY header has two octets (802.15.4 SUN PHYs)."""
+DRIFT_PPM: Final = 100.0
+"""A clock that differs more from the host's is told: 802.15.4 allows 40 ppm, a computer's is little better."""
 POLL_S: Final = 0.1
 """How long `Sniffer.read` waits for frames."""
 
@@ -223,6 +225,14 @@ class Sniffer(ABC):
     @abstractmethod
     def close(self) -> None:
         """Have the device rest and let go of it; never fails, may be called twice."""
+
+    def problems(self) -> list[str]:
+        """What went wrong, in words; empty if nothing did."""
+        drift = None if self.clock is None else self.clock.drift_ppm
+        if drift is None or abs(drift) <= DRIFT_PPM:
+            return self.counts.problems()
+        way = "slow" if drift > 0 else "fast"
+        return [*self.counts.problems(), f"its clock is {abs(drift):.0f} ppm {way} (times are the sniffer's)"]
 
     def dated(self) -> Dated:
         """`read`, and when each frame was. Times of a device without a clock do not go backwards."""

@@ -97,6 +97,7 @@ def sniff(
     of_file = sniffer == "-" or sniffer.startswith(_FILE)
     _check(
         of_file=of_file,
+        standard_input=sniffer == "-",
         file_only=follow,
         sniffer_only=any((channel, port, baud, phy)),
         write=write,
@@ -114,7 +115,7 @@ def sniff(
     view = nullcontext() if quiet else LiveView(sys.stderr, counts)
     with _until_told(feed, seconds), view as show:
         run = LiveAnalysis(feed, show).run(ring, show_keys=show_keys, credentials=credentials)
-    _tell(feed, [] if counts is None else counts.problems())
+    _tell(feed, [] if device is None else device.problems())
     analysis = redacted(run.analysis, reporting)
     put(
         reporting,
@@ -125,9 +126,13 @@ def sniff(
     raise typer.Exit(exit_code(analysis, fail_on) if feed.failure is None else ExitCode.INPUT)
 
 
-def _check(*, of_file: bool, file_only: bool, sniffer_only: bool, write: Path | None, rotate: bool) -> None:
+def _check(
+    *, of_file: bool, standard_input: bool, file_only: bool, sniffer_only: bool, write: Path | None, rotate: bool
+) -> None:
     if of_file and sniffer_only:
         raise CommandError("--channel, --port, --baud and --phy are for sniffers, not for files", ExitCode.USAGE)
+    if standard_input and sys.stdin.isatty():
+        raise CommandError("-: standard input is a terminal; pipe a capture in", ExitCode.USAGE)
     if file_only and not of_file:
         raise CommandError("--follow is for file:PATH", ExitCode.USAGE)
     if rotate and write is None:

@@ -65,7 +65,7 @@ def survey(
         signal.signal(signal.SIGINT, before)
     if form is Format.TEXT:
         _conclude(found, len(channels))
-    if problems := device.counts.problems():
+    if problems := device.problems():
         complain(f"{device.name}: {'; '.join(problems)}")
 
 
