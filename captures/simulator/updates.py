@@ -9,7 +9,8 @@ from typing import Any, Final, get_args
 import numpy as np
 
 from hanscope.captures.simulator.air import SECOND, Noise
-from hanscope.captures.simulator.course import DeviceCourse, Plan
+from hanscope.captures.simulator.course import DeviceCourse
+from hanscope.captures.simulator.device import Plan
 from hanscope.captures.simulator.faults import FaultError, Faults, Value, parse_faults
 from hanscope.captures.simulator.firmware import MILLISECOND, Firmware, Habits
 from hanscope.captures.simulator.han import HUB, Han, Node, Role
