@@ -664,8 +664,8 @@ class TransferBuilder:
             sha256=found.sha256,
             first_frame=attempt.first[2],
             last_frame=attempt.last[2],
-            started=attempt.first[1],
-            ended=attempt.last[1],
+            started=min(attempt.first[1], attempt.last[1]),  # a clock may have been set back
+            ended=max(attempt.first[1], attempt.last[1]),
             block_requests=attempt.block_requests,
             block_responses=attempt.block_responses,
             page_requests=attempt.page_requests,

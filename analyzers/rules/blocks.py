@@ -64,7 +64,7 @@ RULES: Final = (
         filter=REQUEST,
         fires="bit 1 of the field control is set, and no MinimumBlockPeriod follows",
         silent="bit 1 is set, and two octets follow",
-        detail="field control 0x{field_control:02x}, {surplus} octets too many",
+        detail="field control 0x{field_control:02x}, {length}",
         finds=lambda t: (
             t.said(0x03)
             & ((t.surplus != 0) | ((t.field_control & 2 != 0) & (t.field_control >= 0) & (t.minimum_block_period < 0)))

@@ -24,7 +24,7 @@ from hanscope.analyzers.rules.facts import Facts
 from hanscope.analyzers.rules.limits import SECOND, Limits
 from hanscope.analyzers.rules.model import Hit, Profile, Quiet, RowRule, Rule
 from hanscope.analyzers.rules.rows import END, OtaRows
-from hanscope.analyzers.tables import OtaTable
+from hanscope.analyzers.tables import ABSENT, OtaTable
 
 FRAMES_SHOWN: Final = 20
 HITS_KEPT: Final = 400
@@ -309,9 +309,24 @@ class _Values(dict[str, Any]):
         super().__init__()
         self._rows, self._row, self._other = rows, row, other
 
-    def __missing__(self, name: str) -> int:
+    def __missing__(self, name: str) -> _Value | str:
+        if name == "length":
+            return _length(int(self._rows.surplus[self._row]))
         row = self._other if name.startswith("other_") else self._row
-        return int(getattr(self._rows, name.removeprefix("other_"))[row]) if row >= 0 else -1
+        return _Value(getattr(self._rows, name.removeprefix("other_"))[row] if row >= 0 else ABSENT)
+
+
+class _Value(int):
+    """A number of a message that may not have it."""
+
+    def __format__(self, form: str) -> str:
+        return "?" if self == ABSENT else super().__format__(form)
+
+
+def _length(surplus: int) -> str:
+    if surplus < 0:
+        return "octets missing"
+    return f"{surplus} octets too many" if surplus else "of the right length"
 
 
 def _endings(rows: OtaRows, until: Callable[[int, int], int]) -> OtaTable:

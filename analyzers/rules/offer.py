@@ -201,7 +201,7 @@ RULES: Final = (
         filter=QUERY,
         fires="bit 0 of the field control is set, and no hardware version follows",
         silent="bit 0 is set, and a hardware version follows",
-        detail="field control 0x{field_control:02x}, {surplus} octets too many",
+        detail="field control 0x{field_control:02x}, {length}",
         at=QUERIES,
         finds=lambda t: (
             t.query
@@ -238,7 +238,7 @@ RULES: Final = (
         filter=OFFER,
         fires="SUCCESS, and two octets too many",
         silent="SUCCESS with 13 octets",
-        detail="{surplus} octets too many (-1: too few)",
+        detail="{length}",
         at=OFFERS,
         finds=lambda t: t.query_response & (t.surplus != 0),
     ),

@@ -62,7 +62,7 @@ RULES: Final = (
         filter=PAGE,
         fires="page size 0",
         silent="page size 256",
-        detail="page size {page_size}, blocks of {data_size}, {surplus} octets too many",
+        detail="page size {page_size}, blocks of {data_size}, {length}",
         at=PAGES,
         finds=lambda t: t.said(0x04) & ((t.surplus != 0) | (t.page_size == 0) | (t.data_size == 0)),
     ),

@@ -210,7 +210,10 @@ class SignBuilder:
                 if len(self._found.courses) >= MOST_DEVICES:
                     continue
                 course = self._found.courses[key] = Course(int(table.time_ns[first]), int(table.number[first]))
-            course.last_ns, course.last_frame = int(table.time_ns[last]), int(table.number[last])
+            # A clock may have been set back.
+            course.first_ns = min(course.first_ns, int(table.time_ns[last]))
+            course.last_ns = max(course.last_ns, course.first_ns, int(table.time_ns[last]))
+            course.last_frame = int(table.number[last])
 
     def _impatience(self, table: OtaTable, rows: NDArray[np.intp], key: tuple[int, int]) -> None:
         """Counts requests that came before the time was over that a WAIT_FOR_DATA asked for, or faster than it said."""

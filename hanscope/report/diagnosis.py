@@ -39,7 +39,7 @@ def show_comparisons(page: "Page", comparisons: Sequence[Comparison]) -> None:
             [
                 [
                     (row.transfer_id, "bold"),
-                    row.client.eui64 or f"0x{row.client.short:04x}",
+                    f"0x{row.client.short:04x}",
                     f"{row.reached:,}",
                     "" if row.octets_per_s is None else f"{row.octets_per_s:,.0f}",
                     f"{row.block_requests:,}",

@@ -186,6 +186,16 @@ def test_download_in_order_with_a_short_last_block_gives_the_image_and_where_eac
     assert transfer.strip == "#" * 64
 
 
+def test_a_clock_that_is_set_back_gives_no_negative_duration():
+    talk = Talk().offer(100).exchange(0)
+    talk.time = -7.0
+    builder = TransferBuilder(ImageStore())
+    builder.feed(table(numbered(talk.exchange(50).rows)))
+    (record,) = builder.finish(0)
+    assert (record.transfer.received_bytes, record.transfer.ended) == (100, 0)
+    assert record.transfer.started < 0
+
+
 def test_parts_of_an_image_can_be_read_and_holes_are_zero():
     (record,) = build(Talk().offer(200).exchange(0).ask(50).exchange(100).ask(150))
     assert record.image.read() == IMAGE[:50] + bytes(50) + IMAGE[100:150] + bytes(50)
