@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,8 +66,7 @@ class Sighting(NamedTuple):
     told: Told
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """Rows that tell a short address and an EUI-64 each; one that lacks either (or is a broadcast) tells nothing."""
 
     told: Told
@@ -205,8 +204,7 @@ def _by_pan(pan_id: Index, which: NDArray[np.bool_]) -> list[tuple[int, NDArray[
     return [(int(pan), rows[pans == pan]) for pan in distinct(pans)[:1000]]
 
 
-@dataclass(slots=True)
-class Meaning:
+class Meaning(msgspec.Struct):
     """What a short address meant from a frame on, until the next one."""
 
     first: Sighting

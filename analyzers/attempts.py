@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,8 +40,7 @@ ASKED: Final = np.dtype(
 )
 
 
-@dataclass(slots=True, eq=False)
-class Device:
+class Device(msgspec.Struct, eq=False):
     pan_id: int
     short: int
     eui64: int
@@ -53,8 +52,7 @@ class Device:
         return Party(short=self.short, eui64=text)
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     manufacturer: int
     image_type: int
     version: int
@@ -80,8 +78,7 @@ class Identity:
         return f"0x{self.manufacturer:04x}/0x{self.image_type:04x}/0x{self.version:08x}"
 
 
-@dataclass(slots=True, eq=False)
-class Rows:
+class Rows(msgspec.Struct, eq=False):
     """The columns that attempts are built from, of some messages in capture order."""
 
     row: Positions
@@ -157,8 +154,7 @@ Sign = tuple[int, int, int]
 """Row, time and frame number of a message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conclusion:
+class Conclusion(msgspec.Struct, frozen=True):
     """What only the whole of an attempt's logs tells."""
 
     image_size: int | None
@@ -177,16 +173,15 @@ class Conclusion:
     image: StoredImage | None
 
 
-@dataclass(slots=True, eq=False)
-class Attempt:
+class Attempt(msgspec.Struct, eq=False):
     client: Device
     server: Device
     identity: Identity
     first: Sign
     last: Sign
     size: int | None = None
-    asked: Journal = field(default_factory=lambda: Journal(ASKED))
-    blocks: Journal = field(default_factory=lambda: Journal(BLOCK))
+    asked: Journal = msgspec.field(default_factory=lambda: Journal(ASKED))
+    blocks: Journal = msgspec.field(default_factory=lambda: Journal(BLOCK))
     low: int = NO_OFFSET
     """The lowest offset asked for."""
     step_low: int = NO_OFFSET
@@ -225,8 +220,8 @@ class Attempt:
     succeeded_row: int | None = None
     offered: bool = False
     declined: bool = False
-    resumptions: list[TransferEvent] = field(default_factory=list[TransferEvent])
-    events: list[TransferEvent] = field(default_factory=list[TransferEvent])
+    resumptions: list[TransferEvent] = msgspec.field(default_factory=list[TransferEvent])
+    events: list[TransferEvent] = msgspec.field(default_factory=list[TransferEvent])
     conclusion: Conclusion | None = None
 
     def kind_of_image(self) -> tuple[int, int, int]:

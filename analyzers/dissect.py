@@ -8,10 +8,11 @@ several processes at once. What follows from one batch to the next (fragments, t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -111,8 +112,7 @@ _TUNNEL_COLUMNS: Final = {
 """Which column of `TunnelTable` each field of the Tunneling layers goes to."""
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(msgspec.Struct):
     """Frames that had a layer, and those that end too early for it."""
 
     frames: int = 0
@@ -169,8 +169,7 @@ class Fragments:
         return len(self.block)
 
 
-@dataclass(slots=True)
-class Dissected:
+class Dissected(msgspec.Struct):
     """What came of one batch."""
 
     frames: int = 0
@@ -180,12 +179,12 @@ class Dissected:
     truncated: int = 0
     first_ns: int | None = None
     last_ns: int | None = None
-    tallies: dict[str, Tally] = field(default_factory=dict[str, Tally])
+    tallies: dict[str, Tally] = msgspec.field(default_factory=dict[str, Tally])
     loose: int = 0
     """Frames of kinds beyond what the engine keeps; nothing was read from them."""
-    shut: dict[Shut, list[int]] = field(default_factory=dict[Shut, list[int]])
+    shut: dict[Shut, list[int]] = msgspec.field(default_factory=dict[Shut, list[int]])
     """[frames, first frame]."""
-    uses: Uses = field(default_factory=dict)
+    uses: Uses = msgspec.field(default_factory=dict)
     learned: tuple[KnownKey, ...] = ()
     sightings: tuple[Sighting, ...] = ()
     key_commands: tuple[KeyCommand, ...] = ()
@@ -194,10 +193,10 @@ class Dissected:
     acks: Acknowledgements | None = None
     damaged_ota: OtaTable | None = None
     """OTA commands that end before their fields do; nothing behind the ZCL header was read from them."""
-    ota: OtaTable = field(default_factory=lambda: OtaTable.of(0))
+    ota: OtaTable = msgspec.field(default_factory=lambda: OtaTable.of(0))
     tunnels: TunnelTable | None = None
     fragments: Fragments | None = None
-    layouts: Layouts = field(default_factory=dict[str, list[Layout]])
+    layouts: Layouts = msgspec.field(default_factory=dict[str, list[Layout]])
     """Layouts that this batch taught the engine."""
     ring_size: int = 0
     """How many keys were at hand: with more, what stayed shut may open."""

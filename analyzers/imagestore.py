@@ -10,9 +10,10 @@ from __future__ import annotations
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import IO, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -129,8 +130,7 @@ class StoredImage:
         return frames[np.searchsorted(starts, positions, side="right") - 1]
 
 
-@dataclass(slots=True, eq=False)
-class Assembly:
+class Assembly(msgspec.Struct, eq=False):
     """What a log of blocks comes to. `packed` holds the octets of `covered`, one range after the other."""
 
     covered: Intervals
@@ -197,8 +197,7 @@ def assemble(store: ImageStore, blocks: NDArray[np.void], limit: int) -> Assembl
     )
 
 
-@dataclass(slots=True, eq=False)
-class _Log:
+class _Log(msgspec.Struct, eq=False):
     store: ImageStore
     blocks: NDArray[np.void]
     offset: Positions
@@ -207,8 +206,8 @@ class _Log:
     """Where in `packed` each block belongs."""
     packed: Octets
     repeated: int = 0
-    conflicts: list[tuple[int, int, int, int]] = field(default_factory=list[tuple[int, int, int, int]])
-    later: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
+    conflicts: list[tuple[int, int, int, int]] = msgspec.field(default_factory=list[tuple[int, int, int, int]])
+    later: list[tuple[int, bytes]] = msgspec.field(default_factory=list[tuple[int, bytes]])
     differs: NDArray[np.bool_] | None = None
     """Which octets of `packed` came with another value as well."""
 

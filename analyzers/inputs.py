@@ -4,12 +4,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from os import fdopen
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+import msgspec
 import numpy as np
 
 from hanscope.analyzers.dissect import Dissected
@@ -23,8 +23,7 @@ POOL_FROM: Final = 24 << 20
 """Octets from which more than one process is worth its start."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True):
     """How far the reading of a capture is."""
 
     path: str
@@ -129,8 +128,7 @@ class Opening(Protocol):
     def open(self) -> Input: ...
 
 
-@dataclass(frozen=True, slots=True)
-class RecordChunk:
+class RecordChunk(msgspec.Struct, frozen=True):
     """Records of one capture file, of which a worker reads the octets itself where it can."""
 
     records: RecordBatch

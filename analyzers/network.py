@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,8 +13,7 @@ from hanscope.dissectors.columns.rows import Index, distinct
 from hanscope.dissectors.columns.stage import Sifted
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
+class Traffic(msgspec.Struct, frozen=True):
     """Transmitters of one batch, one row each. A transmitter is a PAN and a short address, or an EUI-64 (short -1)."""
 
     pan_id: Index
@@ -103,8 +102,7 @@ def numbered(key: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp
     return member, first
 
 
-@dataclass(slots=True)
-class Heard:
+class Heard(msgspec.Struct):
     """One transmitter over the whole capture."""
 
     frames: int = 0
@@ -124,7 +122,7 @@ class Heard:
         self.last_frame = max(self.last_frame, other.last_frame)
 
 
-_SUMS: Final = tuple(one.name for one in fields(Heard) if one.name not in {"first_frame", "last_frame"})
+_SUMS: Final = tuple(name for name in Heard.__struct_fields__ if name not in {"first_frame", "last_frame"})
 
 
 class Transmitters:

@@ -6,9 +6,9 @@ fragment, or when a first fragment with other octets begins a new message under 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,8 +21,7 @@ OPEN_SETS: Final = 4096
 """Incomplete sets held at most; the oldest is given up first."""
 
 
-@dataclass(slots=True)
-class Incomplete:
+class Incomplete(msgspec.Struct):
     """Fragments of one message; when they are handed on, some are missing."""
 
     pan_id: int
@@ -40,14 +39,13 @@ class Incomplete:
     """When the last of its fragments came."""
     total: int | None = None
     """`None`: the first fragment is missing, which tells."""
-    blocks: dict[int, bytes] = field(default_factory=dict[int, bytes])
-    frames: dict[int, int] = field(default_factory=dict[int, int])
+    blocks: dict[int, bytes] = msgspec.field(default_factory=dict[int, bytes])
+    frames: dict[int, int] = msgspec.field(default_factory=dict[int, int])
     """By block, the first frame that it was heard in."""
     done: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Messages:
+class Messages(msgspec.Struct, frozen=True):
     """Reassembled APS frames: as if they had never been fragmented."""
 
     context: Context

@@ -43,9 +43,9 @@ the first sign to the end, a restart or silence. The rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -122,16 +122,14 @@ _AGAIN[[BLOCK_HEARD, WAIT, CONTROL]] = BLOCK_AGAIN, WAIT_AGAIN, CONTROL_AGAIN
 _BY_SERVER: Final = np.array([1, 0, 1, 0, 0, 1, 0, 1, 0, 1, 0], np.bool_)
 
 
-@dataclass(frozen=True, slots=True)
-class TransferRecord:
+class TransferRecord(msgspec.Struct, frozen=True):
     """A transfer and its image; `image` is `None` when not one octet of it was captured."""
 
     transfer: Transfer
     image: StoredImage | None
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True):
     """How far a running attempt has come."""
 
     client: Party
@@ -143,8 +141,7 @@ class Progress:
     image_size: int | None
 
 
-@dataclass(slots=True)
-class Refused:
+class Refused(msgspec.Struct):
     """What was not taken in, because bad or hostile frames would have made it too much."""
 
     attempts: int = 0
@@ -153,31 +150,29 @@ class Refused:
     """Answers without an identity that follow no request."""
 
 
-@dataclass(slots=True, eq=False)
-class _Track:
+class _Track(msgspec.Struct, eq=False):
     """All attempts of one client at one image from one server."""
 
     identity: Identity
-    attempts: list[Attempt] = field(default_factory=list[Attempt])
+    attempts: list[Attempt] = msgspec.field(default_factory=list[Attempt])
     size: int | None = None
-    offers: list[tuple[Sign, str]] = field(default_factory=list[tuple[Sign, str]])
+    offers: list[tuple[Sign, str]] = msgspec.field(default_factory=list[tuple[Sign, str]])
     """Offers after the last attempt was over: they begin the next one, if there is one."""
 
 
-@dataclass(slots=True, eq=False)
-class _Dialogue:
+class _Dialogue(msgspec.Struct, eq=False):
     """What one client and one server say to each other."""
 
     client: Device
     server: Device
-    tracks: dict[Identity, _Track] = field(default_factory=dict[Identity, _Track])
+    tracks: dict[Identity, _Track] = msgspec.field(default_factory=dict[Identity, _Track])
     current: _Track | None = None
     """Of the image last asked for."""
     offered: _Track | None = None
     query: tuple[Sign, Identity] | None = None
-    prelude: list[tuple[Sign, str]] = field(default_factory=list[tuple[Sign, str]])
+    prelude: list[tuple[Sign, str]] = msgspec.field(default_factory=list[tuple[Sign, str]])
     """Notifies, queries and refusals that an attempt may still follow."""
-    refusals: dict[Identity, Attempt] = field(default_factory=dict[Identity, Attempt])
+    refusals: dict[Identity, Attempt] = msgspec.field(default_factory=dict[Identity, Attempt])
 
     def running(self) -> Attempt | None:
         """The attempt that is loading now."""

@@ -18,8 +18,9 @@ import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+import msgspec
 
 from hanscope.analyzers.addresses import Sighting
 from hanscope.analyzers.dissect import Dissected, Dissector
@@ -46,8 +47,7 @@ _HEAD: Final = struct.Struct("<qqq")
 _LENGTH: Final = struct.Struct("<I")
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True):
     """One chunk, and what has to be known of those before it."""
 
     chunk: Chunk

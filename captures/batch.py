@@ -8,10 +8,11 @@ for at least `SLACK` zero octets after the last record, so that rows of a fixed 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,8 +38,7 @@ class Fcs(IntEnum):
     NOT_CAPTURED = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """Something in a capture file that could not be read."""
 
     where: str
@@ -46,8 +46,7 @@ class Fault:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(msgspec.Struct, frozen=True):
     """A packet's or a section's comment."""
 
     number: int
@@ -55,8 +54,7 @@ class Comment:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(msgspec.Struct, frozen=True):
     """A ZigBee key from a decryption secrets block."""
 
     kind: Literal["nwk", "aps"]
@@ -66,8 +64,7 @@ class Secret:
     """Short addresses of an APS key's two devices, the lower first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+class Interface(msgspec.Struct, frozen=True):
     """Where the records of one interface come from, as the file describes it."""
 
     index: int
@@ -85,19 +82,18 @@ class Interface:
     """Octets of FCS that the file claims at the end of each frame; `None`: it does not say."""
 
 
-@dataclass(slots=True)
-class Notes:
+class Notes(msgspec.Struct):
     """What a reader finds beside the records; it grows while the records are read."""
 
-    interfaces: list[Interface] = field(default_factory=list[Interface])
-    faults: list[Fault] = field(default_factory=list[Fault])
-    comments: list[Comment] = field(default_factory=list[Comment])
+    interfaces: list[Interface] = msgspec.field(default_factory=list[Interface])
+    faults: list[Fault] = msgspec.field(default_factory=list[Fault])
+    comments: list[Comment] = msgspec.field(default_factory=list[Comment])
     """The first `COMMENTS`."""
     comment_count: int = 0
-    secrets: list[Secret] = field(default_factory=list[Secret])
-    other_secrets: dict[int, int] = field(default_factory=dict[int, int])
+    secrets: list[Secret] = msgspec.field(default_factory=list[Secret])
+    other_secrets: dict[int, int] = msgspec.field(default_factory=dict[int, int])
     """Decryption secrets that are not ZigBee's: how many of each secrets type."""
-    skipped_blocks: dict[int, int] = field(default_factory=dict[int, int])
+    skipped_blocks: dict[int, int] = msgspec.field(default_factory=dict[int, int])
     """pcapng blocks that are no packets and were not looked at: how many of each block type."""
 
 

@@ -9,9 +9,9 @@ by link, so that the result never depends on a guess.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,8 +29,7 @@ _STRIDE: Final = 8
 """Steps between two looks at which lanes have arrived."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(msgspec.Struct, frozen=True):
     """How the records of a format are chained."""
 
     header: int

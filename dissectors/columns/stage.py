@@ -9,9 +9,9 @@ them; beyond it stays *loose*: counted, and left to Scapy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,8 +77,7 @@ def _words(buffer: Octets, at: Index, size: int) -> NDArray[Any]:
     return view[at]
 
 
-@dataclass(slots=True)
-class Group:
+class Group(msgspec.Struct):
     """Frames of one layout."""
 
     layout: Layout
@@ -87,7 +86,7 @@ class Group:
     at: Index
     length: Index
     buffer: Octets
-    _rows: Octets | None = field(default=None, repr=False)
+    _rows: Octets | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -136,8 +135,7 @@ class Group:
         return start, np.full(len(self), slot.size, np.int64)
 
 
-@dataclass(slots=True)
-class Sifted:
+class Sifted(msgspec.Struct):
     """The frames of a stage's input, sorted by layout."""
 
     buffer: Octets

@@ -6,9 +6,9 @@ ordered longest first, so that the frames that still have a block are always the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -27,8 +27,7 @@ _KEEP: Final = np.where(np.arange(BLOCK) < np.arange(BLOCK + 1)[:, None], 0xFF, 
 """Row k keeps the first k octets of a block."""
 
 
-@dataclass(frozen=True, slots=True)
-class Nonces:
+class Nonces(msgspec.Struct, frozen=True):
     """The nonces of many frames (ZigBee 05-3474 4.5.2.2), as numbers."""
 
     eui64: NDArray[np.uint64]
