@@ -12,6 +12,7 @@ from hanscope.analyzers.rules import (
     pages,
     security,
     timing,
+    transport,
     tunnel,
     waiting,
 )
@@ -28,6 +29,7 @@ GROUPS: Final[dict[str, tuple[Rule, ...]]] = {
     "GBCS firmware": firmware.RULES,
     "Tunnel": tunnel.RULES,
     "Security": security.RULES,
+    "Transport": transport.RULES,
     "Timing": timing.RULES,
 }
 RULES: Final[dict[str, Rule]] = {rule.id: rule for group in GROUPS.values() for rule in group}

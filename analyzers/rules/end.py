@@ -21,6 +21,7 @@ from hanscope.analyzers.rules.terms import (
     QUERIES,
     QUERY,
     REQUEST,
+    RESPONSE,
     odd_clock,
     server_answering,
 )
@@ -103,13 +104,30 @@ FEW_BLOCKS: Final = 5
 
 
 def _stalled(transfer: Transfer, facts: Facts) -> list[Hit]:
-    """Silent although the client goes on talking, and most of what it says is heard."""
+    """Silent although the client goes on talking, and all or most of what it says is heard."""
+    if transfer.state != "stalled":
+        return []
     who = facts.client(transfer)
-    heard, missed = facts.evidence.share(who, transfer.ended, facts.evidence.last_ns(who))
-    lively = heard >= STILL_HEARD and heard >= missed
-    return [Hit((transfer.last_frame,), transfer.id)] if transfer.state == "stalled" and lively else []
+    last_ns = facts.evidence.last_ns(who)
+    quiet = facts.evidence.missed(who, transfer.ended, last_ns, transfer.last_frame).verdict == "captured"
+    heard, missed = facts.evidence.share(who, transfer.ended, last_ns)
+    there = (quiet and last_ns - transfer.ended > STALLED_NS) or (heard >= STILL_HEARD and heard >= missed)
+    return [Hit((transfer.last_frame,), transfer.id)] if there else []
 
 
+def _restarted(transfer: Transfer, facts: Facts) -> list[Hit]:
+    """An attempt that was given up for another at the same image, from the same server."""
+    earlier = [
+        one
+        for one in facts.analysis.transfers
+        if facts.same_story(one, transfer) and one.server == transfer.server and one.started < transfer.started
+    ]
+    if not earlier or earlier[-1].state != "superseded" or not transfer.block_requests:
+        return []
+    return [Hit((earlier[-1].last_frame, transfer.first_frame), transfer.id)]
+
+
+STALLED_NS: Final = 30 * SECOND
 STILL_HEARD: Final = 5
 """Frames of a client after its last OTA command that show that it is still there."""
 
@@ -399,6 +417,33 @@ RULES: Final = (
         silent="the same with the client not heard any more",
         over="transfer",
         finds=_stalled,
+    ),
+    ItemRule(
+        id="ota.session.restarted",
+        source="B05",
+        severity="note",
+        clause="OTA 6.7.2",
+        title="Download begun anew",
+        explanation="The client gave up a download half-way and began again at the beginning.",
+        advice="Some clients do so after a single timeout; see what went before.",
+        filter=REQUEST,
+        over="transfer",
+        fires="offsets 0, 50, 100, and then 0 again",
+        silent="offsets 0, 50, 50, 100",
+        finds=_restarted,
+    ),
+    RowRule(
+        id="ota.session.server-aborted",
+        source="B14",
+        severity="warning",
+        clause="OTA 6.10.8",
+        title="Server aborted the download",
+        explanation="The server answered a block request with ABORT.",
+        advice="See why the server dropped the image: replaced, discarded, or out of order.",
+        filter=RESPONSE,
+        fires="an Image Block Response with status 0x95",
+        silent="an Image Block Response with status 0x97",
+        finds=lambda t: t.block_response & (t.status == 0x95),
     ),
     RowRule(
         id="ota.end.no-default-response",

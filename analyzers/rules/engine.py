@@ -139,7 +139,7 @@ class RuleEngine:
             numbers = {int(rows.number[one]) for one in (other, row) if one >= 0 and not rows.end[one]}
             return tuple(sorted(numbers)), _detail(rule, rows, row, other)
 
-        if rule.unless_missed is None and rule.received is None and rule.delivered is None:
+        if not rule.conditional:
             for conversation, mine in _by_conversation(rows, found):
                 group = self._group(rule.id, conversation)
                 if group is not None:
@@ -163,19 +163,22 @@ class RuleEngine:
     def _received(self, rule: RowRule, rows: OtaRows, found: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Which hits hang on no message whose arrival nothing proves."""
         proven = np.ones(len(found), np.bool_)
-        for needed, strict in ((rule.received, True), (rule.delivered, False)):
-            if needed is not None:
-                of = needed(rows)
-                proven &= np.array(
-                    [
-                        (not strict and of[row] >= 0 and int(rows.ack_request[of[row]]) == 0)
-                        or self._acknowledged(rows, int(of[row]))
-                        for row in found.tolist()
-                    ],
-                    np.bool_,
-                )
+        for kind in ("received", "delivered", "undelivered"):
+            if (needed := getattr(rule, kind)) is not None:
+                of = needed(rows)[found]
+                proven &= np.array([self._proven(kind, rows, row) for row in of.tolist()], np.bool_)
         self.undecided += int((~proven).sum())
         return proven
+
+    def _proven(self, kind: str, rows: OtaRows, row: int) -> bool:
+        asked = row >= 0 and int(rows.ack_request[row]) == 1
+        match kind:
+            case "received":
+                return self._acknowledged(rows, row)
+            case "delivered":
+                return not asked or self._acknowledged(rows, row)
+            case _:
+                return asked and not self._acknowledged(rows, row)
 
     def _acknowledged(self, rows: OtaRows, row: int) -> bool:
         """Whether an APS acknowledgement of the message in a row was heard."""

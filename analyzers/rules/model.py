@@ -82,6 +82,14 @@ class RowRule(Rule):
     """For each row one of which an APS acknowledgement must have been heard."""
     delivered: Callable[[OtaRows], Column] | None = None
     """The same, unless its sender asked for none."""
+    undelivered: Callable[[OtaRows], Column] | None = None
+    """For each row one of which an acknowledgement was asked for, and none must have been heard."""
+
+    @property
+    def conditional(self) -> bool:
+        """Whether what else was captured decides."""
+        conditions = (self.unless_missed, self.received, self.delivered, self.undelivered)
+        return any(condition is not None for condition in conditions)
 
 
 Over = Literal["transfer", "image", "message", "exchange", "tunnel", "update", "capture"]

@@ -12,18 +12,22 @@ from hanscope.commands.options import (
     Gate,
     Hashes,
     HashLists,
+    Ignore,
     KeysFile,
     KeyTexts,
     NoProgress,
     Output,
     PrivateKeys,
     Processes,
+    ProfileOption,
     Redact,
     References,
+    Select,
     ShowKeys,
+    Thresholds,
 )
 from hanscope.commands.output import key_paths, paths_of, put, redacted, reporting_of, terminal
-from hanscope.commands.reading import credentials_of, exit_code, given_of, key_ring, read
+from hanscope.commands.reading import choice_of, credentials_of, exit_code, given_of, key_ring, read
 
 
 @app.command(
@@ -35,6 +39,7 @@ Examples:
   hanscope analyze house.pcapng --key network:000102030405060708090a0b0c0d0e0f
   hanscope analyze house.pcapng --certificates DIR --private-keys FILE
   hanscope analyze house.pcapng --reference meter.ota --hash-list list.csv
+  hanscope analyze house.pcapng --fail-on warning --ignore ota.notify
   hanscope analyze house.pcapng --format json | jq '.transfers[].state'
   tcpdump -w - ... | hanscope analyze -
 
@@ -60,6 +65,10 @@ def analyze(
     form: FormatOption = Format.TEXT,
     output: Output = None,
     fail_on: FailOn = Gate.ERROR,
+    select: Select = None,
+    ignore: Ignore = None,
+    profile: ProfileOption = None,
+    thresholds: Thresholds = None,
     redact: Redact = False,
     show_keys: ShowKeys = False,
     no_progress: NoProgress = False,
@@ -78,6 +87,7 @@ def analyze(
         show_keys=show_keys,
         credentials=credentials_of(certificates, private_keys),
         given=given_of(reference, hash_, hash_list),
+        choice=choice_of(select, ignore, profile, thresholds),
     )
     analysis = redacted(reading.analysis, reporting)
     if reading.anything or form is not Format.TEXT:

@@ -104,3 +104,30 @@ Processes = Annotated[
     int | None,
     typer.Option("--processes", metavar="N", min=1, help="Processor cores to use (else all).", show_default=False),
 ]
+Select = Annotated[
+    list[str] | None,
+    typer.Option("--select", metavar="RULE", help="Only these rules, or all that begin so; may be repeated."),
+]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option("--ignore", metavar="RULE", help="Not these rules, or all that begin so; may be repeated."),
+]
+
+
+class ProfileName(StrEnum):
+    """What kind of network it is."""
+
+    GB = "gb"
+    ZIGBEE = "zigbee"
+
+
+ProfileOption = Annotated[
+    ProfileName | None,
+    typer.Option(
+        "--profile", metavar="gb|zigbee", help="Rules for a GB HAN or for any ZigBee network (else: by what is seen)."
+    ),
+]
+Thresholds = Annotated[
+    Path | None,
+    typer.Option("--thresholds", metavar="FILE", help="Thresholds of the rules in a TOML file (see docs/rules.md)."),
+]

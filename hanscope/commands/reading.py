@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hanscope.commands.base import CommandError, ExitCode, complain, during
-from hanscope.commands.options import Gate
+from hanscope.commands.options import Gate, ProfileName
 
 if TYPE_CHECKING:
     from hanscope.analyzers.analysis import AnalysisRun, Scope
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hanscope.analyzers.messages import Credentials
     from hanscope.analyzers.references import Given
     from hanscope.analyzers.results import Analysis, Capture, Image
+    from hanscope.analyzers.rules.engine import Choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +97,30 @@ def given_of(
     return given.Given(files, tuple(listed))
 
 
+def choice_of(
+    select: Sequence[str] | None,
+    ignore: Sequence[str] | None,
+    profile: ProfileName | None,
+    thresholds: Path | None,
+) -> "Choice | None":
+    """Which rules count; `None`: as is usual."""
+    if not select and not ignore and profile is None and thresholds is None:
+        return None
+    from hanscope.analyzers.rules.catalogue import RULES  # noqa: PLC0415 - only when something is chosen
+    from hanscope.analyzers.rules.engine import Choice  # noqa: PLC0415 - the same
+    from hanscope.analyzers.rules.limits import Limits, LimitsError, read_limits  # noqa: PLC0415 - the same
+
+    for option, names in (("--select", select), ("--ignore", ignore)):
+        for name in names or ():
+            if not any(rule.startswith(name) for rule in RULES):
+                raise CommandError(f"{option} {name}: no rule begins so; see `hanscope rules`", ExitCode.USAGE)
+    try:
+        limits = Limits() if thresholds is None else read_limits(thresholds)
+    except LimitsError as error:
+        raise CommandError(f"--thresholds {error}", ExitCode.USAGE) from None
+    return Choice(None if profile is None else profile.value, tuple(select or ()), tuple(ignore or ()), limits)
+
+
 def disappointed(images: "Iterable[Image]") -> bool:
     """Whether an image is not what `--reference` or `--hash` says."""
     outside = {"reference file", "hash list"}
@@ -111,6 +136,7 @@ def read(
     show_keys: bool,
     credentials: "Credentials | None" = None,
     given: "Given | None" = None,
+    choice: "Choice | None" = None,
     scope: "Scope" = "all",
 ) -> Reading:
     """Analyzes the captures that can be read; those that cannot stand in the result with their fault."""
@@ -144,6 +170,7 @@ def read(
                     show_keys=show_keys,
                     credentials=credentials,
                     given=given,
+                    choice=choice,
                     scope=scope,
                 )
         except CaptureError as error:  # of what can only be read once: a pipe

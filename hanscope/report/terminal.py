@@ -24,12 +24,11 @@ from hanscope.analyzers.results import (
     OtaElement,
     OtaHeader,
     Outcome,
-    Severity,
     Transfer,
     TransferEvent,
     Unopened,
 )
-from hanscope.report import conversation, diagnosis, updates, witnesses, words
+from hanscope.report import conversation, diagnosis, findings, updates, witnesses, words
 from hanscope.report.words import Tone, count, moment, printable
 
 WIDEST: Final = 100
@@ -77,7 +76,6 @@ LAYOUTS: Final[dict[str, str]] = {
 
 _TONES: Final[dict[Tone, str]] = {"good": "bold green", "open": "yellow", "bad": "bold red"}
 _OUTCOMES: Final[dict[Outcome, str]] = {"valid": "green", "unknown": "yellow", "invalid": "bold red"}
-_SEVERITIES: Final[dict[Severity, str]] = {"note": "cyan", "warning": "yellow", "error": "bold red"}
 _STRIP: Final = {"#": "green", "+": "yellow", ".": "red"}
 
 
@@ -204,6 +202,7 @@ def show_analysis(analysis: Analysis, console: Console) -> None:
     conversation.show(page, analysis)
     _keys(page, analysis.keys)
     _unopened(page, analysis.unopened)
+    findings.show_quality(page, analysis.quality)
     _captures(page, analysis)
 
 
@@ -260,17 +259,7 @@ def _verdict(page: Page, analysis: Analysis) -> None:
 
 def _diagnoses(page: Page, analysis: Analysis) -> None:
     diagnosis.show_diagnoses(page, analysis.diagnoses)
-    if analysis.findings:
-        page.heading("Findings", count(len(analysis.findings), "finding"))
-        for finding in analysis.findings[:MOST]:
-            severity = (finding.severity, _SEVERITIES[finding.severity])
-            told = f"  {finding.rule}  {finding.explanation} ({finding.clause})"
-            page.line([severity, told, _frames(finding.frames)], indent=2, hang=2)
-        page.more(analysis.findings, MOST, "finding")
-
-
-def _frames(frames: Sequence[int], most: int = 5) -> str:
-    return f" [{words.frames(frames, most)}]" if frames else ""
+    findings.show_findings(page, analysis.findings)
 
 
 def _devices(page: Page, devices: Sequence[Device]) -> None:

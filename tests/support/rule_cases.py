@@ -307,6 +307,18 @@ CASES: dict[str, Case] = {
         lambda: loading(0, 50).between(CLIENT, OTHER_SERVER).hum().fetch(100, 150),
         lambda: loaded().finish().upgrade().between(CLIENT, OTHER_SERVER).hum().query().offer().fetch(0, 50),
     ),
+    "ota.session.restarted": Case(
+        lambda: loading(0, 50, 100).fetch(0, 50), lambda: loading(0, 50).ask(50).block(50).fetch(100)
+    ),
+    "ota.session.server-aborted": Case(lambda: begun().ask(0).say(0x05, status=0x95), lambda: begun().ask(0).wait(60)),
+    "transport.request-undelivered": Case(
+        lambda: loading().ask(50).pause(6).ask(50).block(50),
+        lambda: loading().ask(50).ack().pause(6).ask(50).block(50),
+    ),
+    "transport.answered-again": Case(lambda: begun().ask(0).block(0).block(0), lambda: begun().ask(0).block(0).again()),
+    "transport.client-rebooted": Case(
+        lambda: loading(0, 50).reboot().fetch(100), lambda: loaded().finish().upgrade().pause(9).reboot().hum()
+    ),
     "image.wrong-hardware": Case(lambda: for_hardware(5), lambda: for_hardware(2)),
     **{rule: Case(*cases) for rule, cases in ITEM_CASES.items()},
 }

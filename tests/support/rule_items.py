@@ -9,10 +9,12 @@ from hanscope.analyzers.conversations import exchanges
 from hanscope.analyzers.messages import examine
 from hanscope.analyzers.results import (
     ActivationOrder,
+    AddressEvent,
     Analysis,
     Capture,
     Carriage,
     Check,
+    FormerAddress,
     HashClaim,
     Message,
     MessagePart,
@@ -240,6 +242,21 @@ def update(**changes) -> Analysis:
     return analysis(transfers=(transfer(**of_transfer),), updates=(Update(**(fields | changes)),))
 
 
+def readdressed(seconds: float) -> Analysis:
+    """The client of a transfer that ends after 101 s gets a new address."""
+    event = AddressEvent(
+        frame=77,
+        time=at(seconds),
+        pan_id=PAN,
+        short=0x1234,
+        eui64=METER.eui64,
+        told_by=(),
+        instead_of=None,
+        before=FormerAddress(short=METER.short),
+    )
+    return analysis(transfers=(transfer(),), addresses=(event,))
+
+
 RECEIPT = claim("8F72 alert")
 REBUILT = claim("rebuilt image")
 WRONG = {"sha256": OTHER}
@@ -403,6 +420,7 @@ ITEM_CASES = {
         lambda: update(role="PPMID", versions=(version(BEFORE, "CS09 alert"),)),
         lambda: update(role="PPMID", versions=(version(UPGRADED, "CS09 alert"),)),
     ),
+    "transport.client-readdressed": (lambda: readdressed(50), lambda: readdressed(150)),
     "tunnel.request": (lambda: tunnelled(client_maximum=500), tunnelled),
     "tunnel.data-after-refusal": (
         lambda: tunnelled(state="refused", to_client=1),

@@ -57,6 +57,7 @@ REAL = {
         {
             "ota.offer.declined": 4,  # default response 0x85, as listed in the facts
             "ota.end.clock": 1,  # a clock that says 0x12345
+            "transport.client-rebooted": 2,  # between the offers that it declined and the one that it took
         },
     ),
     "legrand-page-requests.pcap": (
@@ -82,6 +83,7 @@ REAL = {
             "ota.block.unanswered": 1,  # frame 1385: no answer for ten seconds
             "ota.block.repeated": 1,
             "ota.session.stalled": 1,  # nothing more for four minutes, and the lamp is still heard
+            "transport.client-rebooted": 1,  # which is why
             "ota.notify.unicast-type": 1,
         },
     ),

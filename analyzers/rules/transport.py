@@ -1,0 +1,109 @@
+"""What carries the commands: lost requests, answers to repetitions, reboots and new addresses of a client."""
+
+from typing import Final
+
+import numpy as np
+
+from hanscope.analyzers.results import Transfer
+from hanscope.analyzers.rules.facts import Facts
+from hanscope.analyzers.rules.limits import SECOND
+from hanscope.analyzers.rules.model import Hit, ItemRule, Mask, Quiet, RowRule
+from hanscope.analyzers.rules.rows import OtaRows
+from hanscope.analyzers.rules.terms import OTA, REQUEST, RESPONSE, overdue, server_answering
+
+
+def _answered_again(t: OtaRows) -> Mask:
+    """The same block under a new APS counter, for one request."""
+    first = t.at(t.answer_row, t.asked_block_row)
+    again = t.block & (first >= 0) & (first < np.arange(len(t)))
+    same = (t.at(t.status, first) == 0) & (t.at(t.file_offset, first) == t.file_offset)
+    return again & same & (t.at(t.data_size, first) == t.data_size) & (t.at(t.aps_counter, first) != t.aps_counter)
+
+
+def _rebooted(transfer: Transfer, facts: Facts) -> list[Hit]:
+    """Between the first block and the end, or right after the last sign of a download that stopped."""
+    stopped = transfer.state in {"stalled", "downloading", "superseded"}
+    until = transfer.ended + (AFTERWARDS_NS if stopped else 0)
+    return [
+        Hit((jump.frame,), transfer.id, detail="its frame counter went on at a checkpoint")
+        for jump in facts.evidence.jumps(facts.client(transfer))
+        if transfer.block_requests and transfer.started <= jump.before_ns and jump.before_ns < until
+        if jump.after_ns <= transfer.ended or stopped
+    ]
+
+
+AFTERWARDS_NS: Final = 60 * SECOND
+
+
+def _readdressed(transfer: Transfer, facts: Facts) -> list[Hit]:
+    return [
+        Hit((event.frame,), transfer.id, detail=f"0x{event.before.short:04x} became 0x{event.short:04x}")
+        for event in facts.analysis.addresses
+        if event.before is not None
+        and event.eui64 == transfer.client.eui64
+        and transfer.started <= event.time <= transfer.ended
+    ]
+
+
+RULES: Final = (
+    RowRule(
+        id="transport.request-undelivered",
+        source="V6, M01",
+        severity="note",
+        clause="ZigBee 2.2.8",
+        title="Request did not reach the server",
+        explanation="A request asked for an APS acknowledgement, and the server sent neither that nor an answer.",
+        advice="The radio link between the two is bad: see link quality and MAC retries.",
+        filter=REQUEST,
+        fires="a request that was not acknowledged, and every frame of the server captured",
+        silent="the same with an acknowledgement",
+        beside=lambda t: t.prior_row,
+        finds=lambda t: overdue(t, "prior_row", t.request),
+        unless_missed=server_answering,
+        undelivered=lambda t: t.prior_row,
+    ),
+    RowRule(
+        id="transport.answered-again",
+        source="M05",
+        severity="warning",
+        clause="ZigBee 2.2.8.4.2",
+        title="Server answered one request twice with the same",
+        explanation="The server sent the same block again as a new message, although it was asked for once.",
+        advice="Its APS layer passes repetitions on to the application: costs airtime.",
+        filter=RESPONSE,
+        fires="one request, the same block twice with different APS counters",
+        silent="one request, the same block twice with one APS counter",
+        beside=lambda t: t.asked_block_row,
+        finds=_answered_again,
+        unless_missed=lambda t: Quiet("client", t.asked_block_row),
+    ),
+    ItemRule(
+        id="transport.client-rebooted",
+        source="V13, R02",
+        severity="note",
+        clause="ZigBee 4.3.1.2",
+        title="Client rebooted during the transfer",
+        explanation="The client's frame counter jumped to where it is stored, or began anew.",
+        advice="See whether it went on where it was; a device that reboots again and again has a fault of its own.",
+        filter=OTA,
+        confidence="probable",
+        over="transfer",
+        fires="a jump of the client's counter to 0x2000 between two blocks",
+        silent="the same after the upgrade was ordered",
+        finds=_rebooted,
+    ),
+    ItemRule(
+        id="transport.client-readdressed",
+        source="M08",
+        severity="note",
+        clause="ZigBee 3.6.1",
+        title="Client got a new short address during the download",
+        explanation="The client announced itself under another short address in mid-transfer.",
+        advice="Usual after a rejoin; a server that goes by short addresses loses it.",
+        filter="zbee_zdp",
+        over="transfer",
+        fires="a device announce with another address between two blocks",
+        silent="the same after the end",
+        finds=_readdressed,
+    ),
+)

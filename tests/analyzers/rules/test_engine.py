@@ -1,0 +1,187 @@
+"""How findings are put together: by transfer, within limits, by choice; and what never becomes one."""
+
+import itertools
+from dataclasses import fields
+
+import pytest
+from ota_dialogue import CLIENT, OTHER_CLIENT, SERVER, Dialogue, findings
+from rule_cases import begun, loading, times
+
+from hanscope.analyzers.analysis import analyze
+from hanscope.analyzers.keys import KeyRing, parse_key
+from hanscope.analyzers.rules import engine
+from hanscope.analyzers.rules.catalogue import RULES
+from hanscope.analyzers.rules.engine import Choice, RuleEngine
+from hanscope.analyzers.rules.limits import Limits, LimitsError, read_limits
+from hanscope.analyzers.rules.rows import NAMES, OtaRows
+from hanscope.analyzers.tables import OtaTable
+from hanscope.captures.simulator.scenarios import simulate
+
+CLEAN = (
+    "esme-update",
+    "gsme-update",
+    "hcalcs-update",
+    "ppmid-update",
+    "zigbee-update",
+    "ihd-update",
+    "page-update",
+    "sub-ghz-update",
+    "house-update",
+)
+
+
+def of(rule: str, dialogue: Dialogue, **options):
+    return [finding for finding in findings(dialogue, **options) if finding.rule == rule]
+
+
+def test_a_finding_carries_what_its_rule_says_and_where_it_was_seen() -> None:
+    (finding,) = of("ota.block.offset-mismatch", loading().ask(50).block(100).ask(50).block(100))
+    rule = RULES["ota.block.offset-mismatch"]
+    assert (finding.title, finding.advice, finding.clause) == (rule.title, rule.advice, rule.clause)
+    assert (finding.severity, finding.confidence, finding.count) == ("error", "confirmed", 2)
+    assert finding.detail == "offset 50 was asked for, 100 came"
+    assert finding.transfer_id == "T1"
+    assert finding.filter == f"frame.number in {{{', '.join(map(str, finding.frames))}}}"
+
+
+def test_each_attempt_has_its_own_finding() -> None:
+    talk = loading().ask(50).block(100).finish(0x95)
+    talk.query().offer().fetch(0, 50).ask(100).block(200).ask(100).block(200)
+    found = of("ota.block.offset-mismatch", talk)
+    assert [(one.transfer_id, one.count) for one in found] == [("T1", 1), ("T2", 2)]
+
+
+def test_two_clients_do_not_blend() -> None:
+    """Their requests alternate, and each goes its own way."""
+    talk = Dialogue().hum()
+    for client in (CLIENT, OTHER_CLIENT):
+        talk.between(client, SERVER).hum().query().offer()
+    for offset in (0, 50, 100):
+        talk.between(CLIENT, SERVER).fetch(offset)
+        talk.between(OTHER_CLIENT, SERVER).fetch(offset)
+    assert findings(talk) == ()
+
+
+def test_hits_are_counted_beyond_the_frames_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "HITS_KEPT", 5)
+    talk = times(30, begun(), lambda talk, _: talk.ask(0).block(0, data_length=40))
+    (finding,) = of("ota.block.data-length", talk, cuts=3)
+    assert (finding.count, len(finding.frames)) == (30, 5)
+
+
+def test_more_conversations_than_are_kept_do_not_grow_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "GROUPS_KEPT", 1)
+    talk = begun().ask(0).block(0, data_length=40).between(OTHER_CLIENT, SERVER).query().offer()
+    assert len(of("ota.block.data-length", talk.ask(0).block(0, data_length=40))) == 1
+
+
+def test_a_gap_anywhere_leaves_an_absence_undecided() -> None:
+    """Whichever frame of the server is missed while it should have answered."""
+    for place in range(3):  # the fourth frame comes after the time in which an answer is due
+        talk = loading().ask(50).ack()
+        for at in range(4):
+            talk.pause(1.5).hum()
+            if at == place:
+                talk.missed(SERVER)
+        assert of("ota.block.unanswered", talk.ask(50).block(50)) == []
+    talk = times(4, loading().ask(50).ack(), lambda talk, _: talk.pause(1.5).hum())
+    assert len(of("ota.block.unanswered", talk.ask(50).block(50))) == 1
+
+
+def test_what_comes_at_the_end_of_a_capture_is_not_judged() -> None:
+    """The answer may come after the capture's end."""
+    talk = loading().ask(50).ack()
+    for number, frame in enumerate(talk.air, 1):
+        frame["number"] = number
+    assert of("ota.block.unanswered", talk) != []  # with half a minute more it is
+    short = RuleEngine()
+    short.end(lambda *_: 0)
+    assert short.evidence.quality() == ()
+
+
+def test_profiles_select_and_ignore_choose_rules() -> None:
+    stalled = lambda: loading().pause(180).fetch(50)  # noqa: E731 -- made anew each time
+    assert of("ota.timing.stall", stalled(), choice=Choice(profile="zigbee"))
+    assert not of("ota.timing.stall", stalled(), choice=Choice(profile="gb"))
+    assert not of("ota.timing.stall", stalled(), choice=Choice(profile="zigbee", ignore=("ota.timing",)))
+    assert not of("ota.timing.stall", stalled(), choice=Choice(profile="zigbee", select=("ota.block",)))
+    assert of("ota.timing.stall", stalled(), choice=Choice(profile="zigbee", select=("ota.timing",)))
+
+
+def test_the_profile_follows_from_what_is_seen() -> None:
+    for profile, expected in ((0x0104, True), (0x0109, False)):
+        talk = Dialogue(profile=profile, secured=1).hum().query().offer().fetch(0).pause(180).fetch(50)
+        assert bool(of("ota.timing.stall", talk, choice=Choice())) is expected
+
+
+def test_thresholds_decide() -> None:
+    late = lambda: begun().ask(0).pause(6).block(0)  # noqa: E731 -- made anew each time
+    assert of("ota.timing.late-answer", late())
+    assert not of("ota.timing.late-answer", late(), choice=Choice(limits=Limits(response_seconds=7)))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("response_seconds = 0\n", "> 0"),
+        ("response_seconds = 'x'\n", "Expected `float`"),
+        ("other = 1\n", "unknown field `other`"),
+        ("= 1\n", "line 1"),
+    ],
+)
+def test_bad_thresholds_are_refused(text: str, said: str, tmp_path) -> None:
+    path = tmp_path / "limits.toml"
+    path.write_text(text)
+    with pytest.raises(LimitsError, match=r"limits\.toml") as error:
+        read_limits(path)
+    assert said in str(error.value)
+    with pytest.raises(LimitsError, match="No such file"):
+        read_limits(tmp_path / "none.toml")
+
+
+def test_thresholds_that_a_file_does_not_name_keep_their_defaults(tmp_path) -> None:
+    path = tmp_path / "limits.toml"
+    path.write_text("page_repeats = 9\n")
+    assert read_limits(path) == Limits(page_repeats=9)
+
+
+def test_rows_read_no_column_that_is_not_kept() -> None:
+    columns = {one.name for one in fields(OtaTable)}
+    assert set(NAMES) - {"reach"} <= columns
+    heard = {name for name, member in vars(OtaRows).items() if type(member).__name__ == "_Heard"}
+    assert heard <= set(NAMES)
+
+
+def test_rules_without_confirmed_source_are_notes() -> None:
+    assert {rule.severity for rule in RULES.values() if rule.unconfirmed} == {"note"}
+
+
+def test_every_rule_says_what_it_is() -> None:
+    for rule in RULES.values():
+        said = (rule.title, rule.explanation, rule.advice, rule.fires, rule.silent, rule.clause, rule.filter)
+        assert all(said), rule.id
+        assert rule.explanation.endswith("."), rule.id
+        assert rule.advice.endswith("."), rule.id
+        assert rule.id == rule.id.lower(), rule.id
+    assert len({rule.title for rule in RULES.values()}) >= len(RULES) - 2  # the server's clock is told of twice
+
+
+@pytest.mark.parametrize(
+    ("scenario", "loss", "seed"),
+    [*itertools.product(CLEAN, ("", "sniffer-loss:5%", "sniffer-loss:15%"), (11,))],
+    ids=lambda value: str(value) or "all heard",
+)
+def test_frames_denied_to_the_sniffer_never_become_a_fault_of_a_device(
+    scenario: str, loss: str, seed: int, tmp_path
+) -> None:
+    """The most important property of all rules."""
+    path = tmp_path / "house.pcapng"
+    truth = simulate(scenario, path, seed=seed, faults=(loss,) if loss else (), size=6000)
+    ring = KeyRing().plus(parse_key(f"network:{truth.han.network_key.hex()}"))
+    for node in truth.han.nodes:
+        if node.link_key:
+            ring = ring.plus(parse_key(f"link:{node.link_key.hex()}"))
+    run = analyze([str(path)], keys=ring, processes=1)
+    assert run.analysis.transfers
+    blamed = [finding for finding in run.analysis.findings if finding.severity != "note"]
+    assert blamed == []
