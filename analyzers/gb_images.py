@@ -75,7 +75,10 @@ def _why_opaque(end: bytes, header: Header, evidence: str) -> str:
 
 def _opaque(source: Octets, offset: int, header: Header, walk: Walk, detail: str) -> GbContent:
     rest = of_rest(source, offset, header, walk)
-    checks = (Judgement("elements", "invalid", walk.detail), Judgement(LAYOUT, "unknown", detail), *rest.checks)
+    # Some vendors leave elements out: what then stands there explains why they cannot be followed.
+    instead = rest.main if rest.main and not walk.elements and not rest.main.startswith("opaque") else None
+    told = f"{walk.detail}; right behind the header stands: {instead}" if instead else walk.detail
+    checks = (Judgement("elements", "invalid", told), Judgement(LAYOUT, "unknown", detail), *rest.checks)
     return GbContent("opaque", Content(rest.elements, rest.formats, rest.main, checks))
 
 
@@ -130,7 +133,8 @@ def _check_header(header: Header, *, signed: bool) -> Judgement:
         return Judgement(PRACTICE, "unknown", detail)
     device = gbcs.DeviceType(header.image_type).name
     detail = (
-        f"as in the published samples: hardware versions, no destination, ZigBee PRO, image type of a device ({device})"
+        "as in the published samples: hardware versions, no destination, ZigBee PRO; image type "
+        f"0x{header.image_type:04x} is the COSEM device type of {device} (that it has to be one is UNCONFIRMED)"
     )
     return Judgement(PRACTICE, "valid", detail)
 

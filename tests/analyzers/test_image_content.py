@@ -219,6 +219,7 @@ def test_content_right_behind_the_header_is_named() -> None:
     assert image.layout == "opaque"
     assert image.inner_format == "ESP-IDF application"
     assert outcomes(image)["ESP SHA-256"] == "valid"
+    assert detail(image, "elements").endswith("right behind the header stands: ESP-IDF application")
 
 
 def test_elements_of_manufacturers_have_names() -> None:
