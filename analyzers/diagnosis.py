@@ -54,97 +54,100 @@ CAUSES: Final[dict[Cause, Telling]] = {
         "shown",
         "Find out why the device restarted (its supply, its watchdog, its log); its next query should resume the "
         "download.",
-        ("ota.end.early-reboot", "ota.block.late-start"),
+        ("transport.client-rebooted", "ota.end.early-reboot", "ota.session.restarted"),
     ),
     "client-stalled": Telling(
         "silence of the client",
         "Announce the image to the device again, and look at its log: nothing on the air explains why it stopped.",
-        ("ota.timing.stall", "ota.end.missing"),
+        ("ota.timing.stall", "ota.session.stalled"),
     ),
     "server-silent": Telling(
         "silence of the server",
         "Look whether the Communications Hub still holds the image for this device, and at its log of that time.",
-        ("ota.block.unanswered", "ota.page", "ota.end.unanswered"),
+        ("ota.block.unanswered", "ota.page.unanswered", "ota.end.unanswered"),
     ),
     "radio-link-lost": Telling(
         "unheard",
         "Measure the link between the device and its parent (signal, interference, distance); a capture beside the "
         "silent side would show whether it still transmits.",
-        ("transport.",),
+        ("transport.request-undelivered",),
     ),
     "image-refused": Telling(
         "said",
         "Compare manufacturer code, image type, version and hardware version of the device's query with those of the "
         "image at the server.",
-        ("ota.offer",),
+        ("ota.offer.",),
     ),
     "image-rejected-bad": Telling(
         "said",
         "The image is bad as it was delivered, so a repetition will fail too: have it replaced at its source.",
-        ("ota.image", "ota.end", "gbcs.firmware"),
+        ("image.", "ota.end.rejected", "gbcs.firmware.refused"),
     ),
     "image-rejected-good": Telling(
         "said",
         "The image is genuine as it was delivered: look at the device, its supplier certificate and its memory.",
-        ("ota.end", "gbcs.firmware"),
+        ("image.verdict-contradicts", "ota.end.rejected", "gbcs.firmware.refused"),
     ),
     "image-corrupted": Telling(
         "said",
         "Distribute the image again, and hold the rebuilt one against its original (--reference FILE) to see which "
         "octets the server changed.",
-        ("ota.block.conflict", "ota.block.offset", "ota.image"),
+        ("ota.block.conflict", "ota.block.offset-mismatch", "image.integrity", "image.two-files", "ota.end.rejected"),
     ),
     "wrong-hardware": Telling(
         "said",
         "Have an image for the device's hardware version distributed, or correct the range in the header of this one.",
-        ("ota.image",),
+        ("image.wrong-hardware", "ota.end.rejected"),
     ),
     "image-discarded": Telling(
         "said",
         "Distribute the image again; ask the Communications Hub's operator why it was discarded.",
+        ("ota.session.server-aborted", "ota.end.aborted", "gbcs.firmware.refused"),
     ),
     "file-at-fault": Telling(
         "shown",
         "Several devices stop at the same octet, so do not look at the devices: have the file at the server examined "
         "there, and replaced.",
-        ("ota.block",),
+        ("ota.block.unanswered", "ota.session.stalled"),
     ),
     "rate-limited": Telling(
         "said",
         "Let the device keep to the minimum block period that the server sets, or have the server's limit relaxed.",
-        ("ota.wait",),
+        ("ota.wait.",),
     ),
     "wrong-key": Telling(
-        "shut",
-        "Check whether the device and the hub hold the same link key; a new key establishment would settle it.",
-        ("security.",),
+        "shut", "Check whether the device and the hub hold the same link key; a new key establishment would settle it."
     ),
     "two-servers": Telling(
         "shown",
         "Find the second server in the network and silence it: a device must take an image from one server alone.",
-        ("ota.block.conflict", "security."),
+        ("security.two-servers", "ota.block.conflict", "image.two-files"),
     ),
     "never-activated": Telling(
         "silence of both",
         "Order the activation (service request 11.3), or for a device that activates by itself read its version "
         "(service request 11.2).",
-        ("gbcs.firmware", "ota.end"),
+        ("gbcs.exchange.unanswered", "gbcs.firmware."),
     ),
     "activation-too-early": Telling(
-        "said", "Order the activation again now, after the device has said that the image is whole (alert 8F72)."
+        "said",
+        "Order the activation again now, after the device has said that the image is whole (alert 8F72).",
+        ("gbcs.firmware.order-too-early",),
     ),
     "wrong-hash-ordered": Telling(
         "said",
         "Order the activation again with the hash that the device's receipt alert (8F72) gives.",
-        ("gbcs.firmware",),
+        ("gbcs.firmware.order-hash",),
     ),
     "activation-refused": Telling(
-        "said", "Look at the device's log and at its state (supply, valve, credit), then order the activation again."
+        "said",
+        "Look at the device's log and at its state (supply, valve, credit), then order the activation again.",
+        ("gbcs.firmware.activation-failed",),
     ),
     "version-unchanged": Telling(
         "said",
         "Read the version again later; if it stays, the device fell back to its old firmware: ask its maker.",
-        ("ota.end", "gbcs.firmware"),
+        ("ota.end.version-unchanged", "gbcs.firmware.version"),
     ),
     "still-running": Telling("nothing", "Capture on until the transfer ends."),
     "inconclusive": Telling("nothing", "A longer capture, taken nearer to the device, would show more."),

@@ -18,6 +18,7 @@ from hanscope.analyzers.results import (
     Update,
     UpdateStep,
 )
+from hanscope.analyzers.rules.catalogue import RULES
 from hanscope.captures.simulator.scenarios import simulate
 from hanscope.captures.simulator.truth import Truth
 
@@ -91,6 +92,11 @@ def diagnosed(one: Update, heard: int = 0, missed: int = 0, at: int = 10 * MINUT
 
 def test_every_cause_has_its_telling():
     assert set(CAUSES) == set(get_args(Cause))
+
+
+def test_every_rule_that_bears_a_cause_out_exists():
+    named = {one for telling in CAUSES.values() for one in telling.rules}
+    assert not {one for one in named if not any(rule.startswith(one) for rule in RULES)}
 
 
 @pytest.mark.parametrize(
