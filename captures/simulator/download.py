@@ -133,12 +133,22 @@ class Download:
     def _length(self, offset: int) -> int:
         return min(self.device.plan.habits.block, self.device.firmware.size - offset)
 
+    def _block(self, offset: int) -> bytes:
+        """What the server has there."""
+        return self._image[offset : offset + self._length(offset)]
+
+    def _answers(self, offset: int) -> bool:
+        """Whether a request for this block comes to a server that has it."""
+        device = self.device
+        reached = not device.out_of_reach and device.key is None
+        return reached and not self._silent and not self._blocks.unreadable(offset)
+
     def _fetch(self, offset: int) -> None:
         """One block; `StopError` if it does not come."""
         device = self.device
         for _ in range(TRIES):
             if self._fetch_once(offset):
-                self._keep(offset, self._image[offset : offset + self._length(offset)])
+                self._keep(offset, self._block(offset))
                 pace = device.plan.habits.pace_ns
                 device.now += pace + int(device.rng.integers(0, pace // 4 + 1))
                 self._after_block(offset)
@@ -179,13 +189,7 @@ class Download:
         request_lost = lost and bool(device.rng.random() < 0.5)
         asked = self._request(offset, heard=not request_lost)
         answer = device.now + device.answer_ns
-        if (
-            request_lost
-            or device.out_of_reach
-            or self._silent
-            or device.key is not None
-            or self._blocks.unreadable(offset)
-        ):
+        if request_lost or not self._answers(offset):
             return False
         if self._aborts:
             device.tell(kinds.abort(device.secured), answer, asked, tag=NOTE + device.note("the server aborts"))
@@ -220,7 +224,7 @@ class Download:
         """An Image Block Response."""
         device = self.device
         size = self._length(offset)
-        data = self._image[offset : offset + size] if octets is None else octets
+        data = self._block(offset) if octets is None else octets
         device.tell(
             kinds.image_block_response(device.secured, size, acked=acked),
             at_ns,
@@ -237,7 +241,7 @@ class Download:
         device = self.device
         pace = device.plan.habits.pace_ns
         if self._blocks.corrupts(offset):
-            octets = bytes(octet ^ 0x5A for octet in self._image[offset : offset + self._length(offset)])
+            octets = bytes(octet ^ 0x5A for octet in self._block(offset))
             asked = self._request(offset)
             self._data(offset, device.now + device.answer_ns, asked, octets=octets)
             self._keep(offset, octets)
@@ -253,44 +257,49 @@ class Download:
     def _fetch_page(self, page: int) -> None:
         """An Image Page Request; blocks of it that do not come are asked for one by one (ZCL 11.13.7)."""
         device = self.device
-        habits, size = device.plan.habits, device.firmware.size
-        length = min(habits.page, size - page)
+        habits = device.plan.habits
+        length = min(habits.page, device.firmware.size - page)
         offsets = range(page, page + length, habits.block)
-        note = device.house.note()
-        if not self._attempt.requests:
-            device.events.append(Said(device.now, f"first page request, at offset {page}", note=note))
-        self._attempt.ask(page, length, note, device.now, page=True, readable=device.key is None)
-        asked = device.ask(
-            kinds.image_page_request(device.secured),
-            device.now,
-            tag=note,
-            **device.identity,
-            file_offset=page,
-            maximum_data_size=habits.block,
-            page_size=length,
-            response_spacing=SPACING_MS,
-        )
+        asked = self._request_page(page, length)
         device.now += device.answer_ns
-        lost: list[int] = []
-        for offset in offsets:
-            gone = self._loses()
-            mute = self._silent or device.out_of_reach or device.key is not None or self._aborts
-            mute = mute or self._blocks.unreadable(offset)
-            if not mute:
-                self._data(offset, device.now, asked, heard=not gone, acked=False)
-                if self._blocks.repeats(offset):
-                    self._data(offset, device.now + SPACING_MS * MILLISECOND // 2, asked, acked=False)
-            if gone or mute:
-                lost.append(offset)
-            else:
-                self._keep(offset, self._image[offset : offset + self._length(offset)])
-            device.now += SPACING_MS * MILLISECOND
+        lost = [offset for offset in offsets if not self._send_in_page(offset, asked)]
         device.now += habits.pace_ns
         for offset in offsets:
             if offset in lost:
                 self._fetch(offset)
             else:
                 self._after_block(offset)
+
+    def _request_page(self, page: int, length: int) -> Int64s:
+        device = self.device
+        note = device.house.note()
+        if not self._attempt.requests:
+            device.events.append(Said(device.now, f"first page request, at offset {page}", note=note))
+        self._attempt.ask(page, length, note, device.now, page=True, readable=device.key is None)
+        return device.ask(
+            kinds.image_page_request(device.secured),
+            device.now,
+            tag=note,
+            **device.identity,
+            file_offset=page,
+            maximum_data_size=device.plan.habits.block,
+            page_size=length,
+            response_spacing=SPACING_MS,
+        )
+
+    def _send_in_page(self, offset: int, asked: Int64s) -> bool:
+        """One of the responses to a page request; whether the device then has the block."""
+        device = self.device
+        lost = self._loses()
+        sent = self._answers(offset) and not self._aborts
+        if sent:
+            self._data(offset, device.now, asked, heard=not lost, acked=False)
+            if self._blocks.repeats(offset):
+                self._data(offset, device.now + SPACING_MS * MILLISECOND // 2, asked, acked=False)
+        if sent and not lost:
+            self._keep(offset, self._block(offset))
+        device.now += SPACING_MS * MILLISECOND
+        return sent and not lost
 
     def _cut(self) -> None:
         raise StopError("distributing", "distribution", "still-running")
@@ -463,7 +472,7 @@ class _Chosen:
     def unreadable(self, offset: int) -> bool:
         share = self._device.faults.get("file-at-fault")
         block, size = self._device.plan.habits.block, self._device.firmware.size
-        return share is not None and offset <= float(share) * size < offset + block
+        return share is not None and offset <= min(float(share) * size, size - 1) < offset + block
 
     def wait(self, offset: int) -> tuple[int, int] | None:
         """Whether the device has to wait for this block, once: seconds, and the least time between its requests."""
