@@ -386,6 +386,16 @@ def tshark_version() -> str:
         ) from None
 
 
+def options_for(path: str, *, keys: KeyRing) -> list[str]:
+    """What tshark or Wireshark has to be told to read a capture as we do: keys, those that it teaches too, and trailers.
+
+    Raises `CaptureError` if it cannot be read, `NoOracleError` if it cannot be told.
+    """
+    reading = _Reading(path, keys)
+    reading.learn(None)
+    return _options(path, reading.decisions, reading.ring)
+
+
 _READ_ALIKE: Final = {
     (TAP, "by-frame"),
     (NO_FCS, "none"),

@@ -1,0 +1,686 @@
+-- hanscope for Wireshark: follows ZigBee firmware transfers and the GBCS messages about them.
+--
+-- A post-dissector: it reads what Wireshark has decrypted and reassembled (so Wireshark needs the keys), and adds the
+-- tree "hanscope". Pure logic is in the files beside this one, `hanscope_*.lua`; here is what needs Wireshark. Those
+-- files do nothing by themselves, so it does not matter that Wireshark also loads them as plugins.
+--
+-- Without a window:  tshark -X lua_script:hanscope.lua -X lua_script1:report -q -r CAPTURE
+-- writes the transfers as JSON when the capture has been read.
+
+local arguments = { ... }
+local floor, max = math.floor, math.max
+
+if not (rawget(_G, "Proto") or rawget(_G, "register_postdissector")) then
+    return -- not inside Wireshark
+end
+
+local info = {
+    version = "0.1.0",
+    author = "hanscope",
+    description = "Firmware transfers in smart-metering Home Area Networks",
+}
+if set_plugin_info then
+    set_plugin_info(info)
+end
+
+-- Where this file lies, and the modules beside it.
+
+local function folder()
+    local source = debug and debug.getinfo(1, "S").source or ""
+    local path = source:match("^@(.*[/\\])")
+    return path or (rawget(_G, "__DIR__") and __DIR__ .. package.config:sub(1, 1)) or ""
+end
+
+local FOLDER = folder()
+
+local function module(name, ...)
+    local chunk, why = loadfile(FOLDER .. "hanscope_" .. name .. ".lua")
+    if not chunk then
+        error("hanscope: a part of the plugin is missing: " .. tostring(why))
+    end
+    return chunk(...)
+end
+
+local ota = module("ota")
+local sha256 = module("sha256")
+local store = module("store")
+local course = module("course")
+local attempt_module = module("attempt", course)
+local tracker = module("tracker", ota, store, attempt_module)
+local image = module("image", sha256)
+local gbcs = module("gbcs")
+local log = module("log")
+local rules = module("rules", tracker, ota)
+local report = module("report", image, gbcs)
+
+-- What is read of each frame.
+
+local function extractor(name)
+    local there, field = pcall(Field.new, name)
+    return there and field or function() end
+end
+
+local read_zcl = extractor("zbee_zcl")
+local read_aps = extractor("zbee_aps")
+local read_nwk = extractor("zbee_nwk")
+local read_pan = extractor("wpan.dst_pan")
+local read_hop = extractor("wpan.src16")
+
+-- What is shown.
+
+local proto = Proto("hanscope", "hanscope: firmware transfer")
+
+local function framenum(name, text, kind)
+    local there, field = pcall(ProtoField.framenum, name, text, base.NONE, kind)
+    return there and field or ProtoField.uint32(name, text)
+end
+
+local REQUEST_KIND = rawget(_G, "frametype") and frametype.REQUEST
+local RESPONSE_KIND = rawget(_G, "frametype") and frametype.RESPONSE
+
+local f = {
+    transfer = ProtoField.uint32("hanscope.transfer", "Transfer"),
+    attempt = ProtoField.uint32("hanscope.attempt", "Attempt of this client at this image"),
+    client = ProtoField.string("hanscope.client", "Client"),
+    server = ProtoField.string("hanscope.server", "Server"),
+    image = ProtoField.string("hanscope.image", "Image"),
+    image_size = ProtoField.uint32("hanscope.image_size", "Image size"),
+    received = ProtoField.uint32("hanscope.received", "Octets received so far"),
+    progress = ProtoField.double("hanscope.progress", "Progress in percent"),
+    offset = ProtoField.uint32("hanscope.offset", "Offset"),
+    expected = ProtoField.uint32("hanscope.offset.expected", "Expected offset"),
+    skipped = ProtoField.uint32("hanscope.offset.skipped", "Octets skipped"),
+    request_in = framenum("hanscope.request_in", "Answers the request in", REQUEST_KIND),
+    response_in = framenum("hanscope.response_in", "Answered in", RESPONSE_KIND),
+    copy_of = framenum("hanscope.copy_of", "The same message as in"),
+    latency = ProtoField.relative_time("hanscope.latency", "Time from request to answer"),
+    copy = ProtoField.bool("hanscope.copy", "Heard before (sent again or relayed)"),
+    begins = ProtoField.bool("hanscope.begins", "The attempt begins to load here"),
+    resumes = ProtoField.bool("hanscope.resumes", "Goes on after a pause or a query"),
+    again = ProtoField.bool("hanscope.repeated", "Repeated"),
+    back = ProtoField.bool("hanscope.out_of_order", "Out of order"),
+    conflicting = ProtoField.uint32("hanscope.conflicting", "Conflicting octets"),
+    wait = ProtoField.uint32("hanscope.wait", "Told to wait (s)"),
+    waits = ProtoField.bool("hanscope.wait.pending", "WAIT_FOR_DATA is pending"),
+    period = ProtoField.uint16("hanscope.minimum_block_period", "Minimum block period"),
+    completes = ProtoField.bool("hanscope.completes", "The image is complete with this block"),
+    state = ProtoField.string("hanscope.state", "State of the transfer"),
+    missing = ProtoField.string("hanscope.missing", "Missing octets"),
+    sha256 = ProtoField.string("hanscope.sha256", "SHA-256 of the file"),
+    manufacturer_hash = ProtoField.string("hanscope.manufacturer_image_sha256", "Manufacturer Image Hash"),
+    rule = ProtoField.string("hanscope.rule", "Rule"),
+    use_case = ProtoField.string("hanscope.gbcs.use_case", "Use case"),
+    cra = ProtoField.string("hanscope.gbcs.cra", "Kind of message"),
+    code = ProtoField.uint16("hanscope.gbcs.message_code", "Message code", base.HEX),
+    originator = ProtoField.string("hanscope.gbcs.originator", "Business Originator"),
+    target = ProtoField.string("hanscope.gbcs.target", "Business Target"),
+    counter = ProtoField.string("hanscope.gbcs.originator_counter", "Originator Counter"),
+    alert = ProtoField.uint16("hanscope.gbcs.alert", "Alert code", base.HEX, gbcs.ALERTS),
+    hash = ProtoField.string("hanscope.gbcs.hash", "Manufacturer Image Hash in the message"),
+    execution = ProtoField.string("hanscope.gbcs.execution", "Execution time"),
+    outcome = ProtoField.uint8("hanscope.gbcs.outcome", "Outcome"),
+    result = ProtoField.string("hanscope.gbcs.result", "Result"),
+    firmware = ProtoField.uint32("hanscope.gbcs.firmware_version", "Firmware version", base.HEX),
+    device = ProtoField.string("hanscope.gbcs.device", "Device concerned"),
+    hash_of = ProtoField.string("hanscope.gbcs.hash_of", "Is the hash of"),
+}
+local fields, experts, expert_of = {}, {}, {}
+for _, field in pairs(f) do
+    fields[#fields + 1] = field
+end
+proto.fields = fields
+
+local SEVERITY = {
+    chat = expert.severity.CHAT,
+    note = expert.severity.NOTE,
+    warning = expert.severity.WARN,
+    error = expert.severity.ERROR,
+}
+
+local function declare(rule)
+    local one = ProtoExpert.new("hanscope." .. rule.id, rule.text, expert.group.PROTOCOL, SEVERITY[rule.severity])
+    experts[#experts + 1] = one
+    expert_of[rule.id] = one
+end
+
+for _, rule in pairs(rules.ALL) do
+    declare(rule)
+end
+declare(rules.SAME_HASH)
+declare(rules.MALFORMED)
+proto.experts = experts
+
+proto.prefs.info = Pref.bool("Tell progress in the Info column", true, "Adds transfer and progress to the Info column")
+proto.prefs.hash = Pref.bool("Hash images while reading", false, "Else hashes are there when a frame is seen again")
+proto.prefs.limit = Pref.uint("Largest image (MiB)", 64, "Octets of an image beyond this are not taken in")
+
+-- What is known of this capture, and the preferences (asking for them takes longer than a frame may).
+
+local known
+local tells_progress, hashes_early = true, false
+
+local function begin()
+    if known then
+        known.tracker:close()
+    end
+    known = {
+        tracker = tracker.new({ image_limit = math.min(proto.prefs.limit, 4095) * 1048576 }),
+        log = log.new(),
+        blocks = gbcs.blocks(),
+        messages = {}, -- GBCS messages about firmware, by frame
+        hashes = {}, -- what they say, in order
+        last = 0, -- the last frame that was taken in
+    }
+end
+
+local MESSAGES_KEPT = 20000
+
+local function read_preferences()
+    tells_progress, hashes_early = proto.prefs.info, proto.prefs.hash
+end
+proto.prefs_changed = read_preferences
+
+function proto.init()
+    read_preferences()
+    begin()
+end
+
+-- Reading a frame.
+
+local function u16(text, at)
+    local a, b = text:byte(at, at + 1)
+    return b and a + b * 256
+end
+
+local function bytes_of(field)
+    return field.range:raw()
+end
+
+local function has(control, bit)
+    return control % (2 * bit) >= bit
+end
+
+-- The EUI-64 in an auxiliary security header that begins at an octet, if it has one.
+local function nonce_source(text, at)
+    return has(text:byte(at) or 0, 0x20) and #text >= at + 12 and text:sub(at + 5, at + 12) or nil
+end
+
+-- Addresses and sequence number of the NWK header; returns where what follows the radius and it begins.
+local function read_network_header(m, nwk)
+    local _, high, d0, d1, s0, s1, _, sequence = nwk:byte(1, 8)
+    m.destination, m.source, m.nwk_sequence = d0 + d1 * 256, s0 + s1 * 256, sequence
+    local at = 9
+    if high % 0x10 >= 0x08 then
+        m.destination_eui64 = nwk:sub(at, at + 7)
+        at = at + 8
+    end
+    if high % 0x20 >= 0x10 then
+        m.source_eui64 = nwk:sub(at, at + 7)
+        at = at + 8
+    end
+    return at, high
+end
+
+-- The EUI-64 of the hop's transmitter, from the NWK header.
+local function hop_of(nwk, at, high)
+    at = at + high % 2
+    at = at + (has(high, 0x04) and 2 + 2 * (nwk:byte(at) or 0) or 0)
+    return has(high, 0x02) and nonce_source(nwk, at) or nil
+end
+
+-- Endpoints and counter of the APS header; returns where what follows begins.
+local function read_aps_header(m, aps)
+    local control, endpoint = aps:byte(1, 2)
+    local at = 7
+    if control % 16 >= 12 then
+        at, endpoint = 8, nil
+    end
+    m.destination_endpoint = endpoint
+    m.source_endpoint, m.counter = aps:byte(at, at + 1)
+    return at + 2, control
+end
+
+-- The EUI-64 of the originator, from the APS header.
+local function originator_of(aps, at, control)
+    if not has(control, 0x20) then
+        return nil
+    elseif control >= 0x80 then -- extended header: fragmentation, and the block's number
+        at = (aps:byte(at) or 0) % 4 > 0 and at + 2 or at + 1
+    end
+    return nonce_source(aps, at)
+end
+
+local SOMETIMES = 64 -- addresses that are known are looked at again after so many messages
+
+-- Whom a message is from and to, and which of several that look alike it is.
+local function read_headers(m, aps)
+    m.source_eui64, m.destination_eui64 = nil, nil
+    local nwk = bytes_of(read_nwk())
+    local nwk_at, high = read_network_header(m, nwk)
+    local aps_at, control = read_aps_header(m, aps)
+    local pan = read_pan()
+    m.pan = pan and pan.value
+    if known.tracker.rows % SOMETIMES > 0 and known.tracker:knows(m) then
+        return
+    end
+    local hop, eui64 = read_hop(), hop_of(nwk, nwk_at, high)
+    hop = hop and hop.value
+    if hop == m.source then
+        m.source_eui64 = m.source_eui64 or eui64
+    elseif hop and eui64 then
+        known.tracker:eui64_of(m.pan, hop, eui64)
+    end
+    m.source_eui64 = m.source_eui64 or originator_of(aps, aps_at, control)
+end
+
+-- Keeps what was found about a message, and tells the request of its answer.
+local function remember(m)
+    local attempt, request = m.attempt, m.request
+    local record = {
+        frame = m.frame,
+        attempt = attempt and attempt.id,
+        flags = m.flags,
+        received = m.received,
+        conflicting = m.conflicting,
+        partner = m.copy_of or request and request.frame,
+        latency_us = request and max(floor((m.time - request.time) * 1e6 + 0.5), 0) or nil,
+    }
+    if m.expected ~= m.offset then
+        record.expected = m.expected
+    end
+    known.log:add(record)
+    if m.asks then
+        m.asks.record = record
+    elseif m.answers_first then
+        local asked = request.record
+        if asked.packed then
+            asked = known.log:find(request.frame)
+        end
+        asked.partner, asked.latency_us = m.frame, record.latency_us
+        known.log:update(request.frame)
+    end
+    return record
+end
+
+-- Takes in a message; a frame is taken in once, whatever Wireshark does with it later.
+local function follow(m, pinfo, aps)
+    read_headers(m, aps)
+    local time = pinfo.abs_ts
+    m.frame, m.time = pinfo.number, time
+    known.last = m.frame
+    if time > known.tracker.ended then
+        known.tracker.ended = time
+    end
+    known.tracker:feed(m)
+    if m.short and m.flags % 2 == 0 then
+        m.flags = m.flags + tracker.SHORT
+    end
+    return remember(m)
+end
+
+-- Showing.
+
+local function eui64_text(eui64)
+    if not eui64 then
+        return nil
+    end
+    return (gbcs.hex(eui64:reverse()):gsub("(%x%x)", "%1:", 7))
+end
+
+local function party(device)
+    if device.told_short ~= device.short or device.told_eui64 ~= device.eui64 then
+        local short, eui64 = string.format("0x%04x", device.short), eui64_text(device.eui64)
+        device.told_short, device.told_eui64 = device.short, device.eui64
+        device.text = eui64 and eui64 .. " (" .. short .. ")" or short
+    end
+    return device.text
+end
+
+local visible -- whether the tree of this frame is shown in full
+
+local function add(tree, field, value)
+    if value ~= nil and (visible or tree:referenced(field)) then
+        tree:add(field, value)
+    end
+end
+
+local function tell_rule(tree, rule, text)
+    tree:add_proto_expert_info(expert_of[rule.id], text or rule.text)
+    if not rule.is_news then
+        add(tree, f.rule, rule.id)
+    end
+end
+
+local function interval(us)
+    return NSTime(floor(us / 1000000), us % 1000000 * 1000)
+end
+
+local function missing_text(missing)
+    local parts = {}
+    for i, gap in ipairs(missing) do
+        if i > 20 then
+            parts[#parts + 1] = string.format("and %d more", #missing - 20)
+            break
+        end
+        parts[#parts + 1] = string.format("%d-%d (%s)", gap[1], gap[2] - 1, gap[3])
+    end
+    return table.concat(parts, ", ")
+end
+
+-- How the transfer stands after all that has been read: computed anew only when more was read.
+local function whole(attempt)
+    local now = known.tracker
+    local told = attempt.whole
+    if not told or told.rows ~= now.rows then
+        told = { rows = now.rows, state = attempt:state(now.ended, now.stalled_s), missing = attempt:missing() }
+        attempt.whole = told
+    end
+    return told
+end
+
+local function show_whole(tree, attempt)
+    if tree:referenced(f.state) or tree:referenced(f.missing) then
+        local told = whole(attempt)
+        add(tree, f.state, told.state)
+        if #told.missing > 0 then
+            add(tree, f.missing, missing_text(told.missing))
+        end
+    end
+end
+
+local function show_hashes(tree, attempt)
+    if tree:referenced(f.sha256) then
+        add(tree, f.sha256, image.file_hash(attempt))
+    end
+    if tree:referenced(f.manufacturer_hash) then
+        add(tree, f.manufacturer_hash, (image.manufacturer_hash(attempt)))
+    end
+end
+
+local function percent(received, size)
+    return size and size > 0 and floor(received * 10000 / size) / 100 or nil
+end
+
+-- `again`: the frame was taken in before. Reading on must not take long, so some is only shown then.
+local function show_attempt(tree, m, record, attempt, again)
+    local size, received = attempt:image_size(), record.received
+    attempt.name = attempt.name or tracker.identity(attempt)
+    add(tree, f.transfer, attempt.id)
+    add(tree, f.client, party(attempt.client))
+    add(tree, f.image, attempt.name)
+    if received then
+        add(tree, f.received, received)
+        add(tree, f.progress, percent(received, size))
+    end
+    local steers = m.command ~= 0x03 and m.command ~= 0x05 or has(record.flags, tracker.COMPLETES)
+    if not again and not steers then
+        return
+    end
+    add(tree, f.server, party(attempt.server))
+    add(tree, f.image_size, size)
+    show_whole(tree, attempt)
+    if steers and (again or hashes_early) then
+        show_hashes(tree, attempt)
+    end
+end
+
+local FLAGS = {
+    { tracker.BEGINS, f.begins },
+    { tracker.RESUMES, f.resumes },
+    { tracker.AGAIN, f.again },
+    { tracker.BACK, f.back },
+    { tracker.WAITS, f.waits },
+    { tracker.COMPLETES, f.completes },
+    { tracker.COPY, f.copy },
+}
+
+local function show_links(tree, record)
+    local partner = record.partner
+    if not partner then
+        return
+    elseif has(record.flags, tracker.COPY) then
+        add(tree, f.copy_of, partner)
+        return
+    end
+    add(tree, partner < record.frame and f.request_in or f.response_in, partner)
+    if record.latency_us and tree:referenced(f.latency) then
+        add(tree, f.latency, interval(record.latency_us))
+    end
+end
+
+local function show_offsets(tree, m, record, again)
+    add(tree, f.offset, m.offset)
+    add(tree, f.expected, record.expected or again and m.offset or nil)
+    if has(record.flags, tracker.SKIPS) and record.expected then
+        add(tree, f.skipped, m.offset - record.expected)
+    end
+end
+
+local function show_flags(tree, m, record)
+    for i = 1, #FLAGS do
+        if has(record.flags, FLAGS[i][1]) then
+            add(tree, FLAGS[i][2], true)
+        end
+    end
+    add(tree, f.conflicting, record.conflicting)
+    for _, rule in ipairs(rules.broken(record.flags, m.command)) do
+        tell_rule(tree, rule)
+    end
+end
+
+local function show_message(tree, m, record, again)
+    local attempt = record.attempt and known.tracker.attempts[record.attempt]
+    if attempt then
+        show_attempt(tree, m, record, known.tracker:owner(attempt), again)
+    end
+    show_links(tree, record)
+    if m.offset then
+        show_offsets(tree, m, record, again)
+    end
+    if record.flags > 0 then
+        show_flags(tree, m, record)
+    end
+    if m.period then
+        add(tree, f.period, m.period)
+    end
+    if m.command == 0x05 and m.status == ota.WAIT_FOR_DATA then
+        add(tree, f.wait, max(m.request_time - m.current_time, 0))
+    end
+    local rule = rules.of_message(m)
+    if rule then
+        tell_rule(tree, rule)
+    end
+end
+
+local function tell_progress(record, pinfo)
+    local attempt, received = known.tracker.attempts[record.attempt], record.received
+    local size = attempt:image_size()
+    local share = size and size > 0 and floor(received * 100 / size) .. " %" or received .. " octets"
+    pinfo.cols.info:append(" [transfer " .. attempt.id .. ", " .. share .. "]")
+end
+
+-- Whether a frame comes for the first time. tshark -2 may show fields only when it comes the second time.
+local function is_new(pinfo)
+    if not pinfo.visited then
+        known.read_ahead = true
+        return true
+    end
+    return not known.read_ahead and pinfo.number > known.last
+end
+
+local reused = {}
+
+local function show_ota(zcl, aps, pinfo, root)
+    local m = ota.parse(bytes_of(zcl), reused)
+    if not m then
+        return
+    end
+    if m.malformed then
+        visible = root.visible
+        tell_rule(root:add(proto, zcl.range), rules.of_malformed(m))
+        return
+    end
+    local again, record = not is_new(pinfo)
+    if again then
+        record = known.log:find(pinfo.number)
+    else
+        record = follow(m, pinfo, aps)
+    end
+    if not record then
+        return
+    end
+    visible = root.visible
+    local tree = root:add(proto)
+    tree:set_generated()
+    show_message(tree, m, record, again)
+    if not visible and tells_progress and record.received then
+        tell_progress(record, pinfo)
+    end
+end
+
+-- GBCS in tunnels.
+
+-- The data of a Transfer Data command, in either direction.
+local function transfer_data(zcl)
+    local control, _, command = zcl:byte(1, 3)
+    if not command or control % 8 ~= 1 or command ~= (has(control, 8) and 0x01 or 0x02) then
+        return nil
+    end
+    return zcl:sub(6)
+end
+
+local function read_gbcs(zcl)
+    local data = transfer_data(zcl)
+    if not data then
+        return nil
+    end
+    data = gbcs.unwrap(data)
+    local block = gbcs.block(data)
+    if block then
+        data = known.blocks:put(block)
+    end
+    local message = data and gbcs.message(data)
+    local found = message and gbcs.firmware(message)
+    if not found then
+        return nil
+    end
+    found.message = message
+    return found
+end
+
+-- Which device a message is about.
+local function device_of(found)
+    local message = found.message
+    return found.device or (message.cra == 1 and message.target or message.originator)
+end
+
+-- Compares a hash with what the device received: a rule and the transfer; nothing if no whole image of it is there.
+local function judge_hash(found)
+    local device, compared = device_of(found), nil
+    for i = #known.tracker.attempts, 1, -1 do
+        local attempt = known.tracker.attempts[i]
+        if eui64_text(attempt.client.eui64) == device and not attempt.refusal then
+            local hash = image.manufacturer_hash(attempt)
+            if hash == found.hash then
+                return rules.SAME_HASH, attempt
+            end
+            compared = compared or hash and attempt
+        end
+    end
+    return compared and (found.message.cra == 1 and rules.ORDER_HASH or rules.RECEIPT_HASH), compared
+end
+
+local function show_gbcs(found, range, root)
+    local message = found.message
+    visible = root.visible
+    local tree = root:add(proto, range)
+    tree:set_text("hanscope: " .. found.name)
+    add(tree, f.use_case, found.name)
+    add(tree, f.cra, gbcs.CRA[message.cra])
+    add(tree, f.code, message.code)
+    add(tree, f.originator, message.originator)
+    add(tree, f.target, message.target)
+    add(tree, f.counter, "0x" .. message.counter)
+    if found.malformed then
+        tell_rule(tree, rules.FORM)
+        return
+    end
+    add(tree, f.alert, found.alert)
+    add(tree, f.hash, found.hash)
+    add(tree, f.execution, found.execution and (found.execution .. (found.cancels and " (cancels)" or "")))
+    add(tree, f.outcome, found.outcome)
+    add(tree, f.result, found.result)
+    add(tree, f.firmware, found.version)
+    add(tree, f.device, found.device)
+    if found.alert == 0x8f1c then
+        tell_rule(tree, rules.REFUSED)
+    elseif found.outcome and found.outcome > 0 and found.name:find("Activat") then
+        tell_rule(tree, rules.NOT_ACTIVATED, rules.NOT_ACTIVATED.text .. ": " .. tostring(found.result))
+    end
+    if found.hash then
+        local rule, attempt = judge_hash(found)
+        if rule then
+            tell_rule(tree, rule)
+            if rule == rules.SAME_HASH then
+                add(tree, f.hash_of, "transfer " .. attempt.id)
+            end
+        end
+    end
+end
+
+local function show_tunnel(zcl, pinfo, root)
+    local found
+    if not is_new(pinfo) then
+        found = known.messages[pinfo.number]
+    else
+        known.last = pinfo.number
+        found = read_gbcs(bytes_of(zcl))
+        if found and #known.hashes < MESSAGES_KEPT then
+            found.frame = pinfo.number
+            known.messages[pinfo.number] = found
+            known.hashes[#known.hashes + 1] = found
+        end
+    end
+    if found then
+        show_gbcs(found, zcl.range, root)
+    end
+end
+
+function proto.dissector(_, pinfo, root)
+    local zcl = read_zcl()
+    local aps = zcl and read_aps()
+    if not aps then
+        return
+    end
+    aps = bytes_of(aps)
+    local cluster = u16(aps, aps:byte(1) % 16 >= 12 and 4 or 3)
+    if cluster == 0x0019 then
+        show_ota(zcl, aps, pinfo, root)
+    elseif cluster == 0x0704 then
+        show_tunnel(zcl, pinfo, root)
+    end
+end
+
+register_postdissector(proto)
+
+-- Without a window: the transfers as JSON, at the end.
+
+for _, word in ipairs(arguments) do
+    if word == "report" then
+        local tap = Listener.new("frame")
+        function tap.packet(pinfo)
+            known.tracker.ended = max(known.tracker.ended, pinfo.abs_ts)
+        end
+        function tap.draw()
+            print(report.json(known))
+        end
+    end
+end
+
+-- With one: Tools -> hanscope.
+
+if gui_enabled() then
+    module("window", report, image, function()
+        return known
+    end)
+end
