@@ -8,24 +8,19 @@ from typing import Final
 
 from hanscope.dissectors.images.format import Context, Inner, InnerFormat, near, unverifiable
 from hanscope.dissectors.images.octets import View
-from hanscope.dissectors.images.tags import TagFormat, check_crc, content_behind, follow
+from hanscope.dissectors.images.tags import TagFormat, check_crc, content_behind, contents, follow
 
-HEADER: Final = 0x0000
-ENCRYPTION_HEADER: Final = 0xFB05
 END: Final = 0xFC04
-TAGS: Final = {
-    HEADER: "header",
+CONTENTS: Final = {
     0xFE01: "program",
     0x02FE: "manufacturing program",
     0xFD03: "erase and program",
     0xF608: "metadata",
-    END: "end",
-    ENCRYPTION_HEADER: "encryption header",
-    0xFA06: "encryption parameters",
     0xF907: "encrypted data",
     0xF709: "MAC",
 }
-_FORM: Final = TagFormat(octets=2, order="big", end=END, known=TAGS)
+"""Tags; besides there are the headers (0000, FB05), parameters of the encryption (FA06) and the end."""
+_FORM: Final = TagFormat(octets=2, order="big", end=END)
 
 
 def read(view: View, _context: Context) -> Inner | None:
@@ -34,7 +29,7 @@ def read(view: View, _context: Context) -> Inner | None:
     if not plain and not near(view.peek(0, 2) + view.peek(8, 10), bytes.fromhex("fb05e350")):
         return None
     tags = follow(view, _FORM)
-    crc = check_crc(view, tags, "EBL CRC-32")
+    crc = check_crc(view, tags, "EBL CRC-32", contents(tags, CONTENTS))
     behind = content_behind(view, tags)
     if plain:
         return Inner("EBL, plain", (crc,), behind=behind)

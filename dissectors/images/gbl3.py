@@ -8,19 +8,17 @@ from typing import Final
 
 from hanscope.dissectors.images.format import Context, Inner, InnerFormat, near, unverifiable
 from hanscope.dissectors.images.octets import View
-from hanscope.dissectors.images.tags import TagFormat, Tags, check_crc, content_behind, follow
+from hanscope.dissectors.images.tags import TagFormat, Tags, check_crc, content_behind, contents, follow
 
 MAGIC: Final = bytes.fromhex("eb17a603")
 
 ENCRYPTED: Final = 0x00000001
 SIGNED: Final = 0x00000100
-HEADER: Final = 0x03A617EB
 APPLICATION: Final = 0xF40A0AF4
 END: Final = 0xFC0404FC
 ENCRYPTION_HEADER: Final = 0xFB0505FB
 SIGNATURE: Final = 0xF70A0AF7
-TAGS: Final = {
-    HEADER: "header",
+CONTENTS: Final = {
     0xF50909F5: "bootloader",
     APPLICATION: "application",
     0xF60808F6: "metadata",
@@ -35,10 +33,8 @@ TAGS: Final = {
     0xF90707F9: "encrypted data",
     SIGNATURE: "ECDSA signature",
     0xF30B0BF3: "certificate",
-    END: "end",
 }
-_FRAME: Final = {HEADER, END}
-_FORM: Final = TagFormat(octets=4, order="little", end=END, known=None)
+_FORM: Final = TagFormat(octets=4, order="little", end=END)
 _PACKED: Final = {0xFD0505FD: "LZ4", 0xFD0707FD: "LZMA"}
 
 
@@ -47,6 +43,7 @@ def read(view: View, _context: Context) -> Inner | None:
         return None
     tags = follow(view, _FORM)
     counts = tags.counts
+    names = {**CONTENTS, APPLICATION: f"{CONTENTS[APPLICATION]}{_version(view, tags)}"}
     flags = int.from_bytes(view.peek(12, 16), "little")
     encrypted = bool(flags & ENCRYPTED) or ENCRYPTION_HEADER in counts
     signed = bool(flags & SIGNED) or SIGNATURE in counts
@@ -55,22 +52,12 @@ def read(view: View, _context: Context) -> Inner | None:
         *(["signed"] if signed else []),
         *(packing for tag, packing in _PACKED.items() if tag in counts),
     ]
-    checks = [check_crc(view, tags, "GBL CRC-32", _contents(view, tags))]
+    checks = [check_crc(view, tags, "GBL CRC-32", contents(tags, names))]
     if signed:
         checks.append(unverifiable("ECDSA P-256 with the vendor's key, which is not in the file", "GBL signature"))
     if encrypted:
         checks.append(unverifiable("opaque: encrypted (AES-CCM) with the vendor's key"))
     return Inner(f"GBL 3, {' and '.join(told) or 'plain'}", tuple(checks), behind=content_behind(view, tags))
-
-
-def _contents(view: View, tags: Tags) -> str:
-    """What the tags are, with the version of the application."""
-    told: list[str] = []
-    for tag, count in tags.counts.items():
-        if tag in TAGS and tag not in _FRAME:
-            of_version = _version(view, tags) if tag == APPLICATION else ""
-            told.append(f"{TAGS[tag]}{of_version}" + (f" x {count:,}" if count > 1 else ""))
-    return ", ".join(told) or "no content"
 
 
 def _version(view: View, tags: Tags) -> str:

@@ -2,7 +2,7 @@
 
 import zlib
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,8 +23,6 @@ class TagFormat:
     order: Order
     end: int
     """The tag that ends the image."""
-    known: Container[int] | None
-    """Tags without which it is no such image; `None`: tags that nobody knows are passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class Tags:
 
 
 def follow(view: View, form: TagFormat) -> Tags:
-    """All tags from the start of the view to the end tag."""
+    """All tags from the start of the view to the end tag; those that nobody knows are passed over."""
     found: list[tuple[int, int, int]] = []
     try:
         found.extend(_followed(view, form))
@@ -62,8 +60,6 @@ def _followed(view: View, form: TagFormat) -> Iterator[tuple[int, int, int]]:
         tag, length = view.number(at, half, form.order), view.number(at + half, half, form.order)
         if tag == form.end and length != CRC_LENGTH:
             raise BrokenError(f"the end tag at octet {view.start + at:,} has {length:,} octets, not {CRC_LENGTH}")
-        if form.known is not None and tag not in form.known:
-            raise BrokenError(f"0x{tag:0{2 * half}x} at octet {view.start + at:,} is no tag")
         yield tag, at + 2 * half, length
         if tag == form.end:
             return
@@ -85,6 +81,13 @@ def check_crc(view: View, tags: Tags, name: str, contents: str = "") -> Judgemen
         return compared(name, what, view.u32(at), zlib.crc32(view.take(0, at)), (view.span(0, end),))
 
     return check(view)
+
+
+def contents(tags: Tags, names: Mapping[int, str]) -> str:
+    """What the image holds, by the names of its tags; "erase and program x 12"."""
+    counted = {names[tag]: count for tag, count in tags.counts.items() if tag in names}
+    told = [f"{name} x {count:,}" if count > 1 else name for name, count in counted.items()]
+    return ", ".join(told) or "no content"
 
 
 def content_behind(view: View, tags: Tags) -> View | None:
