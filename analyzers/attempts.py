@@ -329,7 +329,7 @@ class Attempt(msgspec.Struct, eq=False):
                 explained[0] &= long[0] != 0
             for index in long[~explained][: max(EVENTS_KEPT // 2 - len(self.resumptions), 0)].tolist():
                 sign = rows.sign(int(moving[index]))
-                silent = (sign[1] - int(before[index])) / SECOND
+                silent = max(sign[1] - int(before[index]), 0) / SECOND
                 why = "a query and " if self.queried and index == 0 else ""
                 what = f"went on at offset {rows.offset[moving[index]]} after {why}{silent:.1f} s"
                 self.resumptions.append(TransferEvent(time=sign[1], frame=sign[2], what=what))

@@ -8,6 +8,8 @@ from typing import Final
 from hanscope.analyzers.results import ComparedTransfer, Comparison, Transfer
 
 SECOND: Final = 1_000_000_000
+SHORTEST_NS: Final = 1_000_000
+"""Of a rate: the clocks of some captures stand still."""
 MOST_COMPARED: Final = 200
 """Transfers of one image."""
 SLOWER: Final = 2.0
@@ -51,7 +53,7 @@ def _row(transfer: Transfer) -> ComparedTransfer:
         reached=_reached(transfer),
         state=transfer.state,
         duration_ns=duration,
-        octets_per_s=transfer.received_bytes * SECOND / duration if duration > 0 else None,
+        octets_per_s=transfer.received_bytes * SECOND / duration if duration >= SHORTEST_NS else None,
         block_requests=transfer.block_requests,
         repeated_requests=transfer.repeated_requests,
         waits=transfer.wait_responses,
@@ -95,8 +97,8 @@ def _slow(rows: Sequence[ComparedTransfer]) -> Iterator[str]:
     for one in rows:
         if one.octets_per_s and one.octets_per_s * SLOWER < median:
             yield (
-                f"{one.transfer_id} went at {one.octets_per_s:,.0f} octets/s, the middle one at {median:,.0f}; it asked "
-                f"{one.repeated_requests:,} times again and was told to wait {one.waits:,} times."
+                f"{one.transfer_id} went at {one.octets_per_s:,.0f} octets/s, the middle one at {median:,.0f}; it "
+                f"asked {one.repeated_requests:,} times again and was told to wait {one.waits:,} times."
             )
 
 

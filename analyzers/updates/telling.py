@@ -20,6 +20,8 @@ from hanscope.analyzers.updates.timeline import octets_of, steps_of
 
 MOST_UPDATES: Final = 10_000
 """More than captures of anything but nonsense hold."""
+SHORTEST_S: Final = 0.001
+"""Of a rate: the clocks of some captures stand still."""
 BEGINNING_NS: Final = 60 * SECOND
 """A transfer that is met so soon after the capture's beginning, and not at its own, had begun before."""
 _WILDCARD: Final = 0xFFFFFFFF
@@ -104,8 +106,8 @@ def _distribution(story: Story) -> Distribution | None:
     flowed = [one for one in story.transfers if one.block_requests or one.block_responses or one.page_requests]
     if not flowed:
         return None
-    started = story.course.first_ns if story.course else flowed[0].started
-    ended = story.course.last_ns if story.course else flowed[-1].ended
+    started = story.course.first_ns if story.course else min(one.started for one in flowed)
+    ended = story.course.last_ns if story.course else max(one.ended for one in flowed)
     octets = sum(octets_of(one) for one in flowed)
     blocks = sum(one.block_responses for one in flowed)
     seconds = (ended - started) / SECOND
@@ -115,8 +117,8 @@ def _distribution(story: Story) -> Distribution | None:
         attempts=len(flowed),
         octets=octets,
         blocks=blocks,
-        octets_per_s=octets / seconds if seconds > 0 else None,
-        blocks_per_s=blocks / seconds if seconds > 0 else None,
+        octets_per_s=octets / seconds if seconds >= SHORTEST_S else None,
+        blocks_per_s=blocks / seconds if seconds >= SHORTEST_S else None,
         retries=sum(one.repeated_requests for one in flowed),
         pauses=sum(len(one.resumptions) for one in flowed),
         waits=sum(one.wait_responses for one in flowed),

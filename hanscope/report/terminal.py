@@ -148,7 +148,7 @@ class Page:
                 pad = " " * (width - cell.cell_len)
                 start.append_text(Text.assemble(pad, cell, "  ") if is_right else Text.assemble(cell, pad, "  "))
             last = Text(" " * (widths[-1] - row[-1].cell_len)) + row[-1] if right[-1] else row[-1]
-            room = max(self._width - indent - start.cell_len, 16)
+            room = max(self._width - indent - start.cell_len, 8)
             lines = [last] if last.cell_len <= room else last.wrap(self._console, room) or [Text()]
             for number, line in enumerate(lines):
                 lead = start if number == 0 else Text(" " * start.cell_len)

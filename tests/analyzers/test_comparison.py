@@ -45,6 +45,12 @@ def test_what_only_the_sniffer_missed_counts_as_reached():
     assert one.transfers[1].reached == 1024
 
 
+def test_a_clock_that_hardly_moves_gives_no_rate():
+    begun = transfer("T1").started
+    (one,) = comparisons_of([transfer("T1", ended=begun + 1), transfer("T2")])
+    assert [row.octets_per_s is None for row in one.transfers] == [True, False]
+
+
 def test_different_devices_that_end_at_one_octet_are_remarked():
     gaps = never_requested(512)
     (one,) = comparisons_of([transfer(name, 512, missing_ranges=gaps, state="stalled") for name in ("T1", "T2")])

@@ -187,13 +187,14 @@ def test_download_in_order_with_a_short_last_block_gives_the_image_and_where_eac
 
 
 def test_a_clock_that_is_set_back_gives_no_negative_duration():
-    talk = Talk().offer(100).exchange(0)
+    talk = Talk().offer(150).exchange(0, 50)
     talk.time = -7.0
     builder = TransferBuilder(ImageStore())
-    builder.feed(table(numbered(talk.exchange(50).rows)))
+    builder.feed(table(numbered(talk.query().offer(150).exchange(100).rows)))
     (record,) = builder.finish(0)
-    assert (record.transfer.received_bytes, record.transfer.ended) == (100, 0)
+    assert (record.transfer.received_bytes, record.transfer.ended) == (150, 0)
     assert record.transfer.started < 0
+    assert [one.what for one in record.transfer.resumptions] == ["went on at offset 100 after a query and 0.0 s"]
 
 
 def test_parts_of_an_image_can_be_read_and_holes_are_zero():
