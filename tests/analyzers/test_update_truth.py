@@ -22,7 +22,7 @@ from hanscope.captures.simulator.truth import DeviceTruth, Truth
 from hanscope.captures.simulator.updates import UPDATE_SCENARIOS, _check
 from hanscope.dissectors.eui64 import eui64_text
 
-SIZE = 5_000
+SIZE = 3_000
 JUDGED_BY_REFERENCE = ("bad-signature", "good-rejected")
 ORDERED = ("esme-update", "gsme-update", "hcalcs-update")
 
