@@ -15,7 +15,7 @@ from hanscope.captures.pcapng import MAGIC
 from hanscope.captures.source import Source
 from hanscope.captures.writer import PcapngWriter, secrets_block
 
-_PIECE: Final = 1 << 20
+COPIED_AT_ONCE: Final = 1 << 20
 _LARGEST_HEADER: Final = 1 << 24
 """Octets of a section header, comments included."""
 _HEADER: Final = 24
@@ -51,7 +51,7 @@ def _copied(path: Path | str, out: BinaryIO, secrets: Sequence[Secret]) -> None:
         struct.pack_into(order + "q", header, 16, -1)  # the section becomes longer: its length is left open
         out.write(header)
         out.writelines(secrets_block(secret, order) for secret in secrets)
-        piece = memoryview(bytearray(_PIECE))
+        piece = memoryview(bytearray(COPIED_AT_ONCE))
         while got := source.fill(piece):
             out.write(piece[:got])
 

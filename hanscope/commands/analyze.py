@@ -2,6 +2,7 @@
 
 import typer
 
+from hanscope.commands.annotating import Annotate, AnnotateKeys, check_annotated, write_annotated
 from hanscope.commands.base import Command, app
 from hanscope.commands.options import (
     Captures,
@@ -40,6 +41,7 @@ Examples:
   hanscope analyze house.pcapng --certificates DIR --private-keys FILE
   hanscope analyze house.pcapng --reference meter.ota --hash-list list.csv
   hanscope analyze house.pcapng --fail-on warning --ignore ota.notify
+  hanscope analyze house.pcapng --annotate commented.pcapng
   hanscope analyze house.pcapng --format json | jq '.transfers[].state'
   tcpdump -w - ... | hanscope analyze -
 
@@ -69,6 +71,8 @@ def analyze(
     ignore: Ignore = None,
     profile: ProfileOption = None,
     thresholds: Thresholds = None,
+    annotate: Annotate = None,
+    annotate_keys: AnnotateKeys = False,
     redact: Redact = False,
     show_keys: ShowKeys = False,
     no_progress: NoProgress = False,
@@ -78,6 +82,8 @@ def analyze(
     from hanscope.report import json  # noqa: PLC0415 - heavy
 
     inputs = [*captures, *key_paths(keys), *paths_of(reference, hash_list)]
+    if annotate is not None:
+        check_annotated(captures, annotate)
     reporting = reporting_of(form, output, redact=redact, show_keys=show_keys, inputs=inputs)
     reading = read(
         captures,
@@ -90,6 +96,8 @@ def analyze(
         choice=choice_of(select, ignore, profile, thresholds),
     )
     analysis = redacted(reading.analysis, reporting)
+    if annotate is not None and reading.run is not None:
+        write_annotated(reading.run, analysis, captures, annotate, with_keys=annotate_keys)
     if reading.anything or form is not Format.TEXT:
         put(
             reporting,
