@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from importlib import import_module
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal, TypedDict, TypeVar
 
@@ -283,7 +284,7 @@ class _Reading:
                 yield local.dissect(chunk.frames())
         # Which worker takes a job is not known, so each job brings all that was learned lately.
         jobs = (Job(chunk.detached(), self.ring, tuple(self._sightings[-RECENT:])) for chunk in chunks)
-        with closing(dissected(jobs, self._processes, local.fresh)) as results_:
+        with closing(dissected(jobs, self._processes, local.fresh, _get_ready)) as results_:
             yield from results_
 
     def _take(self, result: Dissected, story: _Story, builders: "_Builders", local: Dissector) -> None:
@@ -331,6 +332,12 @@ class _Reading:
         whole = Dissected()
         local.read(whole, messages.context, parts)
         return whole
+
+
+def _get_ready() -> None:
+    """Loads what is needed in the end, while others work."""
+    for name in ("images", "witnesses"):
+        import_module(f"hanscope.analyzers.{name}")
 
 
 def _carriers(messages: Messages) -> "dict[int, Carrier]":

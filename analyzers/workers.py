@@ -42,6 +42,8 @@ _OUT: Final = 8 << 20
 _SMALL: Final = 1 << 14
 """A message of so many octets always finds room in a pipe."""
 _ALIGNED: Final = 64
+_NOWHERE: Final = -1
+"""The slot of what goes through the pipe altogether."""
 _HEAD: Final = struct.Struct("<qqq")
 """Job, slot, octets of the message."""
 _LENGTH: Final = struct.Struct("<I")
@@ -67,16 +69,21 @@ class Worker:
         return self._dissector.dissect(job.chunk.frames())
 
 
-def dissected(jobs: Iterator[Job], processes: int, fresh: Fresh) -> Generator[Dissected]:
-    """What comes of the jobs, in their order. Jobs are asked for only as far ahead as the processes can work."""
+def dissected(jobs: Iterator[Job], processes: int, fresh: Fresh, meanwhile: Callable[[], None]) -> Generator[Dissected]:
+    """What comes of the jobs, in their order. Jobs are asked for only as far ahead as the processes can work.
+
+    `meanwhile` is called when the first jobs are out and nothing has come back yet.
+    """
     count = min(processes, MOST)
-    return _forked(jobs, count, fresh) if sys.platform == "linux" else _spawned(jobs, count, fresh)
+    if sys.platform == "linux":
+        return _forked(jobs, count, fresh, meanwhile)
+    return _spawned(jobs, count, fresh)
 
 
-def _forked(jobs: Iterator[Job], count: int, fresh: Fresh) -> Generator[Dissected]:
+def _forked(jobs: Iterator[Job], count: int, fresh: Fresh, meanwhile: Callable[[], None]) -> Generator[Dissected]:
     crew = _Crew(count, fresh)
     try:
-        yield from crew.results(jobs)
+        yield from crew.results(jobs, meanwhile)
     finally:
         crew.close()
 
@@ -96,12 +103,13 @@ class _Crew:
         self._rescue: Worker | None = None
         self._fresh = fresh
 
-    def results(self, jobs: Iterator[Job]) -> Generator[Dissected]:
+    def results(self, jobs: Iterator[Job], meanwhile: Callable[[], None]) -> Generator[Dissected]:
         sent = wanted = 0
-        more = True
+        more = idle = True
         while more or wanted < sent:
             self._collect(wait=False)
-            while more and (member := self._idlest()) is not None and self._free:
+            # If whoever takes the results keeps all the memory, what is left goes through the pipes, one by one.
+            while more and (member := self._idlest()) is not None and (self._free or not self._in_hand):
                 if (job := next(jobs, None)) is None:
                     more = False
                 else:
@@ -110,6 +118,9 @@ class _Crew:
             if wanted in self._done:
                 yield self._done.pop(wanted)
                 wanted += 1
+            elif idle:
+                meanwhile()
+                idle = False
             elif wanted < sent:
                 self._collect(wait=True)
 
@@ -125,7 +136,7 @@ class _Crew:
         return member if member.jobs < AHEAD else None
 
     def _send(self, member: _Member, index: int, job: Job) -> None:
-        slot = self._free.popleft()
+        slot = self._free.popleft() if self._free else _NOWHERE
         message = packed(job, self._memory.incoming(slot))
         # Who works on a job does not read; who is sent more than a pipe holds meanwhile might wait for us in turn.
         while member.alive and member.jobs and len(message) > _SMALL:
@@ -156,7 +167,7 @@ class _Crew:
 
     def _opened(self, message: bytes, slot: int) -> Dissected:
         """What a worker says; its piece of memory is free again when nothing that lies in it is used any more."""
-        memory = self._memory.lent(slot, self._free.append)
+        memory = b"" if slot == _NOWHERE else self._memory.lent(slot, self._free.append)
         result = unpacked(message, memoryview(memory))
         if isinstance(result, Exception):
             raise result
@@ -168,7 +179,8 @@ class _Crew:
         for index, (owner, slot, job) in list(self._in_hand.items()):
             if owner is member:
                 del self._in_hand[index]
-                self._free.append(slot)
+                if slot != _NOWHERE:
+                    self._free.append(slot)
                 self._rescue = self._rescue or Worker(self._fresh)
                 self._done[index] = self._rescue.work(job)
 
@@ -182,12 +194,18 @@ class _Memory:
         self._lent: dict[int, weakref.ref[Any]] = {}
 
     def incoming(self, slot: int) -> memoryview:
-        begin = slot * (_IN + _OUT)
-        return memoryview(self._octets)[begin : begin + _IN]
+        """Where a job lies."""
+        return self._piece(slot, 0, _IN)
 
     def outgoing(self, slot: int) -> memoryview:
-        begin = slot * (_IN + _OUT) + _IN
-        return memoryview(self._octets)[begin : begin + _OUT]
+        """Where lies what came of it."""
+        return self._piece(slot, _IN, _IN + _OUT)
+
+    def _piece(self, slot: int, begin: int, end: int) -> memoryview:
+        if slot == _NOWHERE:
+            return memoryview(b"")
+        start = slot * (_IN + _OUT)
+        return memoryview(self._octets)[start + begin : start + end]
 
     def lent(self, slot: int, back: Any) -> Any:
         """The second half of a piece as an object of its own: `back` is called when nobody refers to it any more."""
