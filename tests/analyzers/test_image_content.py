@@ -19,6 +19,7 @@ from hanscope.dissectors.images import compressed
 from hanscope.dissectors.images.format import Context
 from hanscope.dissectors.images.octets import Octets
 from hanscope.dissectors.images.registry import FORMATS, recognise
+from hanscope.dissectors.images.tags import MOST_TAGS
 
 FILES = {name: image_files.ota(content) for name, content in image_files.CONTENTS.items()}
 FILES["Telink, encrypted"] = image_files.telink_encrypted()
@@ -395,3 +396,10 @@ def test_analysis_without_an_image_imports_no_format() -> None:
     program = "import sys, hanscope.analyzers.analysis; print([m for m in sys.modules if '.dissectors.images' in m])"
     done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_tags_without_end_are_given_up() -> None:
+    tags = ((0xFE0101FE, b""),) * (MOST_TAGS + 1)
+    image = examine(image_files.ota(image_files.gbl3(tags=tags)))
+    assert outcomes(image)["GBL CRC-32"] == "invalid"
+    assert "no end tag among the first 5,000 tags" in detail(image, "GBL CRC-32")
