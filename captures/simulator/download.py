@@ -96,7 +96,10 @@ class Download:
         last = (device.firmware.size - 1) // self._step * self._step
         # What strikes several devices that load the same image is no fault of one of its blocks.
         apart = 3 * self._step * (device.plan.shared or 0)
-        timetable = [(min(round(share * device.firmware.size) + apart, last), doing) for share, doing in points]
+        timetable: list[tuple[int, Callable[[], None]]] = []
+        for share, doing in points:
+            offset = min(round(share * device.firmware.size), last)
+            timetable.append((offset - apart if offset >= apart else offset + apart, doing))
         return sorted(timetable, key=lambda point: point[0])
 
     @property

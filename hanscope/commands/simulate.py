@@ -56,7 +56,7 @@ def simulate(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Another number gives another run.")] = 0,
     size: Annotated[
-        int | None, typer.Option("--size", metavar="OCTETS", help="Of the images (8,000).", show_default=False)
+        int | None, typer.Option("--size", metavar="OCTETS", help="Size of the images (8,000).", show_default=False)
     ] = None,
     activation: Annotated[
         str,
@@ -67,7 +67,7 @@ def simulate(
         ),
     ] = "immediate",
     frames: Annotated[
-        int | None, typer.Option("--frames", metavar="N", min=1, help="Of the benchmark.", show_default=False)
+        int | None, typer.Option("--frames", metavar="N", min=1, help="Length of the benchmark.", show_default=False)
     ] = None,
     credentials: Annotated[
         bool,

@@ -234,6 +234,19 @@ def test_a_file_that_cannot_be_read_fails_at_one_offset_on_both_devices_that_loa
     assert len(ends) == 1
 
 
+def test_a_silent_server_is_no_fault_of_the_file(runs: Runs) -> None:
+    for share in ("0%", "60%", "100%"):
+        _, truth = runs("house-update", f"server-silent:{share}")
+        ppmids = [one for one in truth.devices if role(truth, one) is Role.PPMID]
+        assert {one.cause for one in truth.devices} == {"server-silent"}
+        assert len({one.attempts[0].received for one in ppmids}) == 2, "two devices, two offsets"
+
+
+def test_a_file_may_be_unreadable_at_its_very_end(runs: Runs) -> None:
+    (attempt,) = only(runs("esme-update", "file-at-fault:100%")[1]).attempts
+    assert attempt.received == ((0, 7968),)
+
+
 def test_faults_combine(runs: Runs) -> None:
     _, truth = runs("gsme-update", "lost-blocks:10%", "reboot-resume:30%", "restart-at-zero:60%", "wrong-hash")
     one = only(truth)
