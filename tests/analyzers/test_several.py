@@ -19,7 +19,7 @@ from hanscope.analyzers.analysis import AnalysisRun, analyze
 from hanscope.analyzers.keys import KeyRing, KnownKey, parse_key
 from hanscope.analyzers.renumber import renumbered
 from hanscope.analyzers.results import FRAMES_APART, Analysis, Merging, Transfer
-from hanscope.captures.simulator.scenarios import benchmark, demo
+from hanscope.captures.simulator.scenarios import benchmark, demo, simulate
 
 SECOND = 10**9
 FRAMES = 30_000
@@ -42,7 +42,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, KeyRing]:
     return str(path), ring_of(path)
 
 
-TIMES = frozenset({"started", "ended", "time", "until", "waited_ns", "blocks_per_s", "octets_per_s"})
+TIMES = frozenset(
+    {"started", "ended", "time", "until", "waited_ns", "latency", "duration_ns", "blocks_per_s", "octets_per_s"}
+)
 
 
 def told(analysis: Analysis, left_out: frozenset[str] = frozenset()) -> object:
@@ -312,3 +314,23 @@ def test_one_capture_alone_needs_none_of_this(home: tuple[str, KeyRing], monkeyp
     path, ring = home
     (capture,) = module.analyze([path], keys=ring).analysis.captures
     assert (capture.frame_base, capture.merging) == (0, None)
+
+
+@pytest.mark.parametrize("scenario", ["house-update", "gsme-update", "sub-ghz-update"])
+def test_updates_are_told_from_two_sniffers_as_from_one(scenario: str, tmp_path: Path) -> None:
+    """Each missed a quarter; what both missed, the one has missed too."""
+    path = tmp_path / "house.pcap"
+    truth = simulate(scenario, path, seed=5, size=6000)
+    keys = [f"network:{truth.han.network_key.hex()}"]
+    keys += [f"link:{node.link_key.hex()}" for node in truth.han.nodes if node.link_key]
+    ring = KeyRing()
+    for key in keys:
+        ring = ring.plus(parse_key(key))
+    one_heard, two_heard = missing(0.25, 7), missing(0.25, 8)
+    one = sniffed(path, tmp_path / "one.pcap", one_heard)
+    two = sniffed(path, tmp_path / "two.pcap", two_heard, clock(9 * SECOND, -25, 1000, 1_767_225_600 * SECOND))
+    both = sniffed(path, tmp_path / "both.pcap", lambda number: one_heard(number) | two_heard(number))
+    found, expected = analyze([two, one], keys=ring).analysis, analyze([both], keys=ring).analysis
+    assert [update.state for update in found.updates] == [update.state for update in expected.updates]
+    assert found.updates
+    assert told(found, TIMES | {"quality"}) == told(expected, TIMES | {"quality"})
