@@ -42,18 +42,29 @@ def write_keys(truth: Truth, path: Path) -> Path:
 
 
 def write_party_credentials(truth: Truth, path: Path) -> tuple[Path, Path]:
-    """Certificates of everybody and the remote parties' Key Agreement keys; returns folder and file."""
+    """Certificates of everybody and the remote parties' Key Agreement keys; returns folder and file.
+
+    Certificates of a run before are removed.
+    """
     certificates, private_keys = beside(path, "certificates"), beside(path, "private-keys.json")
+    _empty(certificates, ".der")
     write_credentials(truth.parties, certificates, private_keys)
     return certificates, private_keys
 
 
 def write_images(truth: Truth, path: Path) -> Path:
-    """The OTA files that were offered, each once; returns their folder."""
+    """The OTA files that were offered, each once; returns their folder. Those of a run before are removed."""
     folder = beside(path, "images")
-    folder.mkdir(exist_ok=True)
+    _empty(folder, ".ota")
     for one in truth.devices:
         firmware = one.firmware
         name = f"{firmware.manufacturer_code:04x}-{firmware.image_type:04x}-{firmware.file_version:08x}.ota"
         (folder / name).write_bytes(firmware.octets)
     return folder
+
+
+def _empty(folder: Path, ending: str) -> None:
+    """Makes the folder, or removes its files of this ending."""
+    folder.mkdir(exist_ok=True)
+    for file in folder.glob(f"*{ending}"):
+        file.unlink()

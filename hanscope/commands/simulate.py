@@ -88,20 +88,26 @@ def simulate(
         raise CommandError("name a SCENARIO; `hanscope simulate --list` shows them", ExitCode.USAGE)
     if output is None:
         raise CommandError("say where to with -o FILE.pcapng", ExitCode.USAGE)
-    _check(output, force=force)
+    _check(output, credentials=credentials, images=images, force=force)
     truth = _run(scenario, output, fault or (), seed, size, activation, frames)
     _write_beside(truth, output, credentials=credentials, images=images)
-    _show(truth, output)
+    _show(truth, output, credentials=credentials)
 
 
-def _check(output: Path, *, force: bool) -> None:
+def _check(output: Path, *, credentials: bool, images: bool, force: bool) -> None:
     from hanscope.captures.simulator.beside import beside  # noqa: PLC0415 - heavy
 
     if output.suffix not in _ENDINGS:
         raise CommandError(f"--output {output}: the name must end in {' or '.join(_ENDINGS)}", ExitCode.USAGE)
-    for path in (output, beside(output, "json"), beside(output, "keys.toml")):
-        if path.is_dir():
-            raise CommandError(f"--output {path}: this is a folder; name another file", ExitCode.USAGE)
+    files = [output, beside(output, "json"), beside(output, "keys.toml")]
+    folders = [beside(output, "images")] if images else []
+    if credentials:
+        files.append(beside(output, "private-keys.json"))
+        folders.append(beside(output, "certificates"))
+    for path in (*files, *folders):
+        if path.exists() and path.is_dir() != (path in folders):
+            what = "file" if path in folders else "folder"
+            raise CommandError(f"{path}: this is a {what}; name another --output", ExitCode.USAGE)
         if path.exists() and not force:
             raise CommandError(f"{path}: this is there already; --force overwrites it", ExitCode.USAGE)
     if not os.access(output.parent, os.W_OK):
@@ -172,7 +178,7 @@ def _unwritable(output: Path, error: OSError) -> CommandError:
     return CommandError(f"{where}: cannot be written: {error.strerror or error}", ExitCode.USAGE)
 
 
-def _show(truth: "Truth", output: Path) -> None:
+def _show(truth: "Truth", output: Path, *, credentials: bool) -> None:
     from hanscope.captures.simulator.beside import beside  # noqa: PLC0415 - heavy
     from hanscope.dissectors.eui64 import eui64_text  # noqa: PLC0415 - heavy
 
@@ -184,9 +190,9 @@ def _show(truth: "Truth", output: Path) -> None:
         lines.append(f"{node.role} {eui64_text(node.eui64)}: {one.state}{why}")
     terminal().show_list("Written", lines, console)
     words = f"hanscope analyze {output} --keys {beside(output, 'keys.toml')}"
-    certificates = beside(output, "certificates")
-    if certificates.is_dir():
-        words += f" --certificates {certificates} --private-keys {beside(output, 'private-keys.json')}"
+    if credentials:
+        certificates, private_keys = beside(output, "certificates"), beside(output, "private-keys.json")
+        words += f" --certificates {certificates} --private-keys {private_keys}"
     terminal().show_list("Try next", [words], console)
 
 

@@ -81,6 +81,26 @@ def test_nothing_is_overwritten_unasked(capture, capsys):
     assert outcome("simulate", "ihd-update", "-o", capture) == 2, "the truth of another capture is there"
 
 
+def test_credentials_and_images_of_another_run_are_not_left_behind(capture, capsys):
+    words = ("simulate", "ihd-update", "--credentials", "--images", "-o", capture)
+    assert run(*words) == 0
+    capture.unlink()
+    for ending in ("json", "keys.toml", "private-keys.json"):
+        capture.with_name(f"x.pcapng.{ending}").unlink()
+    assert outcome(*words) == 2, "the folders are there"
+    assert "--force overwrites it" in capsys.readouterr().err
+    certificates = capture.with_name("x.pcapng.certificates")
+    before = {one.name for one in certificates.iterdir()}
+    assert run(*words, "--seed", 9, "--force") == 0
+    after = {one.name for one in certificates.iterdir()}
+    assert len(after) == len(before)
+    assert after != before
+    assert len(list(capture.with_name("x.pcapng.images").iterdir())) == 1
+    capture.with_name("y.pcapng.json").mkdir()
+    assert outcome("simulate", "ihd-update", "--force", "-o", capture.with_name("y.pcapng")) == 2
+    assert "this is a folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
