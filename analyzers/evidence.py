@@ -448,6 +448,8 @@ class Evidence:
         track = self._tracks.get(who)
         if track is None or track.known_from_ns > start_ns or track.last_ns < end_ns:
             return UNKNOWN
+        if not track.parts:
+            return CAPTURED
         gaps = track.gaps()
         first = int(np.searchsorted(gaps[1], start_ns, "left"))
         stop = int(np.searchsorted(gaps[0], end_ns, "right"))

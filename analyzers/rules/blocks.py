@@ -360,7 +360,7 @@ RULES: Final = (
         fires="status 0x98",
         silent="status 0x95 (ABORT)",
         detail="status 0x{status:02x}",
-        finds=lambda t: t.block_response & (t.status >= 0) & ~np.isin(t.status, (0x00, 0x95, 0x97)),
+        finds=lambda t: t.block_response & (t.status > 0) & (t.status != 0x95) & (t.status != 0x97),
     ),
     RowRule(
         id="ota.block.unanswered",

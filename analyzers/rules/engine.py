@@ -7,6 +7,7 @@ is dropped unless everything in between was captured: it is undecided then, and 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,11 +28,16 @@ from hanscope.analyzers.rules.rows import END, OtaRows
 from hanscope.analyzers.tables import ABSENT, OtaTable
 
 FRAMES_SHOWN: Final = 20
-HITS_KEPT: Final = 400
+HITS_KEPT: Final = 200
 """Of one rule in one conversation; further ones are counted."""
+DETAILS_KEPT: Final = 50
+"""Of these, the ones whose details are told."""
 GROUPS_KEPT: Final = 4096
+ALL_HITS_KEPT: Final = 100_000
 JUDGED: Final = 2000
 """Hits of one rule and batch that are judged; what is beyond stays undecided."""
+OVERLAPPING: Final = 8
+"""Transfers of one client from one server that may go on at the same time."""
 WAITING: Final = 20_000
 FINDINGS_KEPT: Final = 2000
 ACK_NS: Final = 5 * SECOND
@@ -88,6 +94,7 @@ class RuleEngine:
         self._acks: deque[Acknowledgements] = deque(maxlen=2)
         self._smart_energy = False
         self._hardware: dict[tuple[int, int, int], int] = {}
+        self._hits = 0
         self.undecided = 0
         """Hits that the capture could not decide."""
 
@@ -118,7 +125,7 @@ class RuleEngine:
         if 0x01 in commands:
             self._note_hardware(rows)
         for rule in self._rules:
-            if rule.at and rule.at.isdisjoint(commands):
+            if (rule.at and rule.at.isdisjoint(commands)) or (rule.applies is not None and not rule.applies(rows)):
                 continue
             found = np.flatnonzero(rule.finds(rows) & rows.judged)
             if len(found):
@@ -134,16 +141,19 @@ class RuleEngine:
     def _hit(self, rule: RowRule, rows: OtaRows, found: NDArray[np.intp]) -> None:
         beside = rule.beside(rows) if rule.beside is not None else None
 
-        def hit(row: int) -> tuple[tuple[int, ...], str]:
+        def hit(row: int, told: int = 0) -> tuple[tuple[int, ...], str]:
             other = int(beside[row]) if beside is not None else -1
             numbers = {int(rows.number[one]) for one in (other, row) if one >= 0 and not rows.end[one]}
-            return tuple(sorted(numbers)), _detail(rule, rows, row, other)
+            return tuple(sorted(numbers)), _detail(rule, rows, row, other) if told < DETAILS_KEPT else ""
 
         if not rule.conditional:
             for conversation, mine in _by_conversation(rows, found):
                 group = self._group(rule.id, conversation)
                 if group is not None:
-                    group.hits += map(hit, mine[: HITS_KEPT - len(group.hits)])
+                    told = len(group.hits)
+                    kept = mine[: min(HITS_KEPT - told, ALL_HITS_KEPT - self._hits)]
+                    group.hits += [hit(row, told + at) for at, row in enumerate(kept)]
+                    self._hits += len(kept)
                     group.count += len(mine)
             return
         self.undecided += max(len(found) - JUDGED, 0)
@@ -209,8 +219,9 @@ class RuleEngine:
     def _add(self, rule: str, conversation: int, frames: tuple[int, ...], detail: str) -> None:
         if (group := self._group(rule, conversation)) is not None:
             group.count += 1
-            if len(group.hits) < HITS_KEPT:
+            if len(group.hits) < HITS_KEPT and self._hits < ALL_HITS_KEPT:
                 group.hits.append((frames, detail))
+                self._hits += 1
 
     def _decide(self, *, final: bool) -> None:
         """Look at the hits whose time is over."""
@@ -258,11 +269,12 @@ class RuleEngine:
 
     def _row_findings(self, transfers: Sequence[Transfer], profile: Profile) -> Iterator[Finding]:
         rules = {rule.id: rule for rule in self._rules if self._choice.takes(rule, profile)}
+        places = _by_place(transfers)
         for (name, conversation), group in self._groups.items():
             rule = rules.get(name)
             if rule is None:
                 continue
-            shares = _shared(group, _between(transfers, conversation))
+            shares = _shared(group, places.get(conversation, ()))
             for transfer_id, hits, count in shares:
                 if count >= rule.at_least:
                     frames = (frame for frames, _ in hits for frame in frames)
@@ -352,26 +364,36 @@ def _endings(rows: OtaRows, until: Callable[[int, int], int]) -> OtaTable:
     )
 
 
-def _between(transfers: Sequence[Transfer], conversation: int) -> list[Transfer]:
-    """The transfers of one conversation, in order."""
-    place = conversation >> 32, (conversation >> 16) & 0xFFFF, conversation & 0xFFFF
-    return [one for one in transfers if (one.pan_id, one.client.short, one.server.short) == place]
+def _by_place(transfers: Sequence[Transfer]) -> dict[int, list[Transfer]]:
+    """The transfers of each conversation, in order of their first frames."""
+    found: dict[int, list[Transfer]] = {}
+    for one in sorted(transfers, key=lambda one: one.first_frame):
+        conversation = one.pan_id << 32 | one.client.short << 16 | one.server.short
+        found.setdefault(conversation, []).append(one)
+    return found
 
 
 def _shared(
     group: _Group, transfers: Sequence[Transfer]
 ) -> Iterator[tuple[str | None, list[tuple[tuple[int, ...], str]], int]]:
-    """Hits by transfer: the one that goes on at their frame, else the next, else the last; with their number."""
+    """Hits by transfer, with their number."""
     shares: dict[str | None, list[tuple[tuple[int, ...], str]]] = {}
-    for hit in group.hits:
-        frame = hit[0][-1] if hit[0] else 0
-        ahead = [one for one in transfers if frame <= one.last_frame]
-        inside = [one for one in ahead if one.first_frame <= frame]
-        chosen = (inside or ahead or transfers[-1:] or [None])[0 if inside or ahead else -1]
-        shares.setdefault(chosen.id if chosen else None, []).append(hit)
-    further = group.count - len(group.hits)
+    for hit in group.hits or [((), "")]:
+        shares.setdefault(_transfer_at(hit[0][-1] if hit[0] else 0, transfers), []).append(hit)
+    further = group.count - sum(map(len, shares.values()))
     for at, (transfer_id, hits) in enumerate(shares.items(), 1):
         yield transfer_id, hits, len(hits) + (further if at == len(shares) else 0)
+
+
+def _transfer_at(frame: int, transfers: Sequence[Transfer]) -> str | None:
+    """The one that goes on at a frame (of several that overlap, one of the latest begun), else the next, else the
+    last.
+    """
+    begun = bisect_right(transfers, frame, key=lambda one: one.first_frame)
+    for one in reversed(transfers[max(begun - OVERLAPPING, 0) : begun]):
+        if frame <= one.last_frame:
+            return one.id
+    return next((one.id for one in (*transfers[begun : begun + 1], *transfers[-1:])), None)
 
 
 def _finding(

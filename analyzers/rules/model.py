@@ -75,6 +75,8 @@ class RowRule(Rule):
     finds: Callable[[OtaRows], Mask]
     at: frozenset[int] = ANY
     """Commands whose rows can deviate: without such, the rule need not be asked. `DEFAULT_RESPONSE` and `END` too."""
+    applies: Callable[[OtaRows], bool] | None = None
+    """Whether there is anything in the batch that could deviate; it saves time."""
     beside: Callable[[OtaRows], Column] | None = None
     """For each row another one that belongs to the deviation; -1: none."""
     unless_missed: Callable[[OtaRows], Quiet] | None = None

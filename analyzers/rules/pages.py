@@ -6,7 +6,7 @@ import numpy as np
 
 from hanscope.analyzers.rules.model import Mask, Quiet, RowRule
 from hanscope.analyzers.rules.rows import OtaRows
-from hanscope.analyzers.rules.terms import PAGE, PAGES, RESPONSE, overdue, server_answering
+from hanscope.analyzers.rules.terms import PAGE, PAGES, RESPONSE, any_page, overdue, server_answering
 from hanscope.analyzers.tables import Column
 
 MILLISECOND: Final = 1_000_000
@@ -79,6 +79,7 @@ RULES: Final = (
         silent="offset 192 for a page from 0 to 255",
         detail="offset {file_offset}, page from {other_file_offset}",
         beside=lambda t: t.asked_page_row,
+        applies=any_page,
         finds=_outside,
         unless_missed=lambda t: Quiet("client", t.asked_page_row),
     ),
@@ -96,6 +97,7 @@ RULES: Final = (
         fires="spacing 200 ms, blocks 50 ms apart, eleven times",
         silent="spacing 200 ms, blocks 250 ms apart",
         beside=lambda t: t.asked_page_row,
+        applies=any_page,
         finds=_too_close,
     ),
     RowRule(
@@ -110,6 +112,7 @@ RULES: Final = (
         fires="a block of a page with the bit set",
         silent="a block of a page with the bit clear",
         beside=lambda t: t.asked_page_row,
+        applies=any_page,
         finds=lambda t: t.block & (t.asked_page_row >= 0) & (t.ack_request == 1),
     ),
     RowRule(
@@ -124,6 +127,7 @@ RULES: Final = (
         fires="three of four blocks, then the next request, every frame of the server captured",
         silent="the same with a gap in the server's frame counter",
         beside=lambda t: t.prior_row,
+        applies=any_page,
         finds=_incomplete,
         unless_missed=lambda t: Quiet("server", t.prior_row),
     ),
@@ -189,6 +193,7 @@ RULES: Final = (
         fires="a page request that was acknowledged, no answer, every frame of the server captured",
         silent="the same with a default response",
         beside=lambda t: t.prior_row,
+        applies=any_page,
         finds=lambda t: overdue(t, "prior_row", t.page_request),
         unless_missed=server_answering,
         delivered=lambda t: t.prior_row,

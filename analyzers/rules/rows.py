@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hanscope.analyzers.network import numbered
 from hanscope.analyzers.rules.limits import SECOND, Limits
 from hanscope.analyzers.tables import ABSENT, DEFAULT_RESPONSE, Column, OtaTable
-from hanscope.dissectors.columns.rows import ascending
+from hanscope.dissectors.columns.rows import ascending, distinct
 
 Mask = NDArray[np.bool_]
 
@@ -146,6 +146,9 @@ class OtaRows:
         self._kept = kept or {}
         self._old = len(self._kept["number"]) if self._kept else 0
         self._order: NDArray[np.intp] | None = None
+        self._others: dict[tuple[int, int, int], tuple[Column, Column, Column]] = {}
+        self._nowheres: dict[int, tuple[Column, Column]] = {}
+        self._elapsed: dict[int, tuple[Column, Column]] = {}
         conversation = self._conversations()
         self._member, _ = numbered(conversation.view(np.uint64))
         self._order = ascending(self._member.astype(np.int64))
@@ -218,15 +221,23 @@ class OtaRows:
         before = np.append(-1, latest[:-1])[: len(latest)]
         return np.where(before >= self._start, before, -1)
 
-    @staticmethod
-    def at(column: Column, row: Column, absent: int = ABSENT) -> Column:
-        """Of each row's other row."""
-        return np.where(row >= 0, column[row], absent) if len(column) else column
+    def at(self, column: Column, row: Column, absent: int = ABSENT) -> Column:
+        """Of each row's other row. Many rules ask for the same, so it is kept."""
+        key = id(column), id(row), absent
+        if (kept := self._others.get(key)) is None:
+            if not len(column):
+                return column
+            found = column.take(row)
+            found[self._nowhere(row)] = absent
+            # What names it must stay as long as it does.
+            kept = self._others[key] = found, column, row
+        return kept[0]
 
-    def counted(self, among: Mask, since: Column) -> Column:
-        """How many of these lie behind the row `since` and before each row."""
-        sums = np.cumsum(among)
-        return np.where(since >= 0, sums - among - sums[since], 0)
+    def _nowhere(self, row: Column) -> Column:
+        """Where a column of rows names none."""
+        if (kept := self._nowheres.get(id(row))) is None:
+            kept = self._nowheres[id(row)] = np.flatnonzero(row < 0), row
+        return kept[0]
 
     @cached_property
     def _by_sequence(self) -> tuple[NDArray[np.intp], Mask]:
@@ -547,7 +558,11 @@ class OtaRows:
 
     def elapsed(self, row: Column) -> Column:
         """Nanoseconds since another row; 0 if there is none."""
-        return np.where(row >= 0, self.time_ns - self.time_ns[row], 0)
+        if (kept := self._elapsed.get(id(row))) is None:
+            elapsed = self.time_ns - self.at(self.time_ns, row)
+            elapsed[self._nowhere(row)] = 0
+            kept = self._elapsed[id(row)] = elapsed, row
+        return kept[0]
 
     def same_kind(self, row: Column) -> Mask:
         """Whether the other row is of the same manufacturer and image type."""
@@ -581,17 +596,30 @@ class OtaRows:
 
     def keep(self) -> dict[str, NDArray[Any]]:
         """The columns of the rows that the next batch may refer to."""
-        from_end = np.flatnonzero(np.append(self._heads[1:], True))
-        ends = from_end[np.cumsum(self._heads) - 1]
-        kept = ends - self._index < KEPT_ROWS
-        kind = np.where(self.command == DEFAULT_RESPONSE, 10, np.clip(self.command, 0, 11)) * 2 + (self.status > 0)
-        latest = np.full((int(self._member.max(initial=-1)) + 1) * 24, -1, np.int64)
         fresh = np.flatnonzero(self.fresh)
-        latest[self._member[self._order][fresh] * 24 + kind[fresh]] = fresh
-        kept[latest[latest >= 0]] = True
-        kept &= ~self.end
-        rows = np.flatnonzero(kept)
+        kind = np.where(self.command == DEFAULT_RESPONSE, 10, np.clip(self.command, 0, 11))[fresh] * 2
+        latest = np.full((int(self._member.max(initial=-1)) + 1) * 24, -1, np.int64)
+        latest[self._member[self._order][fresh] * 24 + kind + (self.status[fresh] > 0)] = fresh
+        heads = np.flatnonzero(self._heads)
+        last_few = [
+            np.arange(max(head, end - KEPT_ROWS), end)
+            for head, end in zip(heads.tolist(), [*heads[1:].tolist(), len(self)], strict=True)
+        ]
+        rows = distinct(np.concatenate([latest[latest >= 0], *last_few]))
+        rows = rows[~self.end[rows]]
         if len(rows) > KEPT:
             rows = np.sort(rows[np.argsort(self.number[rows], kind="stable")[-KEPT:]])
-        columns = {name: self.column(name)[rows] for name in NAMES if name != "reach"}
+        columns = {name: self._some(name, rows) for name in NAMES if name != "reach"}
         return columns | {"reach": self.reach[rows]}
+
+    def _some(self, name: str, rows: Column) -> NDArray[Any]:
+        """A column at some rows, without making all of it."""
+        if name in self.__dict__:
+            return self.__dict__[name][rows]
+        assert self._order is not None  # noqa: S101 -- made in the beginning
+        place = self._order[rows]
+        new = getattr(self._table, name)
+        if not self._old:
+            return new[place]
+        old = self._kept[name]
+        return np.where(place < self._old, old[np.minimum(place, self._old - 1)], new[np.maximum(place - self._old, 0)])

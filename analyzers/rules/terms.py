@@ -39,6 +39,18 @@ def server_answering(t: OtaRows, row: str = "prior_row") -> Quiet:
     return Quiet("server", getattr(t, row), int(t.limits.response_seconds * SECOND))
 
 
+def any_wait(t: OtaRows) -> bool:
+    return bool(t.wait.any())
+
+
+def any_period(t: OtaRows) -> bool:
+    return bool((t.minimum_block_period > 0).any())
+
+
+def any_page(t: OtaRows) -> bool:
+    return bool(t.page_request.any())
+
+
 def overdue(t: OtaRows, row: str, kinds: Mask) -> Mask:
     """Where a request of these kinds in another row is still unanswered: at the next request, or at the end."""
     asked = getattr(t, row)

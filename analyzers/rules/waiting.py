@@ -11,7 +11,7 @@ import numpy as np
 from hanscope.analyzers.rules.limits import SECOND
 from hanscope.analyzers.rules.model import Mask, Quiet, RowRule
 from hanscope.analyzers.rules.rows import OtaRows
-from hanscope.analyzers.rules.terms import REQUEST, RESPONSE, odd_clock
+from hanscope.analyzers.rules.terms import REQUEST, RESPONSE, any_period, any_wait, odd_clock
 from hanscope.analyzers.tables import Column
 
 WAIT: Final = f"{RESPONSE} && zbee_zcl_general.ota.status == 0x97"
@@ -50,6 +50,7 @@ RULES: Final = (
         fires="told to wait 60 s (acknowledged), asked again after 10 s",
         silent="told to wait 60 s, asked again after 60 s",
         beside=lambda t: t.wait_row,
+        applies=any_wait,
         finds=_early,
         received=lambda t: t.wait_row,
     ),
@@ -66,6 +67,7 @@ RULES: Final = (
         silent="told to wait at offset 50, then offset 50",
         detail="offset {file_offset}",
         beside=lambda t: t.prior_row,
+        applies=any_wait,
         finds=lambda t: (
             t.request & t.same_image & (t.wait_row >= 0) & (t.file_offset != t.at(t.file_offset, t.prior_row))
         ),
@@ -84,6 +86,7 @@ RULES: Final = (
         fires="current time 1000, request time 900",
         silent="current time 0, request time 60",
         detail="current time {current_time}, request time {request_time}",
+        applies=any_wait,
         finds=lambda t: t.wait & ((t.wait_ns < 0) | (t.wait_ns > int(t.limits.longest_wait_seconds * SECOND))),
     ),
     RowRule(
@@ -99,6 +102,7 @@ RULES: Final = (
         fires="current time 0x12345",
         silent="current time 0",
         detail="current time {current_time} s after 2000",
+        applies=any_wait,
         finds=lambda t: t.wait & odd_clock(t),
     ),
     RowRule(
@@ -114,6 +118,7 @@ RULES: Final = (
         silent="period 1000 ms, three requests 1000 ms apart",
         detail="period {minimum_block_period} ms",
         beside=lambda t: t.prior_row,
+        applies=any_period,
         finds=lambda t: (_period_share(t) < 1 - t.limits.period_tolerance) & (_period_share(t) >= MUCH),
     ),
     RowRule(
@@ -129,6 +134,7 @@ RULES: Final = (
         silent="period 1000 ms, three requests 700 ms apart",
         detail="period {minimum_block_period} ms",
         beside=lambda t: t.prior_row,
+        applies=any_period,
         finds=lambda t: _period_share(t) < MUCH,
     ),
     RowRule(
@@ -144,6 +150,7 @@ RULES: Final = (
         silent="period 500 was set, the next request says 500",
         detail="it names {minimum_block_period}, {other_minimum_block_period} was set",
         beside=lambda t: t.any_wait_row,
+        applies=any_wait,
         finds=lambda t: (
             t.block_request
             & (t.minimum_block_period >= 0)
@@ -165,6 +172,7 @@ RULES: Final = (
         fires="a request with bit 1 set, WAIT_FOR_DATA of 9 octets",
         silent="a request with bit 1 set, WAIT_FOR_DATA of 11 octets",
         beside=lambda t: t.asked_row,
+        applies=any_wait,
         finds=lambda t: (
             t.wait
             & (t.minimum_block_period < 0)

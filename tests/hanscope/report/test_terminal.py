@@ -148,7 +148,14 @@ def test_findings_and_diagnoses_are_shown_with_their_frames(made):
         transfer_id="T1",
     )
     text = report(made.analysis(findings=(finding,), diagnoses=(made.diagnosis(),)))
-    assert "warning  OTA-001  Too fast. (ZCL 11.13) [frames 1, 2, 3, 4, 5 and 3 more]" in text
+    assert (
+        """
+  warning  OTA-001  T1
+     Too fast. (ZCL 11.13)
+     frames 1, 2, 3, 4, 5 and 3 more
+"""
+        in text
+    )
     assert (
         """
   U1 (T1)  client-stalled, probable
