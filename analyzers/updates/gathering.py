@@ -67,6 +67,8 @@ class Story:
     """Requests that came before the time was over that the server had asked for."""
     unreadable: int = 0
     """Frames of the device after the last of its transfers that no key opened."""
+    server_unreadable: int = 0
+    """Such frames of its server."""
     all_heard: bool = False
     """Nothing is missing of what its server sent in the seconds after the last of its transfers."""
 
@@ -300,6 +302,7 @@ def _weigh(story: Story, evidence: Evidence, who: _Who, begin: int, end: int) ->
     last = story.transfers[-1]
     story.unreadable = sum(evidence.unread(name, last.ended, story.captured_until) for name in names)
     server = evidence.find(last.pan_id, last.server.short, eui64(last.server.eui64) if last.server.eui64 else 0)
+    story.server_unreadable = evidence.unread(server, last.ended, story.captured_until)
     story.all_heard = evidence.missed(server, last.ended, last.ended + ANSWER_NS).verdict == "captured"
 
 

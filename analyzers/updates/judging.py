@@ -482,6 +482,9 @@ def _silence(  # noqa: C901, PLR0911 -- the rules in their order
         return "two servers answered the device", "two-servers"
     if came_back is not None:
         return f"the device was away ({came_back.how}) and did not go on", "client-rebooted"
+    if story.unreadable > 1 and story.server_unreadable > 1:
+        many = story.unreadable + story.server_unreadable
+        return f"no key opens what the device and its server sent after that ({many} frames)", "inconclusive"
     if story.unreadable > 1:
         return f"no key opens what the device sent after that ({story.unreadable} frames)", "wrong-key"
     if ending is None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hanscope.analyzers.addresses import Sighting, Told
+from hanscope.analyzers.coverage import among
 from hanscope.analyzers.results import Party
 from hanscope.analyzers.tables import DEFAULT_RESPONSE, Column, OtaTable
 from hanscope.analyzers.transfers import groups
@@ -296,13 +297,13 @@ def _ending(tail: Column) -> Ending:
     after = int(answers[-1]) + 1 if len(answers) else 0
     open_requests = tail[after:][(by_client & asks)[after:]]
     # An APS retry of a request that the server has long answered asks for nothing.
-    open_requests = open_requests[~np.isin(open_requests[:, _WHAT], tail[:after][by_client[:after], _WHAT])]
+    open_requests = open_requests[~among(open_requests[:, _WHAT], tail[:after][by_client[:after], _WHAT])]
     frames = open_requests[:, _FRAME]
     in_vain = [frame for frame in distinct(frames[frames >= 0]).tolist() if (frames == frame).sum() > _MAC_RETRIES]
     last = tail[answers[-1], _FRAME] if len(answers) else -1
     return Ending(
         unanswered=len(distinct(open_requests[:, _WHAT])),
-        unheard=len(distinct(open_requests[np.isin(frames, in_vain), _WHAT])),
+        unheard=len(distinct(open_requests[among(frames, np.array(in_vain, np.int64)), _WHAT])),
         unheard_by_client=bool(last >= 0 and (tail[answers, _FRAME] == last).sum() > _MAC_RETRIES),
         last_ns=int(tail[-1, _TIME]),
         last_frame=int(tail[-1, _NUMBER]),

@@ -1,8 +1,9 @@
 """Hand-made evidence about one device's update, for what the simulator does not play."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from hanscope.analyzers.evidence import Jump, Listening
 from hanscope.analyzers.results import (
     Analysis,
     Capture,
@@ -182,6 +183,28 @@ def version(number: int, seconds: float = 200, **changes) -> Reading:
     return reading(Kind.VERSION, seconds, version=number, **changes)
 
 
+@dataclass
+class Counters:
+    """What frame counters tell, in the place of `Evidence`."""
+
+    unread_of_meter: int = 0
+    unread_of_hub: int = 0
+    all_heard: bool = True
+    restarts: tuple[Jump, ...] = ()
+
+    def find(self, _pan_id: int, short: int, _eui64: int) -> int:
+        return short
+
+    def unread(self, who: int, *_: int) -> int:
+        return self.unread_of_hub if who == HUB.short else self.unread_of_meter
+
+    def missed(self, *_: int) -> Listening:
+        return Listening("captured" if self.all_heard else "missed")
+
+    def jumps(self, *_: int) -> list[Jump]:
+        return list(self.restarts)
+
+
 def told(
     monkeypatch,
     *said: Reading,
@@ -193,6 +216,7 @@ def told(
     until: float = 1_000,
     profile: int = 0x0109,
     heard_until: int = 9_000,
+    evidence: "Counters | None" = None,
 ) -> list[Update]:
     """The updates that this evidence comes to; the capture ends at `until`."""
     monkeypatch.setattr(telling, "readings", lambda _: said)
@@ -240,4 +264,4 @@ def told(
         transfers=tuple(transfers),
         images=tuple(images) if transfers else (),
     )
-    return list(telling.updates_of(analysis, found))
+    return list(telling.updates_of(analysis, found, evidence))

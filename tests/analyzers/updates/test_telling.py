@@ -17,6 +17,7 @@ from update_stories import (
     METER,
     OLD,
     OTHER,
+    Counters,
     answer,
     at,
     back,
@@ -30,6 +31,7 @@ from update_stories import (
     version,
 )
 
+from hanscope.analyzers.evidence import Jump
 from hanscope.analyzers.results import MissingRange, Party, TransferState, Update, Verdict
 from hanscope.analyzers.updates.readings import AlertCode, Kind, Outcome
 from hanscope.analyzers.updates.signs import BLOCK, OFFER, QUERY, UPGRADE, Ending
@@ -127,6 +129,31 @@ def test_a_device_that_is_never_heard_again_is_undecided(monkeypatch) -> None:
     (update,) = told(monkeypatch, transfers=[stalled], images=(), heard_until=1_000)
     assert standing(update) == ("undecided", None, None)
     assert "nothing more was heard of the device" in update.reason
+
+
+@pytest.mark.parametrize(
+    ("counters", "expected"),
+    [
+        (Counters(unread_of_meter=20), ("failed", "distribution", "wrong-key")),
+        (Counters(unread_of_meter=20, unread_of_hub=20), ("undecided", None, None)),
+        (Counters(), ("failed", "distribution", "server-silent")),
+        (Counters(all_heard=False), ("undecided", None, None)),
+        (
+            Counters(restarts=(Jump("reboot", at(150), at(160), 1_600),)),
+            ("failed", "distribution", "client-rebooted"),
+        ),
+    ],
+)
+def test_frame_counters_decide_what_a_silence_is(monkeypatch, counters, expected) -> None:
+    """Keys that only the analyst lacks are nobody's fault, nor is an answer that the sniffer may have missed."""
+    (update,) = told(
+        monkeypatch,
+        transfers=[transfer(state="stalled", complete=False, received_bytes=800)],
+        images=(),
+        ending=Ending(1, 0, unheard_by_client=False, last_ns=at(101), last_frame=1_000),
+        evidence=counters,
+    )
+    assert standing(update) == expected
 
 
 # Orders
