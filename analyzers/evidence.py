@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hanscope.analyzers.context import Context
+from hanscope.analyzers.coverage import among
 from hanscope.analyzers.network import numbered
 from hanscope.analyzers.results import CaptureQuality, QualityPeriod
 from hanscope.dissectors.columns.rows import Index, ascending
@@ -142,7 +143,7 @@ def hearing_of(context: Context, hop_eui64: NDArray[np.uint64], unread: Index) -
     place = (epoch << 33) | counter
     before = np.append(-1, np.maximum.accumulate(place)[:-1])
     fresh = place > before
-    shut = np.isin(number, unread) if len(unread) else np.zeros(len(rows), np.bool_)
+    shut = among(number, unread) if len(unread) else np.zeros(len(rows), np.bool_)
     unreadable = np.bincount(mine[shut], minlength=many)
     again = np.bincount(mine[place == before], minlength=many)
     behind = np.flatnonzero(place < before)

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hanscope.analyzers.coverage import among
 from hanscope.analyzers.keys import MAXIMUM_SCOPES, KeyRing, KnownKey, Span, Use, Uses
 from hanscope.dissectors.columns.rows import Index, Octets, ascending, distinct, numbers, rows
 from hanscope.dissectors.columns.stage import Group
@@ -320,7 +321,7 @@ class Opener:
         remembered = {one: known for one, known in self._pairs.items() if known in keys}
         for octets, key in dict.fromkeys(remembered.values()):
             theirs = [one for one, known in remembered.items() if known == (octets, key)]
-            members = which[(mine == theirs[0]) if len(theirs) == 1 else np.isin(mine, theirs)]
+            members = which[(mine == theirs[0]) if len(theirs) == 1 else among(mine, np.array(theirs))]
             if len(members):
                 self._open(octets, key, frames, members, number, found, nwk=False)
                 self._between(key, pair[members[found.reason[members] == Reason.OPENED]])
