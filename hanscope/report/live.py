@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TextIO
 
-from hanscope.report.words import count, duration, identity, party, printable
+from hanscope.report.words import count, duration, party, printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from hanscope.analyzers.live import Loading, Picture, Talking
     from hanscope.captures.sniffers.base import Counts
 
-BAR: Final = 28
+BAR: Final = 12
+EUI64_WIDTH: Final = 23
 _LINE_S: Final = 10.0
 """How often a line is printed where there is no terminal to draw on."""
 
@@ -116,18 +117,20 @@ def _transfers(loading: tuple[Loading, ...]) -> RenderableType:
     from rich.table import Table  # noqa: PLC0415 -- heavy
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("firmware of", "image", "", "octets", "pace", "left"):
-        table.add_column(name, no_wrap=True)
+    table.add_column("firmware of", no_wrap=True, min_width=EUI64_WIDTH)
+    for name in ("", "done", "octets/s", "left"):
+        table.add_column(name, no_wrap=True, justify="left" if not name else "right", min_width=max(len(name), 5))
+    table.add_column("manufacturer, type, version", no_wrap=True)
     for one in loading:
         progress = one.progress
-        size = progress.image_size
+        size, done = progress.image_size, progress.received_bytes
         table.add_row(
             party(progress.client, progress.pan_id),
-            identity(progress.manufacturer_code, progress.image_type, progress.file_version),
-            ProgressBar(total=size or 1, completed=progress.received_bytes if size else 0, width=BAR),
-            f"{progress.received_bytes:,}" + (f" / {size:,}" if size else ""),
-            "" if one.pace is None else f"{one.pace:,.0f}/s",
+            ProgressBar(total=size or 1, completed=done if size else 0, width=BAR),
+            f"{100 * done / size:.0f} %" if size else f"{done:,}",
+            "" if one.pace is None else f"{one.pace:,.0f}",
             "" if one.left_s is None else duration(int(one.left_s * 1e9)),
+            f"{progress.manufacturer_code:04x} {progress.image_type:04x} {progress.file_version:08x}",
         )
     return table
 

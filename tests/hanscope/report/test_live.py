@@ -1,0 +1,82 @@
+"""The live view, on a terminal and in a log."""
+
+import io
+
+import pytest
+
+from hanscope.analyzers.live import Loading, Picture, Talking
+from hanscope.analyzers.results import Party
+from hanscope.analyzers.transfers import Progress
+from hanscope.captures.sniffers.base import Counts
+from hanscope.report.live import LiveView
+
+PICTURE = Picture(
+    name="cc2531 at 1-2.3",
+    elapsed_s=75.0,
+    frames=12_345,
+    rate=164.6,
+    bad_fcs=7,
+    shut=3,
+    devices=(
+        Talking(0x7C31, 0, 0, 3442, -60.2, 104.6),
+        Talking(0x7C31, -1, 0x00DE4D0002441602, 2, None, None),
+    ),
+    device_count=5,
+    loading=(
+        Loading(
+            Progress(Party(short=0x8401, eui64="00:de:4d:00:02:44:16:02"), 0x7C31, 0x10DE, 1, 0x200, 5000, 20_000), 500
+        ),
+        Loading(Progress(Party(short=0x8402, eui64=None), 0x7C31, 0x10DE, 1, 0x200, 900, None), None),
+    ),
+    findings=(("blocks-restart", 2, "block 0 again \x1b[31m"),),
+    path="house.pcapng",
+)
+
+
+class _Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+
+
+@pytest.mark.usefixtures("_plain")
+def test_view_on_a_terminal() -> None:
+    page = _Terminal()
+    with LiveView(page, Counts(bad_fcs=7, lost=1)) as view:
+        view(PICTURE)
+        drawn = page.getvalue()
+    for words in (
+        "cc2531 at 1-2.3  1 min 15 s  165 frames/s  12,345 frames  5 devices",
+        "3 encrypted frames that no key opens; 7 with a wrong FCS; 1 lost by the device",
+        "00:de:4d:00:02:44:16:02",
+        " 25 %",
+        "30 s",
+        "0x8402 in PAN 0x7c31",
+        "blocks-restart x2: block 0 again",
+        "0x7C31   0x0000",
+        "and 3 more",
+    ):
+        assert words in drawn, words
+    assert "\x1b[31m" not in drawn
+    assert max(len(line) for line in drawn.splitlines() if "\x1b" not in line) <= 80
+
+
+@pytest.mark.usefixtures("_plain")
+def test_view_in_a_log_is_a_line_now_and_then() -> None:
+    page = io.StringIO()
+    with LiveView(page) as view:
+        view(PICTURE)
+        view(PICTURE)
+    assert page.getvalue() == (
+        "cc2531 at 1-2.3, 1 min 15 s; 12,345 frames, 165 a second; 7 damaged; 3 encrypted without a key; "
+        "00:de:4d:00:02:44:16:02 loads 5,000 of 20,000 octets, 500 octets/s, 30 s left; "
+        "0x8402 in PAN 0x7c31 loads 900 octets\n"
+    )
