@@ -1,6 +1,7 @@
 """The plugin inside tshark: the same transfers, progress, gaps and hashes as `hanscope analyze` has."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -21,12 +22,18 @@ from hanscope.wireshark import plugin_script
 pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed (apt install tshark)")
 
 SAMPLES = Path(__file__).parents[2] / "captures" / "samples"
+NOBODY = {"HOME": "/nowhere", "WIRESHARK_CONFIG_DIR": "/nowhere"}
+"""No plugins and preferences of whoever runs the tests."""
 SCRIPT = f"lua_script:{plugin_script()}"
 
 
 def tshark(capture, options, *words):
     done = subprocess.run(
-        ["tshark", "-n", "-r", capture, *options, "-X", SCRIPT, *words], capture_output=True, text=True, check=False
+        ["tshark", "-n", "-r", capture, *options, "-X", SCRIPT, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **NOBODY},
     )
     complaints = [line for line in done.stderr.splitlines() if not line.startswith("Running as user")]
     assert complaints == []
@@ -95,7 +102,7 @@ ALIKE = (
 
 
 def assert_same_transfers(case):
-    report = json.loads(tshark(case.path, case.options, "-X", "lua_script1:report", "-q"))
+    report = json.loads(tshark(case.path, case.options, "-o", "hanscope.report:TRUE", "-q"))
     plain = json.loads(msgspec.json.encode(case.analysis))
     images = {image["transfer_id"]: image for image in plain["images"]}
     ours = {by_identity(one): one for one in plain["transfers"]}

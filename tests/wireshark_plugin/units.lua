@@ -482,7 +482,7 @@ function tests.json_and_table()
     local text = T.report.json({ tracker = all, hashes = {} })
     same(text:find('"received_bytes": 4', 1, true) ~= nil, true, text)
     same(text:find('"missing_ranges": [[4, 12, "never requested"]]', 1, true) ~= nil, true, text)
-    same(T.report.table(all:transfers()):find("0x10de/0x0000/0x02000203", 1, true) ~= nil, true)
+    same(T.report.table(all:transfers()):find("10de/0000/02000203", 1, true) ~= nil, true)
 end
 
 T.run(tests)

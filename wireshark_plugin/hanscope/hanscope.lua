@@ -4,10 +4,9 @@
 -- tree "hanscope". Pure logic is in the files beside this one, `hanscope_*.lua`; here is what needs Wireshark. Those
 -- files do nothing by themselves, so it does not matter that Wireshark also loads them as plugins.
 --
--- Without a window:  tshark -X lua_script:hanscope.lua -X lua_script1:report -q -r CAPTURE
--- writes the transfers as JSON when the capture has been read.
+-- Without a window:  tshark -X lua_script:hanscope.lua -o hanscope.report:TRUE -q -r CAPTURE
+-- prints the transfers as JSON when the capture has been read.
 
-local arguments = { ... }
 local floor, max = math.floor, math.max
 
 if not (rawget(_G, "Proto") or rawget(_G, "register_postdissector")) then
@@ -68,7 +67,10 @@ local read_hop = extractor("wpan.src16")
 
 -- What is shown.
 
-local proto = Proto("hanscope", "hanscope: firmware transfer")
+local first, proto = pcall(Proto, "hanscope", "hanscope: firmware transfer")
+if not first then
+    return -- installed, and named with -X lua_script: as well
+end
 
 local function framenum(name, text, kind)
     local there, field = pcall(ProtoField.framenum, name, text, base.NONE, kind)
@@ -152,6 +154,7 @@ proto.experts = experts
 
 proto.prefs.info = Pref.bool("Tell progress in the Info column", true, "Adds transfer and progress to the Info column")
 proto.prefs.hash = Pref.bool("Hash images while reading", false, "Else hashes are there when a frame is seen again")
+proto.prefs.report = Pref.bool("Print the transfers as JSON", false, "tshark prints them when it has read the capture")
 proto.prefs.limit = Pref.uint("Largest image (MiB)", 64, "Octets of an image beyond this are not taken in")
 
 -- What is known of this capture, and the preferences (asking for them takes longer than a frame may).
@@ -180,9 +183,26 @@ local function read_preferences()
 end
 proto.prefs_changed = read_preferences
 
+-- Without a window: the transfers as JSON, when the capture has been read.
+local reports = false
+
+local function report_at_end()
+    local tap = Listener.new("frame")
+    function tap.packet(pinfo)
+        known.tracker.ended = max(known.tracker.ended, pinfo.abs_ts)
+    end
+    function tap.draw()
+        print(report.json(known))
+    end
+end
+
 function proto.init()
     read_preferences()
     begin()
+    if proto.prefs.report and not reports and not gui_enabled() then
+        reports = true
+        report_at_end()
+    end
 end
 
 -- Reading a frame.
@@ -416,6 +436,7 @@ local function show_attempt(tree, m, record, attempt, again)
     if not again and not steers then
         return
     end
+    add(tree, f.attempt, attempt.count)
     add(tree, f.server, party(attempt.server))
     add(tree, f.image_size, size)
     show_whole(tree, attempt)
@@ -662,20 +683,6 @@ function proto.dissector(_, pinfo, root)
 end
 
 register_postdissector(proto)
-
--- Without a window: the transfers as JSON, at the end.
-
-for _, word in ipairs(arguments) do
-    if word == "report" then
-        local tap = Listener.new("frame")
-        function tap.packet(pinfo)
-            known.tracker.ended = max(known.tracker.ended, pinfo.abs_ts)
-        end
-        function tap.draw()
-            print(report.json(known))
-        end
-    end
-end
 
 -- With one: Tools -> hanscope.
 

@@ -100,7 +100,7 @@ local function cells(one)
     return {
         string.format("%d", one.id),
         client,
-        string.format("0x%04x/0x%04x/0x%08x", one.manufacturer, one.image_type, one.version),
+        string.format("%04x/%04x/%08x", one.manufacturer, one.image_type, one.version),
         string.format("%d", one.attempt),
         size and string.format("%d", size) or "?",
         size and size > 0 and string.format("%.1f %%", one.received * 100 / size) or string.format("%d", one.received),
@@ -110,7 +110,7 @@ local function cells(one)
     }
 end
 
-local HEAD = { "No.", "Client", "Image", "Attempt", "Octets", "Progress", "State", "First", "Last" }
+local HEAD = { "No.", "Client", "Image", "Try", "Octets", "Received", "State", "First", "Last" }
 
 -- The table of transfers, as text.
 function M.table(transfers)

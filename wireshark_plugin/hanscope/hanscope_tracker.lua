@@ -471,6 +471,7 @@ end
 function Tracker:begin(dialogue, track, sign)
     local attempt = self:new_attempt(dialogue, track, sign, track.size)
     track.attempts[#track.attempts + 1] = attempt
+    attempt.count = #track.attempts
     for _, offer in ipairs(track.offers) do
         attempt:tell(offer)
     end
