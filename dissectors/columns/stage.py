@@ -32,28 +32,21 @@ Recorder = Callable[[bytes], Layout | None]
 class _Guard:
     """A layout as it is compared: the masked words behind the first 16 bits, and how often it fitted."""
 
-    __slots__ = ("hits", "layout", "mask16", "value16", "words")
+    __slots__ = ("_words", "hits", "layout", "mask16", "value16")
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.hits = 0
-        mask = layout.mask.ljust(2, b"\0")
-        value = layout.value.ljust(2, b"\0")
-        self.mask16 = int.from_bytes(mask[:2], "little")
-        self.value16 = int.from_bytes(value[:2], "little")
-        self.words: list[tuple[int, int, int, int]] = []
-        """(octet, size 1 or 8, mask, value)."""
-        at = 2
-        while at < len(mask):
-            if not mask[at]:
-                at += 1
-            elif any(mask[at + 1 : at + 8]):
-                part, wanted = mask[at : at + 8].ljust(8, b"\0"), value[at : at + 8].ljust(8, b"\0")
-                self.words.append((at, 8, int.from_bytes(part, "little"), int.from_bytes(wanted, "little")))
-                at += 8
-            else:
-                self.words.append((at, 1, mask[at], value[at]))
-                at += 1
+        self.mask16 = int.from_bytes(layout.mask[:2], "little")
+        self.value16 = int.from_bytes(layout.value[:2], "little")
+        self._words: list[tuple[int, int, int, int]] | None = None
+
+    @property
+    def words(self) -> list[tuple[int, int, int, int]]:
+        """(octet, size 1 or 8, mask, value). Of many known layouts a capture asks few for them."""
+        if self._words is None:
+            self._words = _masked_words(self.layout.mask, self.layout.value)
+        return self._words
 
     def fits_length(self, length: Index) -> NDArray[np.bool_]:
         return length == self.layout.least if self.layout.exact else length >= self.layout.least
@@ -67,6 +60,22 @@ class _Guard:
             kind = np.uint8 if size == 1 else np.uint64
             ok &= (_words(buffer, at + octet, size) & kind(mask)) == kind(value)
         return ok
+
+
+def _masked_words(mask: bytes, value: bytes) -> list[tuple[int, int, int, int]]:
+    words: list[tuple[int, int, int, int]] = []
+    at = 2
+    while at < len(mask):
+        if not mask[at]:
+            at += 1
+        elif any(mask[at + 1 : at + 8]):
+            part, wanted = mask[at : at + 8].ljust(8, b"\0"), value[at : at + 8].ljust(8, b"\0")
+            words.append((at, 8, int.from_bytes(part, "little"), int.from_bytes(wanted, "little")))
+            at += 8
+        else:
+            words.append((at, 1, mask[at], value[at]))
+            at += 1
+    return words
 
 
 def _words(buffer: Octets, at: Index, size: int) -> NDArray[Any]:
