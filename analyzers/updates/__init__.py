@@ -4,6 +4,9 @@
 * `readings.py`: what GBCS messages say about firmware;
 * `gathering.py`: which of all that belongs to which device and image;
 * `roles.py`: what kind of device it is, and so which flow it follows;
-* `judging.py`: how far it came, and why not further;
+* `orders.py`: orders to activate, and what came of them;
+* `claims.py`: what the witnesses say, and whether they agree;
+* `case.py`, `judging.py`, `delivery.py`: how far it came, and why not further;
+* `timeline.py`: its steps;
 * `telling.py`: the result.
 """

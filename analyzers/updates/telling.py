@@ -9,9 +9,10 @@ import msgspec
 
 from hanscope.analyzers.evidence import Evidence
 from hanscope.analyzers.results import Analysis, Distribution, Update
+from hanscope.analyzers.updates.case import Case, by_command, turn_of
 from hanscope.analyzers.updates.claims import checks_of, hashes_of, versions_of
 from hanscope.analyzers.updates.gathering import Story, gathered
-from hanscope.analyzers.updates.judging import Case, by_command, judge, turn_of
+from hanscope.analyzers.updates.judging import judge
 from hanscope.analyzers.updates.orders import orders_of
 from hanscope.analyzers.updates.readings import readings
 from hanscope.analyzers.updates.roles import role_of

@@ -13,8 +13,8 @@ import msgspec
 
 from hanscope.analyzers.results import Transfer, UpdateStage, UpdateStep
 from hanscope.analyzers.tables import DEFAULT_RESPONSE
+from hanscope.analyzers.updates.case import WHOLE, utc
 from hanscope.analyzers.updates.gathering import Story
-from hanscope.analyzers.updates.judging import WHOLE, utc
 from hanscope.analyzers.updates.orders import WAIT_FOREVER, outcome_words
 from hanscope.analyzers.updates.readings import AlertCode, Kind, Reading, TransferResult
 from hanscope.analyzers.updates.roles import Role

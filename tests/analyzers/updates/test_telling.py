@@ -91,7 +91,7 @@ def test_an_order_without_an_answer_is_not_a_failure(monkeypatch) -> None:
 
 def test_an_old_version_after_an_unanswered_order_proves_nothing(monkeypatch) -> None:
     old = version(OLD.file_version, 90), version(OLD.file_version)
-    (update,) = told(monkeypatch, old[0], receipt(), order(), old[1])
+    (update,) = told(monkeypatch, old[0], receipt(), order(), old[1], returns=[back(150)])
     assert standing(update) == ("activation ordered", None, None)
 
 

@@ -1,0 +1,268 @@
+"""Whether an image was offered, reached its device and was found genuine there; and if not, why not.
+
+A silence is a device's or server's failure only where something else shows that: requests that nobody acknowledged, a
+restart, frames of the device that went on, or the frame counters of a server that sent nothing in return.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hanscope.analyzers.gb_images import SIGNATURE
+from hanscope.analyzers.results import Cause, Transfer
+from hanscope.analyzers.tables import DEFAULT_RESPONSE
+from hanscope.analyzers.updates.case import WHOLE, Case, Judgement, distributed_at
+from hanscope.analyzers.updates.gathering import Story
+from hanscope.analyzers.updates.readings import AlertCode, Kind, Reading, TransferResult
+from hanscope.analyzers.updates.signs import (
+    ABORT,
+    BLOCK,
+    BLOCK_REQUEST,
+    END,
+    OFFER,
+    PAGE_REQUEST,
+    QUERY,
+    SECOND,
+)
+
+PATIENCE_NS: Final = 30 * SECOND
+"""A capture that ends sooner says nothing about what did not follow."""
+
+
+def verification(case: Case) -> Judgement | None:
+    """The device's own word about the image, unless it began to load it again after that."""
+    said = [one for one in case.story.readings if one.kind in (Kind.RECEIPT, Kind.CARRIED)]
+    last = said[-1] if said else None
+    rejected = [one for one in case.story.transfers if one.state == "rejected"]
+    again = case.story.transfers[-1] if case.story.transfers else None
+    if last is not None and not (again is not None and again.started > last.time):
+        if last.kind is Kind.CARRIED:
+            return _carried(case, last)
+        if last.code == AlertCode.VERIFICATION_FAILED:
+            return Judgement(
+                "failed",
+                f"The device found the image not genuine (8F1C, {last.id}).",
+                "verification",
+                _rejection(case, rejected[-1] if rejected else again),
+            )
+        if last.code == AlertCode.VERIFICATION_SUCCESSFUL:
+            return _received(case, last)
+    if again is not None and again.state == "rejected":
+        return Judgement(
+            "failed",
+            "The device loaded the image and rejected it as invalid (Upgrade End Request INVALID_IMAGE).",
+            "verification",
+            _rejection(case, again),
+        )
+    return None
+
+
+def _received(case: Case, receipt: Reading) -> Judgement:
+    told = "The device has the image and found it genuine (8F72)"
+    if any(one.fate == "cancelled" for one in case.orders):
+        return Judgement("receipt given", f"{told}; its activation was ordered and cancelled.")
+    if not _listened(case, receipt.time):
+        return Judgement("receipt given", f"{told}; then the capture ends.", missing=("an activation command (CS06)",))
+    return Judgement(
+        "receipt given",
+        f"{told}; until the end of the capture nobody ordered its activation.",
+        "activation order",
+        "never-activated",
+        ("an activation command (CS06)",),
+    )
+
+
+def _listened(case: Case, since: int) -> bool:
+    """Whether the capture went on long enough for what follows to be heard."""
+    return case.story.captured_until - since >= PATIENCE_NS
+
+
+def _carried(case: Case, alert: Reading) -> Judgement | None:
+    """The Communications Hub's alert about a transfer (CCS08)."""
+    match alert.code:
+        case TransferResult.IMAGE_DISCARDED:
+            text, stage, cause = "the image was discarded", "verification", "image-discarded"
+        case TransferResult.HARDWARE_VERSION_MISMATCH:
+            text, stage, cause = "the image is for other hardware", "verification", "wrong-hardware"
+        case TransferResult.TRANSFER_FAILURE:
+            found = distribution(case)
+            text, stage, cause = "the transfer failed", "distribution", found.cause if found else None
+        case _:
+            return None
+    return Judgement(
+        "failed", f"The Communications Hub said that {text} (CCS08, {alert.id}).", stage, cause or "inconclusive"
+    )
+
+
+def _rejection(case: Case, transfer: Transfer | None) -> Cause:  # noqa: PLR0911 -- the rules in their order
+    """Why a device rejected an image, as far as the image itself and the operator's references tell."""
+    story, image = case.story, case.story.image
+    if len({one.server.eui64 or one.server.short for one in story.transfers}) > 1:
+        return "two-servers"
+    if _for_other_hardware(story):
+        return "wrong-hardware"
+    said = {one.said_by: one.sha256 for one in case.hashes}
+    rebuilt, calculated = said.get("rebuilt image"), said.get("8F1C alert")
+    if (transfer is not None and transfer.conflicting_bytes) or (rebuilt and calculated and rebuilt != calculated):
+        return "image-corrupted"
+    if image is None or image.partial:
+        return "inconclusive"
+    if any(one.outcome == "invalid" for one in image.checks):
+        return "image-rejected-bad"
+    references = [one.outcome for one in image.witnesses if one.source in ("reference file", "hash list")]
+    if "invalid" in references:
+        return "image-corrupted"
+    proven = any(one.outcome == "valid" and one.name == SIGNATURE for one in image.checks)
+    return "image-rejected-good" if proven or "valid" in references else "inconclusive"
+
+
+def _for_other_hardware(story: Story) -> bool:
+    header = story.image.header if story.image else None
+    hardware = [sign.hardware_version for sign in story.signs if sign.command == QUERY and sign.hardware_version >= 0]
+    if header is None or not hardware:
+        return False
+    low, high = header.minimum_hardware_version, header.maximum_hardware_version
+    return low is not None and high is not None and not low <= hardware[-1] <= high
+
+
+def distribution(case: Case) -> Judgement | None:  # noqa: PLR0911 -- one line for each state
+    """How far the blocks of the last attempt came."""
+    story = case.story
+    if not story.transfers:
+        return None
+    last = story.transfers[-1]
+    if distributed_at(story) is not None and last.state in WHOLE:
+        return _whole(case)
+    match last.state:
+        case "offered":
+            return Judgement("offered", "The server offered the image; the device asked for none of it.")
+        case "refused":
+            return Judgement("refused", _refusal(story), "offer", "image-refused")
+        case "downloading":
+            return Judgement("distributing", _running(story), "distribution", "still-running", ("the rest of it",))
+        case "superseded":
+            return Judgement(
+                "failed", "The device gave the transfer up for another image.", "distribution", "inconclusive"
+            )
+        case "aborted":
+            return _aborted(case, last)
+        case _:
+            return _stopped(case, last)
+
+
+def _running(story: Story) -> str:
+    silent = story.ending.unanswered if story.ending else 0
+    asked = f"; the server had not answered the device's last {silent} requests" if silent > 1 else ""
+    return f"The transfer was still running when the capture ended{asked}."
+
+
+def _aborted(case: Case, last: Transfer) -> Judgement:
+    story = case.story
+    by_server = [
+        sign
+        for sign in story.signs
+        if sign.status == ABORT and (sign.command == BLOCK or sign.answered in (BLOCK_REQUEST, PAGE_REQUEST, END))
+    ]
+    if not by_server:
+        text, cause = _silence(case, last)
+        why = f": {text}" if cause not in ("inconclusive", "client-stalled") else ""
+        cause = cause if why else "inconclusive"
+        return Judgement("failed", f"The device aborted the transfer{why}.", "distribution", cause)
+    if story.impatience > 1:
+        text = f"the device had asked {story.impatience} times before the time was over that it was told to wait"
+        return Judgement("failed", f"The server aborted the transfer; {text}.", "distribution", "rate-limited")
+    return Judgement(
+        "failed", "The server aborted the transfer: it gives the image no more.", "distribution", "image-discarded"
+    )
+
+
+def _stopped(case: Case, last: Transfer) -> Judgement:
+    text, cause = _silence(case, last)
+    if cause == "inconclusive":
+        return Judgement(
+            "undecided",
+            f"The transfer stopped, and the capture does not show why: {text}.",
+            missing=("what the device and the server did after that",),
+        )
+    return Judgement("failed", f"The transfer stopped: {text}.", "distribution", cause)
+
+
+def _silence(  # noqa: C901, PLR0911 -- the rules in their order
+    case: Case, last: Transfer
+) -> tuple[str, Cause]:
+    """Why blocks stopped to flow."""
+    story, ending = case.story, case.story.ending
+    came_back = case.returned(last.ended, last.last_frame)
+    if len({one.server.eui64 or one.server.short for one in story.transfers}) > 1:
+        return "two servers answered the device", "two-servers"
+    if came_back is not None:
+        return f"the device was away ({came_back.how}) and did not go on", "client-rebooted"
+    if story.unreadable > 1 and story.server_unreadable > 1:
+        many = story.unreadable + story.server_unreadable
+        return f"no key opens what the device and its server sent after that ({many} frames)", "inconclusive"
+    if story.unreadable > 1:
+        return f"no key opens what the device sent after that ({story.unreadable} frames)", "wrong-key"
+    if ending is None:
+        return "what was said last belongs to another image", "inconclusive"
+    if ending.unheard and 2 * ending.unheard >= ending.unanswered:
+        return "nobody near acknowledged the device's last requests, which it repeated", "radio-link-lost"
+    if ending.unheard_by_client:
+        return "the device did not acknowledge the last block, which was repeated", "radio-link-lost"
+    if ending.unanswered > 1:
+        return f"the server did not answer the device's last {ending.unanswered} requests", "server-silent"
+    if ending.unanswered == 1 and story.all_heard:
+        return "the server did not answer the device's last request", "server-silent"
+    if ending.unanswered == 1:
+        return "the answer to the device's last request was not heard", "inconclusive"
+    if story.heard_after:
+        return "the device asked for no more octets although it was heard", "client-stalled"
+    return "nothing more was heard of the device", "inconclusive"
+
+
+def _refusal(story: Story) -> str:
+    for sign in story.signs:
+        if sign.command == DEFAULT_RESPONSE and sign.answered == OFFER and sign.status:
+            return f"The device did not want the image: it answered the offer with status 0x{sign.status:02x}."
+    return "The offer was refused."
+
+
+def _whole(case: Case) -> Judgement:
+    if case.by_command:
+        return Judgement(
+            "distributed",
+            "The device has the whole image; what it thinks of it was not heard.",
+            missing=(_unheard(case, "the receipt alert (8F72 or 8F1C) and an activation command (CS06)"),),
+        )
+    last = case.story.transfers[-1]
+    if last.state == "more-needed":
+        return Judgement("distributed", "The device has the image and asks for another one before it upgrades.")
+    if case.role.flow == "PPMID":
+        wanted = "an Upgrade End Response that says when, a restart, or the activation alert (CS09)"
+    else:
+        wanted = "an Upgrade End Response that says when, a restart, or a query with the new version"
+    if last.state == "waiting" and _listened(case, last.ended):
+        return Judgement(
+            "distributed",
+            "The device has the whole image and was told to wait; nobody told it to upgrade until the capture's end.",
+            "activation",
+            "never-activated",
+            (wanted,),
+        )
+    return Judgement(
+        "distributed", "The device has the whole image; that it was to upgrade was not heard.", missing=(wanted,)
+    )
+
+
+def _unheard(case: Case, what: str) -> str:
+    """Something that only GBCS messages tell."""
+    if case.story.readings:
+        return what
+    why = f"; {case.shut}" if case.shut else "; no GBCS message about its firmware is in the capture"
+    return f"{what}{why}"
+
+
+def offer(case: Case) -> Judgement | None:
+    """Queries that the server declined are all that there is."""
+    if not case.story.refusals:
+        return None
+    return Judgement("refused", "The server had no newer image for the device.", "offer", "image-refused")
