@@ -97,7 +97,7 @@ def _again(transfer: Transfer, facts: Facts) -> list[Hit]:
         for one in facts.analysis.transfers
         if facts.same_story(one, transfer) and one.ended <= transfer.started and one.state in UPGRADED
     ]
-    return [Hit((transfer.first_frame,), transfer.id)] if earlier and transfer.block_requests > FEW_BLOCKS else []
+    return [Hit((transfer.first_frame,), transfer.id)] if earlier and transfer.block_responses > FEW_BLOCKS else []
 
 
 FEW_BLOCKS: Final = 5
@@ -122,7 +122,7 @@ def _restarted(transfer: Transfer, facts: Facts) -> list[Hit]:
         for one in facts.analysis.transfers
         if facts.same_story(one, transfer) and one.server == transfer.server and one.started < transfer.started
     ]
-    if not earlier or earlier[-1].state != "superseded" or not transfer.block_requests:
+    if not earlier or earlier[-1].state != "superseded" or not facts.begun(transfer):
         return []
     return [Hit((earlier[-1].last_frame, transfer.first_frame), transfer.id)]
 

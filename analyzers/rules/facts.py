@@ -48,6 +48,11 @@ class Facts:
         return self.evidence.find(pan_id, party.short, eui64(party.eui64) if party.eui64 else 0)
 
     @staticmethod
+    def begun(transfer: Transfer) -> bool:
+        """Whether anything was asked for."""
+        return bool(transfer.block_requests or transfer.page_requests)
+
+    @staticmethod
     def same_client(one: Transfer, other: Transfer) -> bool:
         if one.client.eui64 is not None and other.client.eui64 is not None:
             return one.client.eui64 == other.client.eui64

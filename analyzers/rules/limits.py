@@ -40,7 +40,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Between two queries that nothing called for."""
     end_repeat_seconds: Seconds = 600.0
     """Between two Upgrade End Requests while the client was told to wait."""
-    activation_seconds: Seconds = 60.0
+    activation_seconds: Seconds = 10.0
     """How long after the time of the upgrade a client may still name its old version."""
     clock_seconds: Seconds = 86_400.0
     """By how much a server's clock may differ from the capture's."""

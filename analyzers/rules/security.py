@@ -28,8 +28,8 @@ def _two_servers(transfer: Transfer, facts: Facts) -> list[Hit]:
         if facts.same_client(one, transfer)
         and facts.same_image(one, transfer)
         and one.server != transfer.server
-        and one.block_requests
-        and transfer.block_requests
+        and facts.begun(one)
+        and facts.begun(transfer)
         and one.started < transfer.started
         and (one.end_status is None or transfer.started < one.ended)
     ]

@@ -22,16 +22,23 @@ def _answered_again(t: OtaRows) -> Mask:
 
 def _rebooted(transfer: Transfer, facts: Facts) -> list[Hit]:
     """Between the first block and the end, or right after the last sign of a download that stopped."""
-    stopped = transfer.state in {"stalled", "downloading", "superseded"}
-    until = transfer.ended + (AFTERWARDS_NS if stopped else 0)
+    until = transfer.ended
+    if transfer.state in {"stalled", "downloading"}:
+        until += AFTERWARDS_NS
+    elif transfer.state == "superseded":
+        later = (one.started for one in facts.analysis.transfers if facts.same_story(one, transfer))
+        until = min((started for started in later if started >= transfer.ended), default=until)
     return [
-        Hit((jump.frame,), transfer.id, detail="its frame counter went on at a checkpoint")
+        Hit((jump.frame,), transfer.id, detail=JUMPED[jump.kind])
         for jump in facts.evidence.jumps(facts.client(transfer))
-        if transfer.block_requests and transfer.started <= jump.before_ns and jump.before_ns < until
-        if jump.after_ns <= transfer.ended or stopped
+        if facts.begun(transfer) and transfer.started <= jump.before_ns < until and jump.after_ns <= until
     ]
 
 
+JUMPED: Final = {
+    "reboot": "its frame counter went on at a checkpoint",
+    "restart": "its frame counter began anew",
+}
 AFTERWARDS_NS: Final = 60 * SECOND
 
 

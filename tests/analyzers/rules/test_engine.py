@@ -166,6 +166,52 @@ def test_every_rule_says_what_it_is() -> None:
     assert len({rule.title for rule in RULES.values()}) >= len(RULES) - 2  # the server's clock is told of twice
 
 
+def simulated(tmp_path, scenario: str, fault: str, seed: int = 3):
+    """The findings about a simulated network, whose keys are known."""
+    path = tmp_path / "house.pcapng"
+    truth = simulate(scenario, path, seed=seed, faults=(fault,) if fault else (), size=6000)
+    ring = KeyRing().plus(parse_key(f"network:{truth.han.network_key.hex()}"))
+    for node in truth.han.nodes:
+        if node.link_key:
+            ring = ring.plus(parse_key(f"link:{node.link_key.hex()}"))
+    run = analyze([str(path)], keys=ring, processes=1)
+    assert run.analysis.transfers
+    return run.analysis.findings
+
+
+FAULTS = {
+    ("zigbee-update", "corrupt-blocks"): {"ota.block.conflict", "ota.end.rejected"},
+    ("zigbee-update", "server-repeats"): {"ota.block.answered-twice"},
+    ("zigbee-update", "server-skips"): {"ota.block.offset-mismatch"},
+    ("zigbee-update", "server-silent"): {"ota.block.unanswered", "ota.session.stalled"},
+    ("zigbee-update", "restart-at-zero"): {"ota.session.restarted"},
+    ("zigbee-update", "client-rebooted"): {"transport.client-rebooted"},
+    ("zigbee-update", "stalled-client"): {"ota.session.stalled"},
+    ("zigbee-update", "radio-lost"): {"transport.request-undelivered"},
+    ("zigbee-update", "discarded-image"): {"ota.session.server-aborted"},
+    ("zigbee-update", "two-servers"): {"security.two-servers", "image.integrity"},
+    ("zigbee-update", "rate-limit-ignored"): {"ota.wait.ignored"},
+    ("zigbee-update", "refused-image"): {"ota.offer.declined"},
+    ("zigbee-update", "wrong-hardware"): {"image.wrong-hardware"},
+    ("zigbee-update", "good-rejected"): {"image.verdict-contradicts"},
+    ("zigbee-update", "downgrade"): {"ota.offer.downgrade"},
+    ("zigbee-update", "replayed-frames"): {"security.replay"},
+    ("page-update", "two-servers"): {"security.two-servers"},
+    ("zigbee-update", "version-unchanged"): {"ota.end.version-unchanged"},
+    ("esme-update", "wrong-hash"): {"gbcs.firmware.order-hash"},
+    ("esme-update", "early-activation"): {"gbcs.firmware.order-too-early"},
+    ("esme-update", "activation-refused"): {"gbcs.firmware.activation-failed"},
+    ("esme-update", "version-unchanged"): {"gbcs.firmware.version"},
+    ("esme-update", "bad-signature"): {"gbcs.firmware.refused"},
+    ("ppmid-update", "version-unchanged"): {"gbcs.firmware.ppmid-version"},
+}
+
+
+@pytest.mark.parametrize(("scenario", "fault"), FAULTS)
+def test_a_fault_of_the_simulator_is_found(scenario: str, fault: str, tmp_path) -> None:
+    assert {finding.rule for finding in simulated(tmp_path, scenario, fault)} >= FAULTS[scenario, fault]
+
+
 @pytest.mark.parametrize(
     ("scenario", "loss", "seed"),
     [*itertools.product(CLEAN, ("", "sniffer-loss:5%", "sniffer-loss:15%"), (11,))],
@@ -175,13 +221,5 @@ def test_frames_denied_to_the_sniffer_never_become_a_fault_of_a_device(
     scenario: str, loss: str, seed: int, tmp_path
 ) -> None:
     """The most important property of all rules."""
-    path = tmp_path / "house.pcapng"
-    truth = simulate(scenario, path, seed=seed, faults=(loss,) if loss else (), size=6000)
-    ring = KeyRing().plus(parse_key(f"network:{truth.han.network_key.hex()}"))
-    for node in truth.han.nodes:
-        if node.link_key:
-            ring = ring.plus(parse_key(f"link:{node.link_key.hex()}"))
-    run = analyze([str(path)], keys=ring, processes=1)
-    assert run.analysis.transfers
-    blamed = [finding for finding in run.analysis.findings if finding.severity != "note"]
+    blamed = [finding for finding in simulated(tmp_path, scenario, loss, seed) if finding.severity != "note"]
     assert blamed == []
