@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final, Literal
 
@@ -20,6 +21,8 @@ SAME_MESSAGE_NS: Final = 10 * SECOND
 """So long a message can be heard again (retries, relays)."""
 EVENTS_KEPT: Final = 200
 NO_OFFSET: Final = 1 << 32
+PIECES: Final = 64
+"""Small arrays of a log that are put together."""
 SUCCESS, ABORT, INVALID_IMAGE, WAIT_FOR_DATA, REQUIRE_MORE_IMAGE = 0x00, 0x95, 0x96, 0x97, 0x99
 ENDS: Final[dict[int, TransferState]] = {
     SUCCESS: "ended",
@@ -123,6 +126,8 @@ class Journal:
         self.kind = kind
         self.recent: list[NDArray[np.void]] = []
         self.stored: list[tuple[int, int]] = []
+        self._small = 0
+        """Arrays at the end of `recent` that have not been put together."""
 
     def add(self, **columns: NDArray[np.generic]) -> int:
         """Append records given as columns; returns their size in octets."""
@@ -133,12 +138,18 @@ class Journal:
         for name, column in columns.items():
             records[name] = column
         self.recent.append(records)
+        self._small += 1
+        if self._small == PIECES:  # a live capture adds a few records at a time, and arrays cost more than they hold
+            self.recent[-PIECES:] = [_together(self.recent[-PIECES:])]
+            self._small = 0
         return records.nbytes
 
     def flush(self, store: ImageStore) -> None:
-        for records in self.recent:
+        if self.recent:
+            records = _together(self.recent)
             self.stored.append((store.append(records), records.nbytes))
-        self.recent.clear()
+            self.recent.clear()
+            self._small = 0
 
     def load(self, store: ImageStore) -> NDArray[np.void]:
         parts = [store.read(at, size) for at, size in self.stored]
@@ -148,6 +159,12 @@ class Journal:
     def clear(self) -> None:
         self.recent.clear()
         self.stored.clear()
+        self._small = 0
+
+
+def _together(parts: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
+    kind = parts[0].dtype
+    return np.concatenate([records.view(np.uint8) for records in parts]).view(kind)
 
 
 Sign = tuple[int, int, int]

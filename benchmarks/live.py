@@ -20,8 +20,7 @@ import numpy as np
 from hanscope.analyzers.keys import KeyRing, KnownKey
 from hanscope.analyzers.live import LiveAnalysis, Picture
 from hanscope.captures.batch import Interface, RecordBatch
-from hanscope.captures.files import open_capture
-from hanscope.captures.linklayer import TAP, decide, frames
+from hanscope.captures.linklayer import TAP
 from hanscope.captures.live import BATCH_S, Feed
 from hanscope.captures.recorder import Recorder
 from hanscope.captures.simulator.scenarios import simulate
@@ -31,6 +30,7 @@ from hanscope.captures.tap import of_heard
 
 PREAMBLE = 6
 """Octets on the air before a frame: synchronisation and PHY header."""
+FCS = 2
 OCTET_NS = 32_000
 START_NS = 1_767_225_600 * 10**9
 
@@ -54,7 +54,7 @@ class FullChannel(Feed):
         number, at_ns, due_ns = 1, 0, int(BATCH_S * 1e9)
         times, messages = [], []
         for octets in self._frames():
-            size = len(octets) + 2
+            size = len(octets) + FCS
             ticks = at_ns * 32 // 1000 & 0xFFFFFFFF
             head = bytes([0, 5 + size, 0]) + ticks.to_bytes(4, "little") + bytes([size])
             messages.append(head + octets + b"\x0d\xe9")
@@ -78,13 +78,11 @@ class FullChannel(Feed):
         recorder.close()
 
     def _frames(self) -> Iterator[bytes]:
-        decisions = {}
-        with open_capture(self._capture) as capture:
-            for records in capture:
-                decisions = decide(records, capture.interfaces, decisions)
-                batch = frames(records, decisions)
-                for index in range(len(batch)):
-                    yield batch.frame(index)
+        # Not by hanscope's reader: its buffers of a whole file would be mistaken for what live analysis needs.
+        with self._capture.open("rb") as file:
+            file.read(24)
+            while head := file.read(16):
+                yield file.read(int.from_bytes(head[8:12], "little"))[:-FCS]
 
     def _run(self) -> None:
         raise NotImplementedError
