@@ -3,8 +3,11 @@
 import itertools
 from dataclasses import fields
 
+import numpy as np
 import pytest
-from ota_dialogue import CLIENT, OTHER_CLIENT, SERVER, Dialogue, findings
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ota_dialogue import CLIENT, OTHER_CLIENT, SERVER, Dialogue, analysis, findings
 from rule_cases import begun, loading, times
 
 from hanscope.analyzers.analysis import analyze
@@ -223,3 +226,61 @@ def test_frames_denied_to_the_sniffer_never_become_a_fault_of_a_device(
     """The most important property of all rules."""
     blamed = [finding for finding in simulated(tmp_path, scenario, loss, seed) if finding.severity != "note"]
     assert blamed == []
+
+
+COMMANDS = [*range(11), 0x20, 0x100]
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 120), cuts=st.integers(1, 4))
+def test_no_commands_whatever_make_the_rules_fail(seed: int, rows: int, cuts: int) -> None:
+    """Hostile frames: any command, any field present or absent, any order."""
+    made = np.random.default_rng(seed)
+    columns = {}
+    for one in fields(OtaTable):
+        if one.name == OtaTable.buffer_name:
+            continue
+        if one.name.endswith("eui64"):
+            columns[one.name] = made.integers(0, 3, rows).astype(np.uint64)
+        elif one.name in SMALL:
+            columns[one.name] = made.integers(-1, SMALL[one.name], rows)
+        else:
+            columns[one.name] = np.where(made.random(rows) < 0.3, -1, made.integers(0, 2**32, rows))
+    columns["number"] = np.arange(1, rows + 1)
+    columns["time_ns"] = np.sort(made.integers(0, 10**12, rows))
+    columns["command"] = made.choice(COMMANDS, rows)
+    columns["data_at"] = np.full(rows, -1)
+    table = OtaTable.of(rows, **columns)
+    engine = RuleEngine(Choice(profile="zigbee"))
+    edges = [rows * cut // cuts for cut in range(cuts + 1)]
+    for begin, end in itertools.pairwise(edges):
+        engine.feed(table.take(slice(begin, end)))
+    engine.end(lambda _, time_ns: time_ns)
+    for finding in engine.findings(analysis()):
+        assert finding.rule in RULES
+        assert finding.count > 0
+        assert len(finding.frames) <= 20
+
+
+SMALL = {
+    "pan_id": 2,
+    "mac_source": 3,
+    "nwk_source": 3,
+    "nwk_destination": 3,
+    "zcl_sequence": 4,
+    "aps_counter": 4,
+    "answered": 12,
+    "from_server": 2,
+    "file_offset": 300,
+    "data_size": 60,
+    "image_size": 400,
+    "page_size": 200,
+    "file_version": 3,
+    "image_type": 3,
+    "manufacturer_code": 3,
+    "surplus": 3,
+    "ack_request": 2,
+    "disable_default_response": 2,
+    "profile": 0x10A,
+}
+"""Columns that take few values, so that rows meet."""
