@@ -218,7 +218,7 @@ def _read_all(
 
 def _read_path(path: Path, read: Callable[[str, bytes], _Found[Owned]]) -> _Found[Owned]:
     try:
-        files = sorted(file for file in path.iterdir() if not file.is_dir()) if path.is_dir() else [path]
+        files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
     except OSError as error:
         yield Fault(where=str(path), what=f"cannot be read: {error.strerror}")
         return

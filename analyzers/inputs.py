@@ -1,6 +1,7 @@
 """What an analysis reads: one capture here, several as one stream in `hanscope.analyzers.several`."""
 
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,9 +48,7 @@ class Readable:
         self._spool: str | None = None
 
     def __enter__(self) -> "Readable":
-        if self.path == "-" or (
-            Path(self.path).exists() and not Path(self.path).is_file() and not Path(self.path).is_dir()
-        ):
+        if self.path == "-" or is_pipe(self.path):
             descriptor, self._spool = tempfile.mkstemp(prefix="hanscope-")
             with fdopen(descriptor, "wb") as spool:
                 if self.path == "-":
@@ -63,6 +62,15 @@ class Readable:
     def __exit__(self, *_: object) -> None:
         if self._spool is not None:
             Path(self._spool).unlink(missing_ok=True)
+
+
+def is_pipe(path: str) -> bool:
+    """Whether it is there, and neither a file nor a folder."""
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):  # whoever opens it says why it cannot be read
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 class Chunk(Protocol):

@@ -59,7 +59,8 @@ def _is_path(argument: str) -> bool:
 
 def _read_path(argument: str) -> Iterator[Given]:
     if argument != "-" and os.path.isdir(argument):  # noqa: PTH112 - no names that the system refuses, as Path has
-        files = sorted(os.path.join(folder, file) for folder, _, names in os.walk(argument) for file in names)  # noqa: PTH118 - ten times as fast
+        found = (os.path.join(folder, file) for folder, _, names in os.walk(argument) for file in names)  # noqa: PTH118 - ten times as fast
+        files = sorted(filter(os.path.isfile, found))  # reading from a pipe would wait
         if not files:
             yield Given(argument, b"", "the folder holds no files")
         for file in files:

@@ -3,6 +3,7 @@
 Exit codes (`ExitCode`): when several apply, interrupted comes before input (3), keys (4) and findings (1).
 """
 
+import errno
 import os
 import sys
 from collections.abc import Generator
@@ -13,6 +14,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+LONGEST_SHOWN = 100
+"""Of a name that is too long."""
 asked: str | None = None
 """The first word of the process's command line; if it is a command, no other is loaded: all of them take as long as the
 report of a small capture.
@@ -78,6 +81,12 @@ class Command(TyperCommand):
         except BrokenPipeError:
             _abandon_stdout()
             raise SystemExit(ExitCode.CLOSED_PIPE) from None
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                report_defect(error)
+                raise SystemExit(ExitCode.DEFECT) from None
+            complain(f"{str(error.filename)[:LONGEST_SHOWN]}...: the system takes no names so long")
+            raise SystemExit(ExitCode.USAGE) from None
         except Exception as error:
             if hasattr(error, "exit_code"):  # a usage error of typer's, which shows it itself
                 raise

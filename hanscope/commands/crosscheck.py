@@ -2,7 +2,6 @@
 
 import sys
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,12 +39,13 @@ def crosscheck(
     from hanscope import crosscheck_command  # noqa: PLC0415 - heavy
     from hanscope.analyzers.crosscheck import NoOracleError  # noqa: PLC0415 - heavy
     from hanscope.analyzers.crosscheck import crosscheck as compare  # noqa: PLC0415 - heavy
+    from hanscope.analyzers.inputs import is_pipe  # noqa: PLC0415 - heavy
     from hanscope.captures.batch import CaptureError  # noqa: PLC0415 - heavy
     from hanscope.report import json  # noqa: PLC0415 - heavy
     from hanscope.report.progress import ProgressBar  # noqa: PLC0415 - heavy
 
     reporting = reporting_of(form, output, redact=False, show_keys=False, inputs=[capture, *key_paths(keys)])
-    if capture == "-" or Path(capture).is_fifo():
+    if capture == "-" or is_pipe(capture):
         raise CommandError(f"{capture}: tshark reads the capture too, so it has to be a file; save it", ExitCode.USAGE)
     shown = not no_progress and sys.stderr.isatty()
     try:

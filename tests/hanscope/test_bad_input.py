@@ -1,6 +1,7 @@
 """Whatever is wrong with the input, a user sees a report or one line, never a traceback, and the exit code tells."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,37 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.Cap
     code, out, err = run(capsys, "analyze", str(tmp_path / "nothing.pcap"))
     assert (code, out, err.count("\n")) == (3, "", 1)
     assert "no such file" in err
+
+
+NO_NAME = "a" * 300
+"""Longer than any file system takes."""
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("analyze", NO_NAME), 3),
+        (("frames", NO_NAME), 3),
+        (("crosscheck", NO_NAME), 3),
+        (("image", "CAPTURE", "-o", NO_NAME), 2),
+        (("keys", "CAPTURE", "--embed", NO_NAME), 2),
+        (("convert", "CAPTURE", NO_NAME), 2),
+        (("simulate", "esme-update", "-o", f"{NO_NAME}.pcap"), 2),
+    ],
+)
+def test_a_name_that_no_system_takes_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int
+) -> None:
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(capture())
+    found, out, err = run(capsys, *(str(path) if word == "CAPTURE" else word for word in words))
+    assert (found, out, err.count("\n")) == (code, "", 1)
+
+
+@pytest.mark.parametrize("words", [("gbcs", "FOLDER"), ("gbcs", "00", "--certificates", "FOLDER")])
+def test_pipes_in_a_folder_are_not_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    _, out, err = run(capsys, *(str(tmp_path) if word == "FOLDER" else word for word in words))
+    assert "the folder holds no files" in out + err or "no certificate in it" in out + err
