@@ -227,7 +227,14 @@ def write_atomically(path: Path, octets: bytes) -> None:
 
 @contextlib.contextmanager
 def written_atomically(path: Path) -> Generator[BinaryIO]:
-    """A file that gets its name when all of it is written, and vanishes when that fails. Raises `OSError`."""
+    """A file that gets its name when all of it is written, and vanishes when that fails. Raises `OSError`.
+
+    A device or a pipe is written to: it is never replaced by a file.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

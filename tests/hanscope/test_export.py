@@ -1,5 +1,7 @@
 import json
+import os
 import stat
+import threading
 
 import jsonschema
 import msgspec
@@ -178,3 +180,15 @@ def test_a_client_without_eui64_is_named_by_pan_and_address(made):
 
 def test_no_name_leads_out_of_the_folder(made):
     assert "/" not in file_stem(made.transfer(id="../../T1", client=results.Party(short=1, eui64="../evil")))
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    read = []
+    reader.start()
+    write_atomically(pipe, b"octets")
+    reader.join()
+    assert read == [b"octets"]
+    assert pipe.is_fifo()

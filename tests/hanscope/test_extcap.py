@@ -111,9 +111,9 @@ def test_tshark_captures_from_a_sniffer_and_decodes(wireshark: dict[str, str], t
 
 
 @pytest.mark.parametrize("port", ["/dev/hanscope-has-none", ""])
-def test_device_error_ends_tshark_with_our_sentence(wireshark: dict[str, str], port: str) -> None:
+def test_device_error_ends_tshark_with_our_sentence(wireshark: dict[str, str], port: str, tmp_path: Path) -> None:
     words = ["-o", f"{OPTION}.port:{port}"] if port else []
-    done = run(wireshark, "-i", INTERFACE, *words, "-a", "duration:20", "-w", "/dev/null")
+    done = run(wireshark, "-i", INTERFACE, *words, "-a", "duration:20", "-w", tmp_path / "out.pcapng")
     assert ("there is no such port" if port else "no nrf52840 is plugged in") in done.stderr
 
 
