@@ -92,11 +92,7 @@ def _rebooted_early(transfer: Transfer, facts: Facts) -> list[Hit]:
 
 
 def _again(transfer: Transfer, facts: Facts) -> list[Hit]:
-    earlier = [
-        one
-        for one in facts.analysis.transfers
-        if facts.same_story(one, transfer) and one.ended <= transfer.started and one.state in UPGRADED
-    ]
+    earlier = [one for one in facts.story(transfer) if one.ended <= transfer.started and one.state in UPGRADED]
     return [Hit((transfer.first_frame,), transfer.id)] if earlier and transfer.block_responses > FEW_BLOCKS else []
 
 
@@ -117,11 +113,7 @@ def _stalled(transfer: Transfer, facts: Facts) -> list[Hit]:
 
 def _restarted(transfer: Transfer, facts: Facts) -> list[Hit]:
     """An attempt that was given up for another at the same image, from the same server."""
-    earlier = [
-        one
-        for one in facts.analysis.transfers
-        if facts.same_story(one, transfer) and one.server == transfer.server and one.started < transfer.started
-    ]
+    earlier = [one for one in facts.story(transfer) if one.server == transfer.server and one.started < transfer.started]
     if not earlier or earlier[-1].state != "superseded" or not facts.begun(transfer):
         return []
     return [Hit((earlier[-1].last_frame, transfer.first_frame), transfer.id)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from hanscope.analyzers.results import Analysis, Message, Party, Transfer, Tunnel
+from hanscope.analyzers.results import AddressEvent, Analysis, Message, Party, Transfer, Tunnel, Update
 from hanscope.analyzers.rules.limits import Limits
 from hanscope.dissectors.eui64 import eui64
 
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
     from hanscope.analyzers.rules.model import Hit, Over, Profile
     from hanscope.analyzers.updates.readings import Reading
     from hanscope.dissectors.gbcs.codes import UseCase
+
+
+NEAREST: Final = 16
+"""Attempts before and after one that it is held against: hostile frames make thousands."""
+
+
+def _story_keys(transfer: Transfer) -> Iterator[tuple[object, ...]]:
+    """The image with each of the client's names: whatever is of the same story has one of them too."""
+    image = transfer.manufacturer_code, transfer.image_type, transfer.file_version
+    yield image, transfer.pan_id, transfer.client.short
+    if transfer.client.eui64 is not None:
+        yield image, transfer.client.eui64
 
 
 @dataclass(frozen=True)
@@ -66,9 +79,29 @@ class Facts:
             other.file_version,
         )
 
-    def same_story(self, one: Transfer, other: Transfer) -> bool:
-        """Two attempts of one client at one image."""
-        return one.id != other.id and self.same_client(one, other) and self.same_image(one, other)
+    def story(self, transfer: Transfer) -> list[Transfer]:
+        """The other attempts of its client at its image, in order; of very many the nearest."""
+        at = self._places[transfer.id]
+        near: set[int] = set()
+        for key in _story_keys(transfer):
+            places = self._stories[key]
+            middle = bisect_left(places, at)
+            near.update(places[max(middle - NEAREST, 0) : middle + NEAREST])
+        others = (self.analysis.transfers[place] for place in sorted(near - {at}))
+        return [one for one in others if self.same_client(one, transfer) and self.same_image(one, transfer)]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {transfer.id: at for at, transfer in enumerate(self.analysis.transfers)}
+
+    @cached_property
+    def _stories(self) -> dict[tuple[object, ...], list[int]]:
+        """Which attempts have a key."""
+        found: dict[tuple[object, ...], list[int]] = {}
+        for at, transfer in enumerate(self.analysis.transfers):
+            for key in _story_keys(transfer):
+                found.setdefault(key, []).append(at)
+        return found
 
     @cached_property
     def ended_ns(self) -> int | None:
@@ -93,6 +126,20 @@ class Facts:
         from hanscope.analyzers.updates.readings import number_of  # noqa: PLC0415 -- of captures with GBCS messages
 
         return number_of(message.payload, "alert code", "alert_code", "alertCode")
+
+    @cached_property
+    def readdressed(self) -> dict[str, list[AddressEvent]]:
+        """When devices got another short address than they had, by EUI-64."""
+        found: dict[str, list[AddressEvent]] = {}
+        for event in self.analysis.addresses:
+            if event.before is not None:
+                found.setdefault(event.eui64, []).append(event)
+        return found
+
+    @cached_property
+    def update_of(self) -> dict[str, Update]:
+        """By the ids of the messages that belong to it."""
+        return {name: update for update in self.analysis.updates for name in update.message_ids}
 
     @cached_property
     def tunnels(self) -> dict[str, Tunnel]:

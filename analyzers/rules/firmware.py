@@ -115,18 +115,21 @@ def _readings(analysis: Analysis, facts: Facts) -> Iterator[Reading]:
     return iter(facts.readings) if analysis.messages else iter(())
 
 
-def _about(reading: Reading, detail: str = "") -> Hit:
-    return Hit(reading.message.frames, subject=reading.id or None, detail=detail)
+def _about(facts: Facts, reading: Reading, detail: str = "") -> Hit:
+    """Belongs to the transfer of the update that the message is part of."""
+    update = facts.update_of.get(reading.id)
+    transfer = update.transfer_ids[-1] if update is not None and update.transfer_ids else None
+    return Hit(reading.message.frames, transfer, reading.id or None, detail)
 
 
 def _refused(analysis: Analysis, facts: Facts) -> list[Hit]:
     found = _readings(analysis, facts)
-    return [_about(one) for one in found if one.kind.value == "receipt" and one.code == VERIFICATION_FAILED]
+    return [_about(facts, one) for one in found if one.kind.value == "receipt" and one.code == VERIFICATION_FAILED]
 
 
 def _dated_early(analysis: Analysis, facts: Facts) -> list[Hit]:
     return [
-        _about(one, f"{(one.due - one.time) / SECOND:.0f} s early")
+        _about(facts, one, f"{(one.due - one.time) / SECOND:.0f} s early")
         for one in _readings(analysis, facts)
         if one.kind.value == "dated" and one.due is not None and one.time + CLOCKS_NS < one.due
     ]
@@ -144,7 +147,7 @@ def _dated_code(analysis: Analysis, facts: Facts) -> list[Hit]:
         if one.kind.value != "dated" or one.code is None or alert not in {CARRIED_OUT, NOT_CARRIED_OUT}:
             continue
         if (alert == CARRIED_OUT) != (one.code == 0):
-            found.append(_about(one, f"alert code 0x{alert:04x} with outcome {one.code}"))
+            found.append(_about(facts, one, f"alert code 0x{alert:04x} with outcome {one.code}"))
     return found
 
 
@@ -155,7 +158,7 @@ def _carried_code(analysis: Analysis, facts: Facts) -> list[Hit]:
         if one.kind.value != "carried" or one.code is None or alert not in {TRANSFER_FAILED, TRANSFER_SUCCEEDED}:
             continue
         if (alert == TRANSFER_SUCCEEDED) != (one.code == 0):
-            found.append(_about(one, f"alert code 0x{alert:04x} with result {one.code}"))
+            found.append(_about(facts, one, f"alert code 0x{alert:04x} with result {one.code}"))
     return found
 
 

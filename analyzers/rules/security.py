@@ -24,10 +24,8 @@ def _two_servers(transfer: Transfer, facts: Facts) -> list[Hit]:
     """Another server's transfer of the same image to the same client, begun before this one had ended well."""
     return [
         Hit((one.first_frame, transfer.first_frame), transfer.id)
-        for one in facts.analysis.transfers
-        if facts.same_client(one, transfer)
-        and facts.same_image(one, transfer)
-        and one.server != transfer.server
+        for one in facts.story(transfer)
+        if one.server != transfer.server
         and facts.begun(one)
         and facts.begun(transfer)
         and one.started < transfer.started

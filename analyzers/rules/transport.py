@@ -26,7 +26,7 @@ def _rebooted(transfer: Transfer, facts: Facts) -> list[Hit]:
     if transfer.state in {"stalled", "downloading"}:
         until += AFTERWARDS_NS
     elif transfer.state == "superseded":
-        later = (one.started for one in facts.analysis.transfers if facts.same_story(one, transfer))
+        later = (one.started for one in facts.story(transfer))
         until = min((started for started in later if started >= transfer.ended), default=until)
     return [
         Hit((jump.frame,), transfer.id, detail=JUMPED[jump.kind])
@@ -45,10 +45,8 @@ AFTERWARDS_NS: Final = 60 * SECOND
 def _readdressed(transfer: Transfer, facts: Facts) -> list[Hit]:
     return [
         Hit((event.frame,), transfer.id, detail=f"0x{event.before.short:04x} became 0x{event.short:04x}")
-        for event in facts.analysis.addresses
-        if event.before is not None
-        and event.eui64 == transfer.client.eui64
-        and transfer.started <= event.time <= transfer.ended
+        for event in facts.readdressed.get(transfer.client.eui64 or "", ())
+        if event.before is not None and transfer.started <= event.time <= transfer.ended
     ]
 
 

@@ -21,7 +21,7 @@ def show_findings(page: "Page", findings: Sequence[Finding]) -> None:
         return
     page.heading("Findings", words.count(len(findings), "finding"))
     for one in findings[:MOST]:
-        about = one.transfer_id or one.subject or ""
+        about = " ".join(filter(None, (one.transfer_id, one.subject)))
         times = f", {one.count:,} times" if one.count > 1 else ""
         sure = "" if one.confidence == "confirmed" else ", probable"
         sure += ", rule unconfirmed" if one.unconfirmed else ""
