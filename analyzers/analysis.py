@@ -528,6 +528,7 @@ def _image(record: TransferRecord, *, certificates: "Certificates | None") -> Im
         stored.read(end=stored.reach),
         transfer_id=transfer.id,
         missing=[(gap.start, gap.end) for gap in transfer.missing_ranges],
+        open_ended=transfer.image_size is None,
         expected_size=transfer.image_size if transfer.image_size_source == "query response" else None,
         expected_identity=(transfer.manufacturer_code, transfer.image_type, transfer.file_version),
         certificates=certificates,

@@ -42,6 +42,7 @@ def examine(
     transfer_id: str | None = None,
     file: str | None = None,
     missing: Sequence[tuple[int, int]] = (),
+    open_ended: bool = False,
     expected_size: int | None = None,
     expected_identity: tuple[int, int, int] | None = None,
     certificates: "Certificates | None" = None,
@@ -49,13 +50,14 @@ def examine(
 ) -> Image:
     """What the octets of an image are, with every check that can be made on them alone.
 
-    `missing` are the ranges [start, end) that a rebuilt image lacks; what stands there in `octets` is not looked at.
+    `missing` are the ranges [start, end) that a rebuilt image lacks; what stands there in `octets` is not looked at;
+    `open_ended`: nobody knows its size, so that it may lack its end too.
     `expected_size` (octets) and `expected_identity` (manufacturer code, image type, file version) are what the Query
     Next Image Response told. With `certificates` of suppliers a GB image's authorising signature is verified, with
     `ca_keys` (compressed points, 22 or 37 octets) the ECDSA signature of an OTA file. Bad content never raises: it is
     what the result says.
     """
-    source = Octets(octets, missing)
+    source = Octets(octets, missing, open_ended=open_ended)
     offset, checks = _locate(source)
     header: Header | None = None
     if offset is not None:

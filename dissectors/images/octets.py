@@ -20,10 +20,16 @@ class BrokenError(Exception):
 
 
 class Octets:
-    """The octets of a file or of an image rebuilt from a capture, with the ranges [start, end) that it lacks."""
+    """The octets of a file or of an image rebuilt from a capture, with the ranges [start, end) that it lacks.
 
-    def __init__(self, octets: bytes | memoryview, missing: Sequence[tuple[int, int]] = ()) -> None:
+    `open_ended`: nobody knows its size, so that more may belong to it.
+    """
+
+    def __init__(
+        self, octets: bytes | memoryview, missing: Sequence[tuple[int, int]] = (), *, open_ended: bool = False
+    ) -> None:
         self.octets = memoryview(octets)
+        self.open_ended = open_ended
         ranges = _merged(missing)
         self.size = max(len(octets), ranges[-1][1]) if ranges else len(octets)
         # Nothing may stand where a rebuilt image lacks its end, not even filling octets.
@@ -32,11 +38,11 @@ class Octets:
 
     @property
     def partial(self) -> bool:
-        return bool(self.missing)
+        return bool(self.missing) or self.open_ended
 
     def lacks(self, start: int, end: int) -> str | None:
         """Which octets of [start, end) were not captured, in words; `None` if all were, or the file simply ends."""
-        if not self.missing or start >= end:
+        if not self.partial or start >= end:
             return None
         at = bisect_right(self._ends, start)
         if at < len(self.missing) and self.missing[at][0] < end:

@@ -886,3 +886,11 @@ def test_manufacturer_image_of_a_known_format_is_named() -> None:
     assert image.layout == "gbcs-signed"
     assert image.inner_format == "GBL 3, plain"
     assert outcomes(image)["GBL CRC-32"] == "valid"
+
+
+def test_an_image_of_unknown_size_that_ends_inside_its_header_is_not_found_broken():
+    octets = bytes.fromhex("1ef1ee0b 0001 3800 0000 0110 0101 05000000 0200") + bytes(18)
+    image = examine(octets, transfer_id="T1", open_ended=True)
+    assert [(check.name, check.outcome) for check in image.checks] == [("magic", "valid"), ("header", "unknown")]
+    assert (image.partial, image.sha256, image.error) == (True, None, None)
+    assert examine(octets).checks[1].outcome == "invalid"
