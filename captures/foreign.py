@@ -21,6 +21,8 @@ AT_ONCE: Final = 8192
 LARGEST: Final = 1 << 29
 """Octets of a file that has to be in memory."""
 MOST_INTERFACES: Final = 1024
+LATEST_NS: Final = 1 << 62
+"""Unix nanoseconds: the year 2116."""
 
 
 class Found(NamedTuple):
@@ -45,11 +47,12 @@ Reader = Callable[[Source, Notes], Generator[RecordBatch]]
 def chunks(found: Iterator[Found], notes: Notes) -> Generator[RecordBatch]:
     """The frames as chunks; `Unreadable` ends them and becomes a fault."""
     number = 1
+    believable = _believable(found)
     while True:
         batch: list[Found] = []
         over = False
         try:
-            batch.extend(islice(found, AT_ONCE))
+            batch.extend(islice(believable, AT_ONCE))
         except Unreadable as error:
             notes.faults.append(error.fault)
             over = True
@@ -59,6 +62,14 @@ def chunks(found: Iterator[Found], notes: Notes) -> Generator[RecordBatch]:
             number += len(part)
         if over or len(batch) < AT_ONCE:
             return
+
+
+def _believable(found: Iterator[Found]) -> Iterator[Found]:
+    """Frames up to the first whose time is beyond what a capture can hold."""
+    for number, one in enumerate(found, 1):
+        if abs(one.time_ns) > LATEST_NS:
+            raise Unreadable(f"frame {number}", "its time is centuries away: the file is damaged here")
+        yield one
 
 
 def _by_interface(batch: list[Found]) -> Iterable[list[Found]]:

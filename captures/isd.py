@@ -12,7 +12,9 @@ judged from the octets: the logs hold cut and joined ones.
 from __future__ import annotations
 
 import io
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator
@@ -41,6 +43,18 @@ EFR_TX: Final = 0x29
 EFR_RX: Final = 0x2A
 EM350_RX: Final = 0x25
 _COPY_NS: Final = 500_000
+_ZIP_ERRORS: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    RuntimeError,  # among them: an encrypted member, a method that is not implemented
+    EOFError,
+    OSError,
+    LookupError,
+    ValueError,
+)
+"""What `zipfile` raises for damaged archives."""
 
 
 def read_session(source: Source, notes: Notes) -> Generator[RecordBatch]:
@@ -74,7 +88,7 @@ class _Log:
                 for name in _segments(archive, names):
                     with archive.open(name) as segment:
                         yield from self.frames(_text(segment, name), begin_ns)
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        except _ZIP_ERRORS as error:
             raise Unreadable("the archive", f"it cannot be unpacked ({error})") from None
 
     def frames(self, text: Iterator[tuple[int, bytes]], begin_ns: int) -> Iterator[Found]:

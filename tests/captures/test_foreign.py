@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import random
 import sqlite3
 import struct
 import zipfile
@@ -256,3 +257,33 @@ def test_zboss_dump_in_a_pcap_file(tmp_path: Path) -> None:
     fields = ("wpan-zboss.page", "wpan-zboss.channel", "wpan.frame_type")
     told = tshark("-r", path, "-T", "fields", *(word for name in fields for word in ("-e", name)))
     assert [[int(one, 0) for one in line] for line in told] == [[28, 3, 3]] * 2
+
+
+@pytest.mark.parametrize("name", ["ti-star-network.psd", "silabs-network-key-update.isd", "ubiqua-sample.cubx"])
+def test_damage_anywhere_is_a_fault_or_a_sentence(data: Path, tmp_path: Path, name: str) -> None:
+    """Whatever is wrong with a file: no exception but `CaptureError`, in one line."""
+    seed = (data / "captures" / name).read_bytes()[: 151 * 400 if name.endswith("psd") else None]
+    dice = random.Random(7)
+    path = tmp_path / "x"
+    outcomes = set()
+    for _ in range(60):
+        octets = bytearray(seed)
+        for _ in range(dice.choice([1, 3, 30])):
+            octets[dice.randrange(len(octets))] = dice.randrange(256)
+        path.write_bytes(octets[: dice.randrange(len(octets))] if dice.random() < 0.4 else octets)
+        try:
+            capture, _ = gathered(path)
+            outcomes.add("faults" if capture.faults else "well")
+        except CaptureError as error:
+            outcomes.add(str(error))
+    assert "faults" in outcomes
+    assert not any("\n" in outcome for outcome in outcomes)
+
+
+@pytest.mark.parametrize("lines", [LOG + event(RX, at=10**17), LOG + event(RX) + event(RX, at=-(10**17))])
+def test_impossible_time_is_damage(tmp_path: Path, lines: str) -> None:
+    path = tmp_path / "x"
+    path.write_text(lines)
+    capture, batches = gathered(path)
+    assert sum(map(len, batches)) == lines.count("\r\n[") - 1
+    assert "centuries away" in capture.faults[0].what
