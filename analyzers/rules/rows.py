@@ -390,8 +390,8 @@ class OtaRows:
     def asked_row(self) -> Column:
         """Of an answer: the question with its ZCL sequence number; of a block of a page, the page request.
 
-        There are servers that count their answers themselves. So it must be the latest question, or one of the last
-        few that nothing followed but the next question.
+        There are servers that count their answers themselves. So it must be the latest question, or, of a server whose
+        answer before had its question's number, one of the last few that nothing followed but the next question.
         """
         asks = self._asks
         found = self.last_of_sequence(asks)
@@ -401,9 +401,11 @@ class OtaRows:
         until = np.append(placed[1:], len(self) - 1)[: len(placed)]
         silent = np.zeros(len(self), np.int64)
         silent[placed] = answered[until] == answered[placed]
-        late = (self.at(number, self.latest_row) - self.at(number, found) <= QUESTIONS_OPEN) & (
-            self.at(silent, found) > 0
-        )
+        answer = self.last(self._answers & self.fresh)
+        asked_number = self.at(self.zcl_sequence, self.latest_row)
+        echoes = (answer >= 0) & (self.at(asked_number, answer) == self.at(self.zcl_sequence, answer))
+        recent = self.at(number, self.latest_row) - self.at(number, found) <= QUESTIONS_OPEN
+        late = recent & (self.at(silent, found) > 0) & echoes
         return np.where(self._answers & (found >= 0) & ((found == self.latest_row) | late), found, -1)
 
     @cached_property

@@ -91,6 +91,24 @@ def test_a_gap_anywhere_leaves_an_absence_undecided() -> None:
     assert len(of("ota.block.unanswered", talk.ask(50).block(50))) == 1
 
 
+def test_a_server_that_counts_its_answers_itself_is_not_blamed_for_numbers_that_meet_by_chance() -> None:
+    """Hue: of the answers 123, 124 and 125 to the requests 124, 125 and 126 the second was missed."""
+    talk = begun().ask(0, zcl_sequence=124).block(0, zcl_sequence=123)
+    talk.ask(50, zcl_sequence=125).missed(SERVER).ask(100, zcl_sequence=126).block(100, zcl_sequence=125)
+    assert of("ota.block.offset-mismatch", talk) == []
+
+
+def test_a_late_answer_belongs_to_its_own_request() -> None:
+    """The client had given up on it and asked for something else."""
+    late = []
+    for _ in range(2):
+        talk = loading().ask(50).pause(4)
+        number = talk.sequence
+        late.append(talk.ask(100).pause(2).block(50, zcl_sequence=number))
+    assert of("ota.block.offset-mismatch", late[0]) == []
+    assert of("ota.timing.late-answer", late[1]) != []
+
+
 def test_what_comes_at_the_end_of_a_capture_is_not_judged() -> None:
     """The answer may come after the capture's end."""
     talk = loading().ask(50).ack()
