@@ -369,7 +369,8 @@ def _put_together(record: TransferRecord, size: int, parts: Sequence[_Part]) -> 
     image = StoredImage(store, size, covered, at, store.append(np.stack((starts, ends, frames))), len(starts))
     ranges = [one for part, run in zip(lent, runs[1:], strict=True) for one in _ranges(part, *run)]
     ranges.sort(key=lambda one: one.start)
-    substitute = replace(record.transfer, missing_ranges=_still_missing(record.transfer, own.image.size, covered, size))
+    still_missing = _still_missing(record.transfer, own.image.size, covered, size)
+    substitute = replace(record.transfer, image_size=size, missing_ranges=still_missing)
     return Filled(
         record=TransferRecord(substitute, image),
         ranges=tuple(ranges),

@@ -251,6 +251,7 @@ def test_an_image_whose_size_is_not_known_takes_it_from_those_that_agree_on_one(
     assert filled.record.image is not None
     assert filled.record.image.read() == IMAGE
     assert (filled.record.transfer.missing_ranges, late.transfer.image_size) == ((), None)
+    assert filled.record.transfer.image_size == len(IMAGE), "it is whole"
     three = record("T3", in_blocks(IMAGE[:192], first_frame=500), 192, store)
     assert side_by_side([late, two, three])["T1"].filled is None, "two sizes are told"
     beyond = record("T4", in_blocks(IMAGE[:64], first_frame=500), len(IMAGE) + 50, store)
