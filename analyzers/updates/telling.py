@@ -30,9 +30,12 @@ _WILDCARD: Final = 0xFFFFFFFF
 
 def updates_of(analysis: Analysis, signs: Signs, evidence: Evidence | None = None) -> tuple[Update, ...]:
     """Every device's updates, in order of their first sign; `signs` and `evidence` are of the same captures."""
-    stories = gathered(analysis, signs, tuple(readings(analysis.messages)), evidence)[:MOST_UPDATES]
-    told = [_update(story, f"U{number}", analysis, signs.dropped) for number, story in enumerate(stories, 1)]
-    return tuple(_same_fault(told, analysis))
+    stories = gathered(analysis, signs, tuple(readings(analysis.messages)), evidence)
+    kept = stories[:MOST_UPDATES]
+    told = list(_same_fault([_update(one, f"U{n}", analysis, signs.dropped) for n, one in enumerate(kept, 1)], analysis))
+    if untold := len(stories) - len(kept):
+        told[-1] = msgspec.structs.replace(told[-1], missing=(*told[-1].missing, f"{untold:,} more updates: too many"))
+    return tuple(told)
 
 
 def _update(story: Story, name: str, analysis: Analysis, dropped: int) -> Update:
