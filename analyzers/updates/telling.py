@@ -32,7 +32,8 @@ def updates_of(analysis: Analysis, signs: Signs, evidence: Evidence | None = Non
     """Every device's updates, in order of their first sign; `signs` and `evidence` are of the same captures."""
     stories = gathered(analysis, signs, tuple(readings(analysis.messages)), evidence)
     kept = stories[:MOST_UPDATES]
-    told = list(_same_fault([_update(one, f"U{n}", analysis, signs.dropped) for n, one in enumerate(kept, 1)], analysis))
+    judged = [_update(one, f"U{number}", analysis, signs.dropped) for number, one in enumerate(kept, 1)]
+    told = list(_same_fault(judged, analysis))
     if untold := len(stories) - len(kept):
         told[-1] = msgspec.structs.replace(told[-1], missing=(*told[-1].missing, f"{untold:,} more updates: too many"))
     return tuple(told)
