@@ -169,7 +169,7 @@ def hearing_of(context: Context, hop_eui64: NDArray[np.uint64], unread: Index) -
     minute = time_ns // PERIOD_NS
     spans = np.append(0, np.flatnonzero((minute[1:] != minute[:-1]) | (mine[1:] != mine[:-1])) + 1)
     return Hearing(
-        who=transmitters(context.pan_id[rows], context.mac_source[rows], hop_eui64[rows])[kept[heads]],
+        who=who[order[kept[heads]]],
         pan_id=context.pan_id[rows[kept[heads]]],
         short=context.mac_source[rows[kept[tails]]],
         first_counter=counter[heads],

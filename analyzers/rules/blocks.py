@@ -436,6 +436,7 @@ RULES: Final = (
         filter=REQUEST,
         fires="requests for versions 5, 6, 5",
         silent="requests for version 5, an Upgrade End Request, then version 6",
+        applies=lambda t: bool((t.request & (t.prior_row >= 0) & ~t.same_image).any()),
         beside=lambda t: t.prior_row,
         finds=_interleaved,
     ),

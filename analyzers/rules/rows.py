@@ -217,9 +217,9 @@ class OtaRows:
 
     def last(self, among: Mask) -> Column:
         """For each row the latest earlier row of its conversation that is among these."""
-        latest = np.maximum.accumulate(np.where(among, self._index, -1))
-        before = np.append(-1, latest[:-1])[: len(latest)]
-        return np.where(before >= self._start, before, -1)
+        before = _latest_before(among)
+        before[before < self._start] = -1
+        return before
 
     def at(self, column: Column, row: Column, absent: int = ABSENT) -> Column:
         """Of each row's other row. Many rules ask for the same, so it is kept."""
@@ -252,8 +252,7 @@ class OtaRows:
         order, heads = self._by_sequence
         index = np.arange(len(order))
         start = np.maximum.accumulate(np.where(heads, index, 0))
-        latest = np.maximum.accumulate(np.where(among[order], index, -1))
-        before = np.append(-1, latest[:-1])[: len(latest)]
+        before = _latest_before(among[order])
         found = np.empty(len(order), np.int64)
         found[order] = np.where(before >= start, order[before], -1)
         return found
@@ -625,3 +624,10 @@ class OtaRows:
             return new[place]
         old = self._kept[name]
         return np.where(place < self._old, old[np.minimum(place, self._old - 1)], new[np.maximum(place - self._old, 0)])
+
+
+def _latest_before(among: Mask) -> Column:
+    """For each row the latest one before it that is among these; -1: none."""
+    placed = np.flatnonzero(among)
+    edges = np.concatenate([[0], placed + 1, [len(among)]])
+    return np.repeat(np.append(-1, placed), np.diff(edges))
