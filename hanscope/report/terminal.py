@@ -137,22 +137,35 @@ class Page:
         self._print(" " * indent, _text([line]))
 
     def table(self, titles: Sequence[str], rows: Sequence[Sequence[Part]], *, indent: int = 2) -> None:
-        """Columns without rules; a title that begins with `>` sets its column right, the last column is wrapped."""
+        """Columns without rules; a title that begins with `>` sets its column right. What is too wide for the page is
+        wrapped in the last column, then in the widest one.
+        """
         right = [title.startswith(">") for title in titles]
         cells = [[_text([part]) for part in row] for row in rows]
         heads = [Text(title.removeprefix(">"), "bold") for title in titles]
         widths = [max(row[column].cell_len for row in [heads, *cells]) for column in range(len(titles))]
+        room = self._width - indent - 2 * (len(widths) - 1)
+        for column in (len(widths) - 1, max(range(len(widths)), key=widths.__getitem__)):
+            if (excess := sum(widths) - room) > 0:
+                words_ = (word for row in [heads, *cells] for word in row[column].plain.split())
+                widths[column] = max(widths[column] - excess, max(map(len, words_), default=0))
         for row in [heads, *cells]:
-            start = Text()
-            for cell, width, is_right in zip(row[:-1], widths, right, strict=False):
-                pad = " " * (width - cell.cell_len)
-                start.append_text(Text.assemble(pad, cell, "  ") if is_right else Text.assemble(cell, pad, "  "))
-            last = Text(" " * (widths[-1] - row[-1].cell_len)) + row[-1] if right[-1] else row[-1]
-            room = max(self._width - indent - start.cell_len, 8)
-            lines = [last] if last.cell_len <= room else last.wrap(self._console, room) or [Text()]
-            for number, line in enumerate(lines):
-                lead = start if number == 0 else Text(" " * start.cell_len)
-                self._print(" " * indent, lead + line)
+            lines = [self._wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
+            for number in range(max(map(len, lines))):
+                whole = Text()
+                for line, width, is_right in zip(lines, widths, right, strict=True):
+                    cell = line[number] if number < len(line) else Text()
+                    pad = " " * (width - cell.cell_len)
+                    whole.append_text(Text.assemble(pad, cell, "  ") if is_right else Text.assemble(cell, pad, "  "))
+                self._print(" " * indent, whole)
+
+    def _wrapped(self, cell: Text, width: int) -> Sequence[Text]:
+        if cell.cell_len <= width:
+            return [cell]
+        lines = list(cell.wrap(self._console, width))
+        for line in lines:
+            line.rstrip()
+        return lines
 
     def more(self, items: Sequence[object], shown: int, noun: str, *, indent: int = 2) -> None:
         """Says how many of `items` were not shown."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from hanscope.analyzers import results
 from hanscope.report import terminal
@@ -64,6 +65,20 @@ def test_no_line_is_wider_than_the_terminal(rich_analysis, monkeypatch, columns,
     monkeypatch.setenv("COLUMNS", str(columns))
     lines = without_colours(report(rich_analysis, Terminal(tty=tty))).splitlines()
     assert max(map(len, lines)) <= {40: 80, 80: 80, 200: 100}[columns]
+
+
+def test_a_column_that_is_too_wide_is_wrapped_between_words():
+    stream = io.StringIO()
+    page = terminal.Page(Console(file=stream, width=40))
+    page.table(["what", ">octets", "name"], [["one two three four five six", "5", "seven eight nine ten eleven"]])
+    assert stream.getvalue().splitlines() == [
+        "  what                    octets  name",
+        "  one two three four           5  seven",
+        "  five six                        eight",
+        "                                  nine",
+        "                                  ten",
+        "                                  eleven",
+    ]
 
 
 def test_a_pipe_gets_plain_ascii(rich_analysis):
