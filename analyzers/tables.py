@@ -78,16 +78,20 @@ class Table:
     def of(cls, rows: int, buffer: NDArray[np.uint8] | None = None, **columns: object) -> Self:
         """A table of `rows` rows; columns that are not given are ABSENT (EUI-64s: 0)."""
         values: dict[str, object] = {}
+        # One value for all rows takes no memory, and nobody writes into columns.
+        absent = np.broadcast_to(np.int64(ABSENT), (rows,))
+        unknown = np.broadcast_to(np.uint64(0), (rows,))
         for one in fields(cls):
             if one.name == cls.buffer_name:
                 values[one.name] = np.zeros(0, np.uint8) if buffer is None else buffer
                 continue
-            kind = np.uint64 if one.name.endswith("eui64") else np.int64
+            is_eui64 = one.name.endswith("eui64")
             given = columns.pop(one.name, None)
             if given is None:
-                values[one.name] = np.full(rows, 0 if kind is np.uint64 else ABSENT, kind)
+                values[one.name] = unknown if is_eui64 else absent
             else:
-                values[one.name] = np.broadcast_to(np.asarray(given, kind), (rows,))
+                column = np.asarray(given, np.uint64 if is_eui64 else np.int64)
+                values[one.name] = column if column.shape == (rows,) else np.broadcast_to(column, (rows,))
         if columns:
             raise TypeError(f"no such column: {', '.join(columns)}")
         return cls(**values)  # pyright: ignore[reportArgumentType] -- built from the class's own fields
@@ -179,7 +183,7 @@ class TunnelTable(Table):
 
 def _packed(column: NDArray[np.generic]) -> NDArray[np.generic] | int:
     """One number if all values of the column are that."""
-    if len(column) and column[0] == column[-1] and (column == column[0]).all():
+    if len(column) and (column.strides == (0,) or (column[0] == column[-1] and (column == column[0]).all())):
         return int(column[0])
     return column
 
