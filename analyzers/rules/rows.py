@@ -277,7 +277,24 @@ class OtaRows:
             copies[back:] |= same
         found = np.empty(len(order), np.bool_)
         found[order] = copies & ~nobody
-        return found
+        return found | self._stale(found)
+
+    def _stale(self, copy: Mask) -> Mask:
+        """Requests that the APS layer sent again, late, and that were not heard before.
+
+        Their numbers lie behind those of the request before, and they ask for nothing new. (After a reboot the numbers
+        may lie anywhere, but the requests go on.)
+        """
+        asks = (self.command == 0x03) | (self.command == 0x04)
+        before = self.last(asks & ~copy)
+        behind = (before >= 0) & asks & ~copy
+        for number, most in ((self.zcl_sequence, 32), (self.aps_counter, 64)):
+            behind &= ((self.at(number, before) - number - 1) & 0xFF) < most
+        if not behind.any():
+            return behind
+        end = self.file_offset + self.wanted
+        again = (end <= self.at(end, before)) & (self.at(self.image, before) == self.image)
+        return behind & again & (self.elapsed(before) <= SAME_MESSAGE_NS)
 
     @cached_property
     def fresh(self) -> Mask:

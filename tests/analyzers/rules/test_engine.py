@@ -98,6 +98,14 @@ def test_a_server_that_counts_its_answers_itself_is_not_blamed_for_numbers_that_
     assert of("ota.block.offset-mismatch", talk) == []
 
 
+def test_a_request_that_was_sent_again_late_and_not_heard_before_is_no_new_request() -> None:
+    """Its repetition is acknowledged and not answered, and what was missed in between is not skipped."""
+    talk = loading(0, 50).missed(CLIENT).ask(150).block(150).missed(CLIENT)
+    numbers = {"zcl_sequence": talk.rows[-2]["zcl_sequence"] - 1, "aps_counter": talk.rows[-2]["aps_counter"] - 2}
+    talk.ask(100, **numbers).ack().pause(2)
+    assert findings(talk.fetch(250)) == ()
+
+
 def test_a_late_answer_belongs_to_its_own_request() -> None:
     """The client had given up on it and asked for something else."""
     late = []
