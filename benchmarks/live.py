@@ -27,10 +27,13 @@ from hanscope.captures.simulator.scenarios import simulate
 from hanscope.captures.sniffers.cc2531 import Cc2531Decoder
 from hanscope.captures.sniffers.channels import Channel
 from hanscope.captures.tap import of_heard
+from hanscope.dissectors.fcs import crc16
 
 PREAMBLE = 6
 """Octets on the air before a frame: synchronisation and PHY header."""
 FCS = 2
+INTACT, DAMAGED = b"\x0d\xe9", b"\x0d\x69"
+"""RSSI, then CRC flag and correlation."""
 OCTET_NS = 32_000
 START_NS = 1_767_225_600 * 10**9
 
@@ -53,11 +56,11 @@ class FullChannel(Feed):
         decoder = Cc2531Decoder()
         number, at_ns, due_ns = 1, 0, int(BATCH_S * 1e9)
         times, messages = [], []
-        for octets in self._frames():
-            size = len(octets) + FCS
+        for psdu in self._frames():
+            octets, size = psdu[:-FCS], len(psdu)
             ticks = at_ns * 32 // 1000 & 0xFFFFFFFF
             head = bytes([0, 5 + size, 0]) + ticks.to_bytes(4, "little") + bytes([size])
-            messages.append(head + octets + b"\x0d\xe9")
+            messages.append(head + octets + (INTACT if crc16(psdu) == 0 else DAMAGED))
             times.append(START_NS + at_ns)
             at_ns += OCTET_NS * (PREAMBLE + size)
             if at_ns < due_ns:
@@ -82,7 +85,7 @@ class FullChannel(Feed):
         with self._capture.open("rb") as file:
             file.read(24)
             while head := file.read(16):
-                yield file.read(int.from_bytes(head[8:12], "little"))[:-FCS]
+                yield file.read(int.from_bytes(head[8:12], "little"))
 
     def _run(self) -> None:
         raise NotImplementedError
