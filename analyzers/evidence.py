@@ -18,6 +18,7 @@ undecided, but is not counted as missed.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -286,19 +287,22 @@ class _Track:
     unreadable: int = 0
     reboots: int = 0
     restarts: int = 0
-    parts: deque[NDArray[np.int64]] = field(default_factory=deque[NDArray[np.int64]])
-    """Gaps as columns: times before and after, missing, kind, frames before and after."""
-    joined: NDArray[np.int64] | None = None
-    missing_until: NDArray[np.int64] | None = None
+    parts: list[NDArray[np.int64]] = field(default_factory=list[NDArray[np.int64]])
+    """Gaps, a part for each batch, as columns: times before and after, missing, kind, frames before and after."""
+    ends: list[int] = field(default_factory=list[int])
+    """Of each part, when its last gap ends."""
     periods: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
     late_frames: list[int] = field(default_factory=list[int])
 
-    def gaps(self) -> NDArray[np.int64]:
-        if self.joined is None:
-            self.joined = np.concatenate(self.parts, axis=1) if self.parts else np.zeros((6, 0), np.int64)
-            self.missing_until = np.append(0, np.cumsum(self.joined[2]))
-            self.parts = deque([self.joined]) if self.parts else self.parts
-        return self.joined
+    def between(self, start_ns: int, end_ns: int) -> Iterator[NDArray[np.int64]]:
+        """The gaps that this time touches, part by part."""
+        for at in range(bisect_left(self.ends, start_ns), len(self.parts)):
+            part = self.parts[at]
+            first = int(np.searchsorted(part[1], start_ns, "left"))
+            stop = int(np.searchsorted(part[0], end_ns, "right"))
+            if first >= stop:
+                return
+            yield part[:, first:stop]
 
 
 class Evidence:
@@ -382,7 +386,7 @@ class Evidence:
                 self._count(track, first_ns, 0, missing)
         if columns.shape[1]:
             track.parts.append(columns)
-            track.joined = None
+            track.ends.append(int(columns[1, -1]))
             self._kept.append((track, columns.shape[1]))
             self._gaps += columns.shape[1]
         kinds = columns[3]
@@ -424,10 +428,8 @@ class Evidence:
         while self._gaps > GAPS_KEPT and self._kept:
             track, many = self._kept.popleft()
             self._gaps -= many
-            gaps = track.gaps()
-            track.known_from_ns = int(gaps[1, many - 1])
-            track.parts = deque([gaps[:, many:]])
-            track.joined = None
+            track.known_from_ns = track.ends.pop(0)
+            track.parts.pop(0)
 
     def find(self, pan_id: int, short: int, eui64: int) -> int:
         """What names the device as a transmitter here, whichever of its addresses was heard."""
@@ -449,23 +451,15 @@ class Evidence:
         track = self._tracks.get(who)
         if track is None or track.known_from_ns > start_ns or track.last_ns < end_ns:
             return UNKNOWN
-        if not track.parts:
-            return CAPTURED
-        gaps = track.gaps()
-        first = int(np.searchsorted(gaps[1], start_ns, "left"))
-        stop = int(np.searchsorted(gaps[0], end_ns, "right"))
-        if start_frame is not None:
-            first = max(first, int(np.searchsorted(gaps[5], start_frame, "right")))
-        if end_frame is not None:
-            stop = min(stop, int(np.searchsorted(gaps[4], end_frame, "left")))
-        if first >= stop:
-            return CAPTURED
-        kinds = gaps[3, first:stop]
-        if ((kinds == REBOOT) | (kinds == RESTART)).any():
-            return UNKNOWN
-        sums = track.missing_until
-        assert sums is not None  # noqa: S101 -- `gaps` made it
-        return Listening("missed", int(sums[stop] - sums[first]))
+        missing = 0
+        for gaps in track.between(start_ns, end_ns):
+            first = 0 if start_frame is None else int(np.searchsorted(gaps[5], start_frame, "right"))
+            stop = gaps.shape[1] if end_frame is None else int(np.searchsorted(gaps[4], end_frame, "left"))
+            kinds = gaps[3, first:stop]
+            if ((kinds == REBOOT) | (kinds == RESTART)).any():
+                return UNKNOWN
+            missing += int(gaps[2, first:stop].sum())
+        return Listening("missed", missing) if missing else CAPTURED
 
     def share(self, who: int, start_ns: int, end_ns: int) -> tuple[int, int]:
         """Frames heard and frames missed of a transmitter in the periods that lie wholly in this time."""
@@ -481,18 +475,20 @@ class Evidence:
         track = self._tracks.get(who)
         if track is None:
             return 0
-        gaps = track.gaps()
-        inside = (gaps[3] == UNREADABLE) & (gaps[0] >= start_ns) & (gaps[1] <= end_ns)
-        return int(gaps[2, inside].sum())
+        total = 0
+        for gaps in track.between(start_ns, end_ns):
+            inside = (gaps[3] == UNREADABLE) & (gaps[0] >= start_ns) & (gaps[1] <= end_ns)
+            total += int(gaps[2, inside].sum())
+        return total
 
     def jumps(self, who: int) -> list[Jump]:
         """Reboots and restarts of a transmitter in order."""
         track = self._tracks.get(who)
         if track is None:
             return []
-        gaps = track.gaps()
         return [
             Jump("reboot" if kind == REBOOT else "restart", before, after, frame)
+            for gaps in track.parts
             for before, after, _, kind, _, frame in gaps[:, (gaps[3] == REBOOT) | (gaps[3] == RESTART)].T.tolist()
         ]
 
