@@ -211,9 +211,14 @@ class OneCapture:
         )
 
     def listening(self, total: Dissected) -> Listening:
-        if total.first_ns is None or total.last_ns is None:
-            return Listening(())
-        return Listening((Span(total.first_ns, total.last_ns, None),))
+        return uninterrupted(total)
+
+
+def uninterrupted(total: Dissected) -> Listening:
+    """One capture that listened from its first frame to its last."""
+    if total.first_ns is None or total.last_ns is None:
+        return Listening(())
+    return Listening((Span(total.first_ns, total.last_ns, None),))
 
 
 def count_interfaces(records: RecordBatch, counts: dict[int, int]) -> None:

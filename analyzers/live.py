@@ -16,9 +16,9 @@ from msgspec.structs import replace
 
 from hanscope.analyzers.analysis import AnalysisRun, analyze_input
 from hanscope.analyzers.dissect import Dissected
-from hanscope.analyzers.inputs import Input, OneCapture, Readable, RecordChunk, count_interfaces
+from hanscope.analyzers.inputs import Input, OneCapture, Readable, RecordChunk, count_interfaces, uninterrupted
 from hanscope.analyzers.keys import KeyRing
-from hanscope.analyzers.listening import Listening, Span
+from hanscope.analyzers.listening import Listening
 from hanscope.analyzers.network import Transmitters
 from hanscope.analyzers.results import Capture, CaptureInterface, Fault
 from hanscope.analyzers.rules.engine import RuleEngine
@@ -285,6 +285,4 @@ class _LiveInput:
         )
 
     def listening(self, total: Dissected) -> Listening:
-        if total.first_ns is None or total.last_ns is None:
-            return Listening(())
-        return Listening((Span(total.first_ns, total.last_ns, None),))
+        return uninterrupted(total)

@@ -57,58 +57,34 @@ def link_types() -> Iterator[str]:
 
 
 def options(offer: Offer) -> Iterator[str]:
-    number = 0
+    for number, (call, display, told) in enumerate(_arguments(offer)):
+        yield _sentence("arg", number=str(number), call=call, display=display, **told)
+        if call == "--channel":
+            yield from _channels(offer, str(number))
+
+
+def _arguments(offer: Offer) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Of each option: how the program is told, what is shown, and the rest."""
     if offer.kind.tunable:
-        yield _sentence(
-            "arg",
-            number=str(number),
-            call="--channel",
-            display="Channel",
-            tooltip="Where to listen",
-            type="selector",
-            default=str(DEFAULT_CHANNEL),
-        )
-        for channel in all_channels():
-            if channel.page == PAGE_2_4_GHZ or offer.kind.sub_ghz:
-                where = f"{channel} ({channel.frequency_mhz:g} MHz)"
-                told = {"default": "true"} if channel == DEFAULT_CHANNEL else {}
-                yield _sentence("value", arg=str(number), value=str(channel), display=where, **told)
-        number += 1
+        default = {"type": "selector", "default": str(DEFAULT_CHANNEL)}
+        yield "--channel", "Channel", {"tooltip": "Where to listen", **default}
     if offer.place is None:
-        yield _sentence(
-            "arg", number=str(number), call="--port", display="Port", type="string", tooltip=f"Its {offer.kind.place}"
-        )
-        number += 1
+        yield "--port", "Port", {"type": "string", "tooltip": f"Its {offer.kind.place}"}
     if offer.kind.model == "packet-sniffer-2":
-        yield _sentence(
-            "arg",
-            number=str(number),
-            call="--phy",
-            display="PHY",
-            type="integer",
-            range="0,255",
-            tooltip="By the firmware's own table, if it is not found by itself",
-        )
-        number += 1
-    yield _sentence(
-        "arg",
-        number=str(number),
-        call="--key",
-        display="Network key",
-        type="string",
-        tooltip="32 hexadecimal digits; it is put into the capture for hanscope",
-        group="Keys",
-    )
-    yield _sentence(
-        "arg",
-        number=str(number + 1),
-        call="--keys",
-        display="Key file",
-        type="fileselect",
-        mustexist="true",
-        tooltip="Keys in a TOML file, as hanscope's --keys",
-        group="Keys",
-    )
+        told = "By the firmware's own table, if it is not found by itself"
+        yield "--phy", "PHY", {"type": "integer", "range": "0,255", "tooltip": told}
+    key = "32 hexadecimal digits; it is put into the capture for hanscope"
+    yield "--key", "Network key", {"type": "string", "tooltip": key, "group": "Keys"}
+    file = {"type": "fileselect", "mustexist": "true"}
+    yield "--keys", "Key file", {"tooltip": "Keys in a TOML file, as hanscope's --keys", "group": "Keys", **file}
+
+
+def _channels(offer: Offer, argument: str) -> Iterator[str]:
+    for channel in all_channels():
+        if channel.page == PAGE_2_4_GHZ or offer.kind.sub_ghz:
+            where = f"{channel} ({channel.frequency_mhz:g} MHz)"
+            told = {"default": "true"} if channel == DEFAULT_CHANNEL else {}
+            yield _sentence("value", arg=argument, value=str(channel), display=where, **told)
 
 
 def _sentence(kind: str, **values: str) -> str:

@@ -1,5 +1,6 @@
 """Live analysis: what it concludes is what the recorded file says."""
 
+import itertools
 import socket
 import threading
 import time
@@ -178,22 +179,6 @@ def test_keys_that_come_late_open_the_beginning_too(tmp_path: Path) -> None:
     assert live.analysis == analyze([str(path)], keys=KeyRing()).analysis
 
 
-def test_pictures_show_the_transfer_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hanscope.analyzers.live.PICTURE_S", 0.0)
-    frames, keys = scenario(size=40_000)
-    pictures: list[Picture] = []
-    with serial(Nrf52840)(frames) as sniffer:
-        feed = SnifferFeed(sniffer, Channel(15), Recorder(tmp_path / "out.pcapng"))
-        feed.begin()
-        ended_after(feed, len(frames), pictures.append).run(keys)
-    loading = [one for picture in pictures for one in picture.loading]
-    assert loading
-    assert all(one.progress.image_size for one in loading)
-    assert pictures[-1].frames == len(frames)
-    assert pictures[-1].devices[0].rssi_dbm == -60
-    assert pictures[-1].path == str(tmp_path / "out.pcapng")
-
-
 def test_following_a_file_that_grows(tmp_path: Path) -> None:
     frames, keys = scenario()
     whole, growing = tmp_path / "whole.pcapng", tmp_path / "growing.pcapng"
@@ -267,3 +252,23 @@ def test_report_does_not_depend_on_the_size_of_batches(faults: tuple[str, ...], 
     keys = load_key_file(write_keys(truth, path))
     live = LiveAnalysis(_Pieces(path, size)).run(keys)
     assert live.analysis == analyze([str(path)], keys=keys).analysis
+
+
+def test_pictures_show_the_transfer_under_way(tmp_path: Path) -> None:
+    frames, keys = scenario()
+    path = tmp_path / "out.pcapng"
+    with cc2531(frames) as sniffer:
+        recorded(sniffer, path, len(frames), keys)
+    pictures: list[Picture] = []
+    seconds = itertools.count(step=1.0)
+    LiveAnalysis(_Pieces(path, 100), pictures.append, monotonic=lambda: next(seconds)).run(keys)
+    loading = [one for picture in pictures for one in picture.loading]
+    received = [one.progress.received_bytes for one in loading]
+    assert received == sorted(received)
+    assert 0 < received[0] < received[-1] <= 8_100
+    assert all(one.progress.image_size for one in loading)
+    assert any(one.pace and one.left_s for one in loading)
+    assert pictures[-1].frames == len(frames)
+    assert pictures[-1].rate == pytest.approx(100, rel=0.2)
+    assert pictures[-1].devices[0].rssi_dbm == -60
+    assert pictures[-1].path == str(path)

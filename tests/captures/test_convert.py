@@ -4,25 +4,13 @@ import io
 from pathlib import Path
 
 import pytest
-from capture_files import block, interface, option, packet, pcap_header, pcap_record, section
+from capture_files import block, gathered, interface, option, packet, pcap_header, pcap_record, section
 from oracles import tshark
 
 from hanscope.captures.batch import Fcs, FrameBatch
 from hanscope.captures.convert import convert
-from hanscope.captures.files import CaptureFile, open_capture
-from hanscope.captures.linklayer import Decisions, decide, frames
 
 B = bytes.fromhex("030806ffffffff07")
-
-
-def gathered(path: Path) -> tuple[CaptureFile, list[FrameBatch]]:
-    found: list[FrameBatch] = []
-    decisions: Decisions = {}
-    with open_capture(path) as capture:
-        for records in capture:
-            decisions = decide(records, capture.interfaces, decisions)
-            found.append(frames(records, decisions))
-    return capture, found
 
 
 def rows(batches: list[FrameBatch]) -> list[tuple[object, ...]]:

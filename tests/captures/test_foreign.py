@@ -9,12 +9,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from capture_files import pcap_header, pcap_record, read
+from capture_files import gathered, pcap_header, pcap_record, read
 from oracles import tshark
 
 from hanscope.captures.batch import CaptureError, Fcs, FrameBatch
-from hanscope.captures.files import CaptureFile, open_capture
-from hanscope.captures.linklayer import Decisions, decide, frames
+from hanscope.captures.files import CaptureFile
 
 B = bytes.fromhex("030806ffffffff07")
 ACK = bytes.fromhex("020006")
@@ -24,16 +23,6 @@ DCF = b"""#Format=4\r
 1 1700000000.000005 10 030806ffffffff07ffff 200 1 -60 15 1 0 1 32767\r
 2 1700000001.5 5 020006ffff 100 1 -70 26 2 0 1 32767\r
 """
-
-
-def gathered(path: Path) -> tuple[CaptureFile, list[FrameBatch]]:
-    found: list[FrameBatch] = []
-    decisions: Decisions = {}
-    with open_capture(path) as capture:
-        for records in capture:
-            decisions = decide(records, capture.interfaces, decisions)
-            found.append(frames(records, decisions))
-    return capture, found
 
 
 def one_batch(path: Path) -> tuple[CaptureFile, FrameBatch]:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from oracles import tshark
 
+from hanscope.captures.batch import FrameBatch
 from hanscope.captures.files import CaptureFile, open_capture
+from hanscope.captures.linklayer import Decisions, decide, frames
 
 FRAME = bytes.fromhex("030806ffffffff07c231")
 """A beacon request with its FCS."""
@@ -65,6 +67,17 @@ def read(path: Path) -> tuple[CaptureFile, list[Record]]:
             columns = (batch.time_ns, batch.original, batch.at, batch.captured)
             for time, original, at, size in zip(*(column.tolist() for column in columns), strict=True):
                 found.append((time, original, batch.buffer[at : at + size].tobytes()))
+    return capture, found
+
+
+def gathered(path: Path) -> tuple[CaptureFile, list[FrameBatch]]:
+    """The 802.15.4 frames of a capture, chunk by chunk."""
+    found: list[FrameBatch] = []
+    decisions: Decisions = {}
+    with open_capture(path) as capture:
+        for records in capture:
+            decisions = decide(records, capture.interfaces, decisions)
+            found.append(frames(records, decisions))
     return capture, found
 
 
