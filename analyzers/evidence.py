@@ -51,6 +51,8 @@ SMALLEST_JUMP: Final = 64
 FASTEST: Final = 400
 """Frames a second that one transmitter may send at 250 kbit/s."""
 RESTART_BELOW: Final = 0x400
+GOES_ON: Final = 8
+"""Frames in a row that show that a counter goes on from where it fell to."""
 RESTART_STEP: Final = 64
 """How far a counter falls at a restart, at least; less is a frame that came out of order."""
 
@@ -201,12 +203,18 @@ def hearing_of(context: Context, hop_eui64: NDArray[np.uint64], unread: Index) -
 
 
 def _restarts(counter: Index, step: Index, begins: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where a counter begins near 0 and goes on from there."""
-    falls = np.flatnonzero((step < -RESTART_STEP) & (counter < RESTART_BELOW) & ~begins)
+    """Where a counter begins anew: it falls and goes on from there. (Old frames among new ones do not go on.)"""
     restarts = np.zeros(len(counter), np.bool_)
-    falls = falls[falls + 1 < len(counter)]
-    goes_on = ~begins[falls + 1] & (counter[falls + 1] < counter[falls - 1])
-    restarts[falls[goes_on]] = True
+    falls = np.flatnonzero((step < -RESTART_STEP) & ~begins)
+    if not len(falls):
+        return restarts
+    behind = falls[:, None] + np.arange(1, GOES_ON + 1)
+    inside = behind < len(counter)
+    behind = np.minimum(behind, len(counter) - 1)
+    going_on = inside & ~begins[behind] & (step[behind] >= 0) & (step[behind] <= RESTART_BELOW)
+    far = going_on.all(axis=1)
+    near_0 = going_on[:, 0] & (counter[falls] < RESTART_BELOW) & (counter[behind[:, 0]] < counter[falls - 1])
+    restarts[falls[far | near_0]] = True
     return restarts
 
 

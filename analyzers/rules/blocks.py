@@ -28,7 +28,8 @@ def _answered_twice(t: OtaRows) -> Mask:
         | (t.at(t.file_offset, first) != t.file_offset)
         | (t.at(t.data_size, first) != t.data_size)
     )
-    return t.block_response & (first >= 0) & (first < np.arange(len(t))) & differs
+    answered = (first >= 0) & (first < np.arange(len(t))) & (t.at(asked, first) == asked)
+    return t.block_response & answered & differs
 
 
 def _spontaneous(t: OtaRows) -> Mask:

@@ -2,22 +2,26 @@
 
 from typing import Final
 
-import numpy as np
-
 from hanscope.analyzers.results import Transfer
 from hanscope.analyzers.rules.facts import Facts
 from hanscope.analyzers.rules.limits import SECOND
 from hanscope.analyzers.rules.model import Hit, ItemRule, Mask, Quiet, RowRule
-from hanscope.analyzers.rules.rows import OtaRows
+from hanscope.analyzers.rules.rows import SAME_MESSAGE_NS, OtaRows
 from hanscope.analyzers.rules.terms import OTA, REQUEST, RESPONSE, overdue, server_answering
+from hanscope.analyzers.tables import Column
+
+
+def _answered_before(t: OtaRows) -> Column:
+    """The block that was sent before under the same sequence number."""
+    return t.last_of_sequence(t.block)
 
 
 def _answered_again(t: OtaRows) -> Mask:
     """The same block under a new APS counter, for one request."""
-    first = t.at(t.answer_row, t.asked_block_row)
-    again = t.block & (first >= 0) & (first < np.arange(len(t)))
-    same = (t.at(t.status, first) == 0) & (t.at(t.file_offset, first) == t.file_offset)
-    return again & same & (t.at(t.data_size, first) == t.data_size) & (t.at(t.aps_counter, first) != t.aps_counter)
+    before = _answered_before(t)
+    again = t.block & (before >= 0) & (t.elapsed(before) <= SAME_MESSAGE_NS) & (t.last_of_sequence(t.request) < before)
+    same = (t.at(t.image, before) == t.image) & (t.at(t.file_offset, before) == t.file_offset)
+    return again & same & (t.at(t.data_size, before) == t.data_size) & (t.at(t.aps_counter, before) != t.aps_counter)
 
 
 def _rebooted(transfer: Transfer, facts: Facts) -> list[Hit]:
@@ -78,9 +82,9 @@ RULES: Final = (
         filter=RESPONSE,
         fires="one request, the same block twice with different APS counters",
         silent="one request, the same block twice with one APS counter",
-        beside=lambda t: t.asked_block_row,
+        beside=_answered_before,
         finds=_answered_again,
-        unless_missed=lambda t: Quiet("client", t.asked_block_row),
+        unless_missed=lambda t: Quiet("client", _answered_before(t)),
     ),
     ItemRule(
         id="transport.client-rebooted",

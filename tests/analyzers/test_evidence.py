@@ -110,6 +110,12 @@ def test_a_counter_that_begins_anew_is_a_restart(cut: int) -> None:
     assert missed(found, 3.2, 4.8) == (UNKNOWN if cut == 4 else CAPTURED)
 
 
+def test_a_restart_whose_beginning_was_missed_is_no_replay() -> None:
+    found = evidence_of(frames(8195, 8196, 8197, *range(2000, 2040)))
+    assert list(found.replays()) == []
+    assert found.quality()[0].restarts == 1
+
+
 def test_an_old_frame_among_new_ones_is_late_and_not_a_restart() -> None:
     found = evidence_of(frames(8195, 8196, 5, 8197, 8198))
     quality = found.quality()[0]
