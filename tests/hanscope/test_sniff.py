@@ -141,7 +141,7 @@ def test_rotation_begins_files_that_stand_by_themselves(tmp_path: Path) -> None:
         program.communicate(timeout=60)
     files = sorted(tmp_path.iterdir())
     assert [one.name for one in files] == [f"out_{number:05d}.pcapng" for number in range(1, len(files) + 1)]
-    assert len(files) >= 3
+    assert len(files) >= 2
     counts = [len(tshark("-r", one, "-T", "fields", "-e", "frame.len")) for one in files]
     assert sum(counts) == 20_000
     assert all(one.stat().st_size >= 2**20 for one in files[:-1])
