@@ -86,7 +86,8 @@ def _rebooted_early(transfer: Transfer, facts: Facts) -> list[Hit]:
     who, server = facts.client(transfer), facts.server(transfer)
     for jump in facts.evidence.jumps(who):
         quiet = facts.evidence.missed(server, transfer.ended, jump.after_ns, transfer.last_frame, jump.frame)
-        if jump.before_ns >= transfer.ended and quiet.verdict == "captured":
+        later = jump.before_ns >= transfer.ended and jump.frame > transfer.last_frame
+        if later and quiet.verdict == "captured":
             return [Hit((transfer.last_frame, jump.frame), transfer.id)]
     return []
 
