@@ -33,7 +33,7 @@ UPGRADED: Final = frozenset({"waiting", "upgrading", "ended"})
 def _too_early(t: OtaRows) -> Mask:
     """A whole block or more of the image was never asked for."""
     prior = t.prior_row
-    mine = t.end_request & (t.status == 0) & (prior >= 0) & (t.at(t.image, prior) == t.image)
+    mine = t.end_request & (t.status == 0) & t.next_number & (prior >= 0) & (t.at(t.image, prior) == t.image)
     return mine & (t.offered_size > 0) & (t.reach + np.maximum(t.at(t.data_size, prior), 1) <= t.offered_size)
 
 

@@ -496,7 +496,15 @@ class OtaRows:
     @cached_property
     def skip(self) -> Mask:
         """Requests beyond all that was asked for of this image until then."""
-        return self.request & self.same_image & (self.file_offset > self.reach_before)
+        return self.request & self.same_image & (self.file_offset > self.reach_before) & self.next_number
+
+    @cached_property
+    def next_number(self) -> Mask:
+        """The ZCL sequence number is the one after the request before: a second opinion that there was none between.
+
+        Frame counters do not tell when that one was the late repetition of a request that was missed.
+        """
+        return ((self.zcl_sequence - self.at(self.zcl_sequence, self.prior_row)) & 0xFF) == 1
 
     @cached_property
     def again(self) -> Mask:

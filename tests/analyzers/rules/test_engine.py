@@ -113,6 +113,15 @@ def test_a_stray_answer_to_a_request_that_was_missed_is_no_second_answer() -> No
     assert [finding for finding in findings(talk) if finding.severity != "note"] == []
 
 
+def test_sequence_numbers_are_a_second_opinion_on_what_was_skipped() -> None:
+    """What was heard before the jump is the repetition of a request that was missed, as were the ones behind it."""
+    talk = loading(0, 50).missed(CLIENT, 4)
+    talk.sequence += 1
+    talk.ask(150).ack()
+    talk.sequence += 3
+    assert of("ota.block.skipped", talk.fetch(350)) == []
+
+
 def test_a_late_answer_belongs_to_its_own_request() -> None:
     """The client had given up on it and asked for something else."""
     late = []
