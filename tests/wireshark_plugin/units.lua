@@ -192,16 +192,19 @@ function tests.records_come_back_as_they_were()
     end
 end
 
-function tests.an_old_record_can_be_changed()
+function tests.an_answer_may_come_late()
     local log = T.log.new()
     for i = 1, 500 do
         log:add({ frame = i * 2, flags = 0 })
     end
-    log:find(20).partner = 30
-    log:update(20)
-    log:find(900)
+    log:answer(20, 30, 7)
+    log:answer(998, 1001, 8)
+    log:answer(21, 30, 7)
     same(log:find(20).partner, 30)
+    same(log:find(20).latency_us, 7)
+    same(log:find(998).partner, 1001)
     same(log:find(22).partner, nil)
+    same(log:find(21), nil)
 end
 
 -- Transfers.

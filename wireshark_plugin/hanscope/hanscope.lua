@@ -314,10 +314,10 @@ local function remember(m)
     elseif m.answers_first then
         local asked = request.record
         if asked.packed then
-            asked = known.log:find(request.frame)
+            known.log:answer(request.frame, m.frame, record.latency_us)
+        else
+            asked.partner, asked.latency_us = m.frame, record.latency_us
         end
-        asked.partner, asked.latency_us = m.frame, record.latency_us
-        known.log:update(request.frame)
     end
     return record
 end

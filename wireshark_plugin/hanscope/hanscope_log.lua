@@ -1,138 +1,97 @@
--- What was found about each frame, small: some ten octets for each, so that a click on a frame in Wireshark finds what
--- was there when the frame was first seen. Frames come in ascending order; the last ones stay open for changes.
+-- What was found about each frame, small: so that a click on a frame in Wireshark finds what was there when the frame
+-- was first seen. Frames come in ascending order; the last ones stay open for changes.
+--
+-- A record takes sixteen octets of a text. The few that do not fit (an expected offset that is not the frame's own,
+-- octets in conflict, large numbers) stay as they are.
 
 local M = {}
 
-local OPEN = 128 -- records at most that are not packed
-local CHUNK = 64
+local OPEN, CHUNK = 128, 64 -- records at most that are not packed; records that are packed together
+local SIZE = 16
+local NONE = 16777215 -- three octets: no number
 
 local Log = {}
 Log.__index = Log
 
 function M.new()
-    return setmetatable({ open = {}, firsts = {}, texts = {} }, Log)
+    return setmetatable({ open = {}, firsts = {}, texts = {}, wide = {} }, Log)
 end
 
-local char, concat = string.char, table.concat
-local OCTETS = {}
-for i = 0, 255 do
-    OCTETS[i] = char(i)
-end
+local char, byte, concat = string.char, string.byte, table.concat
 
--- Numbers of any size in as few octets as they need: seven bits in each, the highest says that more follow.
-local function packed_number(parts, count, number)
-    while number >= 128 do
-        local low = number % 128
-        count = count + 1
-        parts[count] = OCTETS[128 + low]
-        number = (number - low) / 128
+-- A record as text; nothing if it does not fit. `base`: the frame from which its number counts.
+local function packed(record, base)
+    local frame, flags, attempt = record.frame - base, record.flags, record.attempt or 0
+    local received, latency = record.received or NONE, record.latency_us or NONE
+    local partner = (record.partner or record.frame) - record.frame + 32768
+    if frame > 65535 or flags > NONE or attempt > 65535 or received > NONE or latency > NONE then
+        return nil
+    elseif partner < 0 or partner > 65535 or record.expected or record.conflicting then
+        return nil
     end
-    parts[count + 1] = OCTETS[number]
-    return count + 1
+    local f, a, p = frame % 256, attempt % 256, partner % 256
+    local r, l, g = received % 65536, latency % 65536, flags % 65536
+    local r0, l0, g0 = r % 256, l % 256, g % 256
+    return char(
+        f, (frame - f) / 256, a, (attempt - a) / 256, p, (partner - p) / 256,
+        r0, (r - r0) / 256, (received - r) / 65536,
+        l0, (l - l0) / 256, (latency - l) / 65536,
+        g0, (g - g0) / 256, (flags - g) / 65536, 0
+    )
 end
 
-local function unpack_number(text, at)
-    local value, weight = 0, 1
-    while true do
-        local octet = text:byte(at)
-        at = at + 1
-        if octet < 128 then
-            return value + octet * weight, at
-        end
-        value = value + (octet - 128) * weight
-        weight = weight * 128
-    end
+local function unpacked(text, at, base)
+    local f0, f1, a0, a1, p0, p1, r0, r1, r2, l0, l1, l2, g0, g1, g2 = byte(text, at, at + SIZE - 1)
+    local frame, attempt = base + f0 + f1 * 256, a0 + a1 * 256
+    local partner = p0 + p1 * 256 - 32768
+    local received, latency = r0 + r1 * 256 + r2 * 65536, l0 + l1 * 256 + l2 * 65536
+    return {
+        frame = frame,
+        attempt = attempt > 0 and attempt or nil,
+        flags = g0 + g1 * 256 + g2 * 65536,
+        received = received < NONE and received or nil,
+        latency_us = latency < NONE and latency or nil,
+        partner = partner ~= 0 and frame + partner or nil,
+    }
 end
 
--- A record: frame; attempt and flags (0: none); and as far as there are, in this order, what follows. Which there are
--- tells the head, whose lowest bits are these.
-local PARTNER, FLAGS, EXPECTED, CONFLICTING, KINDS = 1, 2, 4, 8, 16
-
-local function packed(records, last)
-    local parts, count = {}, 0
-    local frame = records[1].frame
+-- Records as one text; those that do not fit go to the others.
+function Log:pack(records, last)
+    local parts, base = {}, records[1].frame
     for i = 1, last do
         local record = records[i]
-        local partner, flags, expected, conflicting = record.partner, record.flags, record.expected, record.conflicting
-        count = packed_number(parts, count, record.frame - frame)
-        frame = record.frame
-        local head = (record.attempt or 0) * KINDS + (partner and PARTNER or 0) + (flags > 0 and FLAGS or 0)
-        head = head + (expected and EXPECTED or 0) + (conflicting and CONFLICTING or 0)
-        count = packed_number(parts, count, head)
-        count = packed_number(parts, count, record.received and record.received + 1 or 0)
-        if partner then
-            local before = partner < frame
-            count = packed_number(parts, count, before and 2 * (frame - partner) or 2 * (partner - frame) + 1)
-            count = packed_number(parts, count, record.latency_us and record.latency_us + 1 or 0)
-        end
-        if flags > 0 then
-            count = packed_number(parts, count, flags)
-        end
-        if expected then
-            count = packed_number(parts, count, expected)
-        end
-        if conflicting then
-            count = packed_number(parts, count, conflicting)
+        local text = packed(record, base)
+        if text then
+            parts[#parts + 1] = text
+        else
+            self.wide[record.frame] = record
         end
         record.packed = true
     end
-    return concat(parts)
-end
-
-local function unpacked(first, text)
-    local records, at, frame = {}, 1, first
-    local number, head
-    while at <= #text do
-        local record = { flags = 0 }
-        number, at = unpack_number(text, at)
-        frame = frame + number
-        record.frame = frame
-        head, at = unpack_number(text, at)
-        number, at = unpack_number(text, at)
-        record.received = number > 0 and number - 1 or nil
-        local kinds = head % KINDS
-        record.attempt = head > kinds and (head - kinds) / KINDS or nil
-        if kinds % 2 >= PARTNER then
-            number, at = unpack_number(text, at)
-            record.partner = number % 2 == 0 and frame - number / 2 or frame + (number - 1) / 2
-            number, at = unpack_number(text, at)
-            record.latency_us = number > 0 and number - 1 or nil
-        end
-        if kinds % 4 >= FLAGS then
-            record.flags, at = unpack_number(text, at)
-        end
-        if kinds % 8 >= EXPECTED then
-            record.expected, at = unpack_number(text, at)
-        end
-        if kinds >= CONFLICTING then
-            record.conflicting, at = unpack_number(text, at)
-        end
-        records[#records + 1] = record
-    end
-    return records
+    self.firsts[#self.firsts + 1] = base
+    self.texts[#self.texts + 1] = concat(parts)
 end
 
 function Log:add(record)
     local open = self.open
-    open[#open + 1] = record
-    if #open >= OPEN then
-        self.firsts[#self.firsts + 1] = open[1].frame
-        self.texts[#self.texts + 1] = packed(open, CHUNK)
+    local count = #open + 1
+    open[count] = record
+    if count >= OPEN then
+        self:pack(open, CHUNK)
         local rest = {}
-        for i = CHUNK + 1, #open do
-            rest[#rest + 1] = open[i]
+        for i = CHUNK + 1, count do
+            rest[i - CHUNK] = open[i]
         end
         self.open = rest
     end
 end
 
--- The index of the last number that is not greater than `wanted`; 0 if there is none.
-local function search(numbers, member, wanted)
-    local low, high = 1, #numbers + 1
+-- The index of the last of `count` numbers, in ascending order, that is not greater than `wanted`; 0 if there is none.
+local function search(count, number, wanted)
+    local low, high = 1, count + 1
     while low < high do
         local middle = (low + high - (low + high) % 2) / 2
-        local number = numbers[middle]
-        if (member and number[member] or number) > wanted then
+        if number(middle) > wanted then
             high = middle
         else
             low = middle + 1
@@ -141,31 +100,43 @@ local function search(numbers, member, wanted)
     return low - 1
 end
 
--- The record of a frame, and the records among which it stands.
+-- The record of a frame.
 function Log:find(frame)
-    local records = self.open
-    if not (records[1] and records[1].frame <= frame) then
-        local i = search(self.firsts, nil, frame)
-        if i == 0 then
-            return nil
-        end
-        if self.shown ~= i then
-            self.shown, self.records = i, unpacked(self.firsts[i], self.texts[i])
-        end
-        records = self.records
+    local open = self.open
+    if open[1] and open[1].frame <= frame then
+        local record = open[search(#open, function(i)
+            return open[i].frame
+        end, frame)]
+        return record and record.frame == frame and record or nil
     end
-    local record = records[search(records, "frame", frame)]
-    if record and record.frame == frame then
-        return record, records
-    end
-    return nil
+    return self.wide[frame] or self:find_packed(frame)
 end
 
--- Writes back a record that `find` gave and that was changed.
-function Log:update(frame)
-    local record, records = self:find(frame)
-    if record and records ~= self.open then
-        self.texts[self.shown] = packed(records, #records)
+function Log:find_packed(frame)
+    local chunk = search(#self.firsts, function(i)
+        return self.firsts[i]
+    end, frame)
+    local text, base = self.texts[chunk], self.firsts[chunk]
+    if chunk == 0 then
+        return nil
+    end
+    local i = search(#text / SIZE, function(one)
+        local low, high = byte(text, one * SIZE - SIZE + 1, one * SIZE - SIZE + 2)
+        return base + low + high * 256
+    end, frame)
+    local record = i > 0 and unpacked(text, i * SIZE - SIZE + 1, base)
+    return record and record.frame == frame and record or nil
+end
+
+-- Tells a request of its answer.
+function Log:answer(frame, partner, latency_us)
+    local record = self:find(frame)
+    if record then
+        record.partner, record.latency_us = partner, latency_us
+        local open = self.open
+        if open[1] and open[1].frame > frame then
+            self.wide[frame] = record -- it was packed before its answer came
+        end
     end
 end
 

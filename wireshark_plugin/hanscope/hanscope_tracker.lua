@@ -221,14 +221,24 @@ function Tracker:link(m)
         if self.links_count >= LINKS_KEPT then
             self.links, self.links_count = {}, 0
         end
-        link = { heard = {} }
+        link = { heard = {}, source_place = place(m.pan, m.source), destination_place = place(m.pan, m.destination) }
         self.links[key] = link
         self.links_count = self.links_count + 1
     end
-    m.source_eui64 = self:eui64_of(m.pan, m.source, m.source_eui64)
-    m.destination_eui64 = self:eui64_of(m.pan, m.destination, m.destination_eui64)
-    if link.source_eui64 ~= m.source_eui64 or link.destination_eui64 ~= m.destination_eui64 then
-        link.source_eui64, link.destination_eui64 = m.source_eui64, m.destination_eui64
+    local eui64s, source, destination = self.eui64s, m.source_eui64, m.destination_eui64
+    if source then
+        eui64s[link.source_place] = source
+    else
+        source = eui64s[link.source_place]
+    end
+    if destination then
+        eui64s[link.destination_place] = destination
+    else
+        destination = eui64s[link.destination_place]
+    end
+    m.source_eui64, m.destination_eui64 = source, destination
+    if link.source_eui64 ~= source or link.destination_eui64 ~= destination then
+        link.source_eui64, link.destination_eui64 = source, destination
         link.source, link.destination, link.said, link.heard_by = nil, nil, nil, nil
     end
     return link
