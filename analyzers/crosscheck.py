@@ -387,7 +387,7 @@ def tshark_version() -> str:
 
 
 def options_for(path: str, *, keys: KeyRing) -> list[str]:
-    """What tshark or Wireshark has to be told to read a capture as we do: keys, those that it teaches too, and trailers.
+    """What tshark or Wireshark has to be told to read a capture as we do: keys (learned ones too) and trailers.
 
     Raises `CaptureError` if it cannot be read, `NoOracleError` if it cannot be told.
     """

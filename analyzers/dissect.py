@@ -402,12 +402,7 @@ class Dissector:
             source_eui64=source_eui64,
             destination_eui64=destination_eui64,
         )
-        unsupported = [group for group in nwk.groups if group.layout.has("UnsupportedSecuredPayload")]
-        for group in unsupported:
-            rows_ = group.index
-            self._shut(
-                result, "NWK", full.pan_id[rows_], np.full(len(rows_), Reason.LEVEL_UNSUPPORTED), full.number[rows_]
-            )
+        self._unopenable(result, nwk, full)
         payloads = _Payloads()
         for group in nwk.groups:
             if group.layout.next_stage in ("Aps", "NwkCommand"):
@@ -419,7 +414,9 @@ class Dissector:
                     group.length - group.layout.payload_at,
                     data=group.layout.next_stage == "Aps",
                 )
-        for sealed in sealed_frames(nwk.with_slot("SecuredPayload.ciphertext", "rest"), "NwkSecurity"):
+        secured = nwk.with_slot("SecuredPayload.ciphertext", "rest")
+        own_layer = (group for group in secured if not group.layout.has("ApsSecurity"))
+        for sealed in sealed_frames(own_layer, "NwkSecurity"):
             self._fill_source(sealed, hop_eui64, mac_eui64, full)
             pan_id, number = full.pan_id[sealed.row], full.number[sealed.row]
             found = self._opener.nwk(sealed, pan_id, number, self.ring)
@@ -444,6 +441,18 @@ class Dissector:
 
         self._unread.append(full.number[nwk.loose])
         result.hearing = hearing_of(full, self._hops(full, hop_eui64, mac_eui64), _joined(self._unread))
+
+    def _unopenable(self, result: Dissected, nwk: Sifted, context: Context) -> None:
+        """Frames that are secured in a way for which there can be no key are shut, with the reason."""
+        for group in nwk.groups:
+            if group.layout.has("ApsSecurity"):
+                layer, reason = "APS", Reason.INTER_PAN
+            elif group.layout.has("UnsupportedSecuredPayload"):
+                layer, reason = "NWK", Reason.LEVEL_UNSUPPORTED
+            else:
+                continue
+            rows = group.index
+            self._shut(result, layer, context.pan_id[rows], np.full(len(rows), reason), context.number[rows])
 
     def _fill_source(
         self, sealed: Sealed, hop_eui64: NDArray[np.uint64], mac_eui64: NDArray[np.uint64], context: Context

@@ -45,6 +45,7 @@ class Reason(IntEnum):
     NOT_TRIED = 4
     LEVEL_UNSUPPORTED = 5
     MAC_SECURITY = 6
+    INTER_PAN = 7
 
     def text(self, keys: int) -> str:
         """In words; `keys`: how many keys were tried at most."""
@@ -56,6 +57,7 @@ class Reason(IntEnum):
             Reason.NOT_TRIED: "not tried: too many unknown pairs of devices at once",
             Reason.LEVEL_UNSUPPORTED: "the security level is not one that ZigBee uses",
             Reason.MAC_SECURITY: "secured at the MAC layer, which ZigBee does not do",
+            Reason.INTER_PAN: "secured although it comes from outside the network, for which there are no keys",
         }[self]
 
 

@@ -7,11 +7,11 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-
 FRAMES_APART: Final = 10**10
 """`Capture.frame_base` of the second capture; of the third it is twice that, and so on."""
 Frame = Annotated[
-    int, msgspec.Meta(description="A frame: its number in its capture, counted from 1, plus that capture's `frame_base`.")
+    int,
+    msgspec.Meta(description="A frame: its number in its capture, counted from 1, plus the capture's `frame_base`."),
 ]
 FrameText = Annotated[
     str, msgspec.Meta(description="For people; names frames as `frame 12`, those of a second capture as `frame 2:12`.")

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import PLAIN_APS, PLAIN_NWK_COMMANDS, SMART_ENERGY_FRAMES, SMART_ENERGY_KEYS, batch, octets
 
-from hanscope.analyzers.dissect import Dissected, Dissector, Tally
+from hanscope.analyzers.dissect import Dissected, Dissector, Shut, Tally
 from hanscope.analyzers.keys import KeyRing, KnownKey
+from hanscope.analyzers.opening import Reason
 from hanscope.analyzers.tables import DEFAULT_RESPONSE
 from hanscope.dissectors.columns.engine import Engine
 from hanscope.dissectors.crypto.ccm import seal_one
@@ -106,3 +107,11 @@ def test_a_tunnelled_command_is_opened_too() -> None:
     result = dissect(MAC + DATA + octets("01 42 0e 8567e7feff5f3250") + inner)
     assert result.tallies["Tunnel"].frames == 1
     assert result.tallies["RequestKey"].frames == 1
+
+
+def test_a_secured_inter_pan_frame_stays_shut_beside_ordinary_ones() -> None:
+    header = octets("018801 621affff 621a3412 0b00 23 1900 0501")
+    inter_pan = [header + bytes([control]) + bytes(30) for control in (0x00, 0x20, 0x02)]
+    result = dissect(*inter_pan, *SMART_ENERGY_FRAMES)
+    assert result.shut == {Shut("APS", 0x1A62, Reason.INTER_PAN): [3, 1]}
+    assert result.ota.command.tolist() == [3, 5, 5, 6, 7]

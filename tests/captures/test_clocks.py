@@ -127,9 +127,10 @@ def test_samples_stay_small_and_stay_comparable(monkeypatch: pytest.MonkeyPatch)
     assert 128 <= len(large.sample()[0]) <= 512
     common = np.isin(small.sample()[0], large.sample()[0])
     assert 1 <= common.sum() <= 100
-    assert hashed(*(getattr(batch(frames[:1], when), name) for name in ("buffer", "at", "length")))[
-        0
-    ] not in large.sample()[0], "it occurs more than once"
+    assert (
+        hashed(*(getattr(batch(frames[:1], when), name) for name in ("buffer", "at", "length")))[0]
+        not in large.sample()[0]
+    ), "it occurs more than once"
 
 
 def test_hashes_tell_frames_apart() -> None:
