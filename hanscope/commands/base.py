@@ -12,7 +12,11 @@ from enum import IntEnum
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+import typer.core
+from typer.core import TyperCommand, TyperOption
+
+# This typer escapes `[default: ...]` for rich wherever rich is installed, though plain help is asked for.
+setattr(typer.core, "HAS_RICH", False)  # noqa: B010 - to the type checker it is a constant
 
 LONGEST_SHOWN = 100
 """Of a name that is too long."""
@@ -62,6 +66,12 @@ def during(what: str) -> Generator[None]:
 
 class Command(TyperCommand):
     """A command whose every end has its exit code: nothing gets through as a traceback."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for param in self.params:
+            if isinstance(param, TyperOption) and param.envvar is None:
+                param.show_envvar = False  # else errors speak of an environment variable None
 
     def invoke(self, ctx: Any) -> Any:
         try:

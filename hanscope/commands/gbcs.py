@@ -32,7 +32,7 @@ one object a line, one for each message in the order given, for what is no messa
 def gbcs(
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="FILE|HEX", help="GBCS messages; - is standard input.", show_default=False),
+        typer.Argument(metavar="FILE|HEX...", help="GBCS messages; - is standard input.", show_default=False),
     ],
     *,
     certificates: Certificates = None,

@@ -35,7 +35,7 @@ be read. jsonl prints one object a line, one for each file in the order given, f
 )
 def image(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE", help="OTA image files; - is standard input.", show_default=False)
+        list[str], typer.Argument(metavar="FILE...", help="OTA image files; - is standard input.", show_default=False)
     ],
     *,
     certificates: Certificates = None,

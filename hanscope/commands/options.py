@@ -38,7 +38,7 @@ def a_format(value: str) -> Format:
 Captures = Annotated[
     list[str],
     typer.Argument(
-        metavar="CAPTURE", help="pcap or pcapng files, plain or gzip; - is standard input.", show_default=False
+        metavar="CAPTURE...", help="pcap or pcapng files, plain or gzip; - is standard input.", show_default=False
     ),
 ]
 OneCapture = Annotated[
