@@ -226,7 +226,7 @@ class _LiveInput:
         for records in self._feed.batches():
             self._tick()
             if records is not None:
-                self._decisions = decide(records, self._feed.notes.interfaces, self._decisions)
+                self._decisions = decide(records, self._feed.interfaces, self._decisions)
                 count_interfaces(records, self._per_interface)
                 yield RecordChunk(records, self._decisions)
         self._tick()
@@ -269,7 +269,7 @@ class _LiveInput:
 
     def _interfaces(self, recorded: dict[int, CaptureInterface]) -> tuple[CaptureInterface, ...]:
         """As a reading of the recorded file tells it; for interfaces that turned up later, as it was decided here."""
-        described = self._feed.notes.interfaces
+        described = self._feed.interfaces
         return tuple(
             replace(recorded[index], frames=self._per_interface[index])
             if index in recorded

@@ -56,7 +56,12 @@ class Feed(ABC):
     def path(self) -> str | None:
         """A file in which everything is that came: what a second reading reads. `None`: there is none."""
         recorded = [] if self.recorder is None else self.recorder.paths
-        return str(recorded[0]) if len(recorded) == 1 else None
+        return str(recorded[0]) if len(recorded) == 1 and recorded[0].is_file() else None
+
+    @property
+    def interfaces(self) -> list[Interface]:
+        """Where the records of the batches come from."""
+        return self.notes.interfaces
 
     def begin(self) -> None:
         """Open what is to be read, and read it from now on. Raises `SnifferError` or `CaptureError`."""
@@ -170,7 +175,8 @@ class FileFeed(Feed):
         super().__init__("standard input" if path == "-" else path, recorder)
         self._path = path
         self._follow = follow
-        self._described = 0
+        self._written: list[Interface] = []
+        """As they are in the recording."""
 
     def begin(self) -> None:
         if self._path != "-" and (not Path(self._path).exists() or Path(self._path).is_file()):
@@ -184,6 +190,10 @@ class FileFeed(Feed):
         if self.recorder is not None:
             return super().path
         return None if self._path == "-" or not Path(self._path).is_file() else self._path
+
+    @property
+    def interfaces(self) -> list[Interface]:
+        return self.notes.interfaces if self.recorder is None else self._written
 
     def _run(self) -> None:
         decisions: Decisions = {}
@@ -203,9 +213,9 @@ class FileFeed(Feed):
             return
         batch = frames(records, decisions)
         made = of_frames(batch, decisions)
-        for one in self.notes.interfaces[self._described :]:
+        for one in self.notes.interfaces[len(self._written) :]:
             self.recorder.interface(one.name, one.description)
-        self._described = len(self.notes.interfaces)
+            self._written.append(Interface(one.index, TAP, name=one.name, description=one.description, resolution=9))
         row = batch.number - records.first_number
         written = RecordBatch(
             self.frames + 1,

@@ -26,6 +26,8 @@ SPACING_MS: Final = 100
 """Between the responses to a page request."""
 PERIOD_MS: Final = 1000
 """The MinimumBlockPeriod of a server that has one."""
+_PATIENCE: Final = 2
+"""So often such a server tells a device to wait before it gives up."""
 HEADER: Final = 60
 """Octets."""
 _FOREVER: Final = 1 << 62
@@ -194,7 +196,7 @@ class Download:
         answer = device.now + device.answer_ns
         if request_lost or not self._answers(offset):
             return False
-        if self._aborts:
+        if self._aborts and not self._blocks.lenient:
             device.tell(kinds.abort(device.secured), answer, asked, tag=NOTE + device.note("the server aborts"))
             device.now = answer + SECOND
             raise failed("distribution", "rate-limited" if "rate-limit-ignored" in device.faults else "image-discarded")
@@ -476,6 +478,11 @@ class _Chosen:
         share = self._device.faults.get("file-at-fault")
         block, size = self._device.plan.habits.block, self._device.firmware.size
         return share is not None and offset <= min(float(share) * size, size - 1) < offset + block
+
+    @property
+    def lenient(self) -> bool:
+        """Whether the server has yet to tell the device to wait before it gives up."""
+        return "rate-limit-ignored" in self._device.faults and len(self._told - {0}) < _PATIENCE
 
     def wait(self, offset: int) -> tuple[int, int] | None:
         """Whether the device has to wait for this block, once: seconds, and the least time between its requests."""

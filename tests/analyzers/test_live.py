@@ -212,6 +212,20 @@ def test_recording_what_is_followed(tmp_path: Path) -> None:
     assert live.analysis == analyze([str(copy)], keys=keys).analysis
 
 
+@pytest.mark.parametrize("into", ["copy.pcapng", "/dev/null"])
+def test_recording_what_is_followed_in_another_form(tmp_path: Path, into: str) -> None:
+    """Of link type 195, recorded as 283; a device that keeps nothing is no file to read a second time."""
+    whole = tmp_path / "whole.pcapng"
+    truth = simulate("gsme-update", whole, size=2000, faults=["key-switch"])
+    keys = load_key_file(write_keys(truth, whole))
+    feed = FileFeed(str(whole), Recorder(tmp_path / into), follow=False)
+    feed.begin()
+    (transfer,) = LiveAnalysis(feed).run(keys).analysis.transfers
+    (expected,) = analyze([str(whole)], keys=keys).analysis.transfers
+    assert transfer == expected
+    assert not Path("/dev/null").is_file()
+
+
 class _Pieces(Feed):
     """A recorded file in pieces of so many frames."""
 
