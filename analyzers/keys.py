@@ -355,6 +355,21 @@ def _from_table(entries: Iterable[TableEntry], path: Path) -> Iterator[KnownKey]
         yield from _written_key(text, str(path), source)
 
 
+def table_entries(opened: Iterable[KnownKey], ring: KeyRing) -> list[TableEntry]:
+    """Each key once, those that opened something first; its label is its kind and scope as far as they are sure."""
+    useful = dict.fromkeys(opened)
+    by_octets: dict[bytes, list[KnownKey]] = {}
+    for key in (*useful, *ring.keys):
+        by_octets.setdefault(key.octets, []).append(key)
+    entries: list[TableEntry] = []
+    for octets, keys in by_octets.items():
+        sure = [key for key in keys if key in useful] or keys
+        labels, kinds = {key.notation for key in sure}, {key.kind for key in sure}
+        label = labels.pop() if len(labels) == 1 else kinds.pop() if len(kinds) == 1 else ""
+        entries.append(TableEntry(octets, label))
+    return entries
+
+
 def _check_names(entry: dict[str, Any], where: str, needed: str, digits: str, *others: str) -> str:
     """The entry that must be there; refuses names that are not known."""
     allowed = {needed, *others, "comment"}

@@ -23,9 +23,9 @@ from against_peers import Run, timed
 from rich.console import Console
 from rich.table import Table
 
+from hanscope.analyzers.certificates import read_certificates, read_private_keys
 from hanscope.analyzers.messages import Credentials, examine
 from hanscope.dissectors.gbcs.envelope import parse
-from hanscope.gbcs_command import credentials
 
 TARGETS = {"hanscope": 2000, "hanscope, verifying": 300}
 """Messages a second that are asked for."""
@@ -131,7 +131,7 @@ def main() -> None:
     data: Path = arguments.data
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as after an installation: modules are compiled once
     messages = octets_of(data / "messages")
-    held, _ = credentials([data / "certificates"], [data / "test-party-keys.json"])
+    held = Credentials(read_certificates([data / "certificates"]), read_private_keys([data / "test-party-keys.json"]))
     console = Console(width=140)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PYTHONPYCACHEPREFIX"] = str(Path(folder) / "compiled")

@@ -6,7 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
+from pathlib import Path
+from typing import NoReturn, TextIO
 
 # Before NumPy is loaded: OpenBLAS would start a thread for each core, which takes as long as NumPy itself, and nothing
 # here multiplies matrices.
@@ -19,7 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(100_000, 50, 50)
     try:
         # A terminal or locale that lacks a character gets its number instead of a crash.
-        for stream in (sys.stdout, sys.stderr):
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name) or _closed(name)
             stream.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue] - text streams
         from hanscope.commands import base  # noqa: PLC0415 - Ctrl-C while it loads is caught here too
 
@@ -33,6 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _closed(name: str) -> TextIO:
+    """In the place of a stream that was closed before the start: what is said there goes nowhere."""
+    stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 -- as long as the process
+    setattr(sys, name, stream)
+    return stream
 
 
 def run() -> NoReturn:

@@ -4,18 +4,16 @@ Images whose holes other transfers of the same image fill are written too when t
 so, with a map of which octets came from which device.
 
 Everything is planned before anything is written, so that a name that is taken stops the export before it began. A file
-appears under its name only when all of it is on the disk.
+appears under its name only when all of it is written.
 """
 
-import contextlib
 import os
 import re
-import tempfile
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -23,6 +21,7 @@ from hanscope.analyzers.filling import Filled, side_by_side
 from hanscope.analyzers.imagestore import StoredImage
 from hanscope.analyzers.results import FilledRange, MissingRange, Party, Result, Transfer
 from hanscope.analyzers.transfers import TransferRecord
+from hanscope.writing import write_atomically
 
 
 class ProvenanceRun(Result, frozen=True, array_like=True, kw_only=True):
@@ -217,40 +216,6 @@ def _planned(
 
 def _octets(ranges: Iterable[MissingRange] | Iterable[FilledRange]) -> int:
     return sum(one.end - one.start for one in ranges)
-
-
-def write_atomically(path: Path, octets: bytes) -> None:
-    """Writes a file so that it is there whole or not at all. Raises `OSError`."""
-    with written_atomically(path) as file:
-        file.write(octets)
-
-
-@contextlib.contextmanager
-def written_atomically(path: Path) -> Generator[BinaryIO]:
-    """A file that gets its name when all of it is written, and vanishes when that fails. Raises `OSError`.
-
-    A device or a pipe is written to: it is never replaced by a file.
-    """
-    if path.exists() and not path.is_file():
-        with path.open("wb") as file:
-            yield file
-        return
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
-
-
-def _umask() -> int:
-    current = os.umask(0o022)
-    os.umask(current)
-    return current
 
 
 def _write_image(one: _Planned, named: Mapping[str, Transfer]) -> Iterable[Written]:

@@ -1,6 +1,5 @@
 """`--annotate`: the capture again, with what was concluded as comments on its packets."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hanscope.commands.base import CommandError, ExitCode, complain
+from hanscope.commands.output import check_target
 
 if TYPE_CHECKING:
     from hanscope.analyzers.analysis import AnalysisRun
@@ -28,14 +28,9 @@ AnnotateKeys = Annotated[
 
 def check_annotated(captures: Sequence[str], path: Path) -> None:
     """Refuses what cannot be, before the work."""
-    from hanscope.keys_command import OutputError, check  # noqa: PLC0415 - heavy
-
     if len(captures) != 1 or captures[0] == "-":
         raise CommandError("--annotate: needs one capture, and from a file: it is read twice", ExitCode.USAGE)
-    try:
-        check(captures[0], [("--annotate", path)], force=True)
-    except OutputError as error:
-        raise CommandError(str(error), ExitCode.USAGE) from None
+    check_target("--annotate", path, captures)
 
 
 def write_annotated(
@@ -46,21 +41,14 @@ def write_annotated(
     from hanscope.annotate import comments_of  # noqa: PLC0415 - heavy
     from hanscope.captures.batch import CaptureError  # noqa: PLC0415 - heavy
     from hanscope.captures.comments import write_commented  # noqa: PLC0415 - heavy
+    from hanscope.writing import written_atomically  # noqa: PLC0415 - only here
 
     secrets = secrets_of_uses(run.uses) if with_keys else []
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        with open(partial, "wb", opener=_private if with_keys else None) as file:
+        with written_atomically(path, private=with_keys) as file:
             written = write_commented(captures[0], file, comments_of(analysis), secrets)
-        partial.replace(path)
     except (OSError, CaptureError) as error:
-        partial.unlink(missing_ok=True)
         why = getattr(error, "strerror", None) or error
         raise CommandError(f"--annotate {path}: cannot be written: {why}", ExitCode.USAGE) from None
     if written.left_out:
         complain(f"--annotate {path}: {written.left_out} comments had no room in their packets' blocks")
-
-
-def _private(path: str, flags: int) -> int:
-    """Keys are for the owner alone."""
-    return os.open(path, flags, 0o600)

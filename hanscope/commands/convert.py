@@ -7,6 +7,7 @@ import typer
 
 from hanscope.commands.base import Command, CommandError, ExitCode, app, complain
 from hanscope.commands.options import OneCapture
+from hanscope.commands.output import check_target
 
 if TYPE_CHECKING:
     from hanscope.captures.convert import Converted
@@ -32,10 +33,9 @@ def convert(
     """Convert a capture of any known kind to pcapng."""
     from hanscope.captures.batch import CaptureError  # noqa: PLC0415 - heavy
     from hanscope.captures.convert import convert as run  # noqa: PLC0415 - heavy
-    from hanscope.export import written_atomically  # noqa: PLC0415 - heavy
+    from hanscope.writing import written_atomically  # noqa: PLC0415 - only here
 
-    if out.exists() and not force:
-        raise CommandError(f"{out}: it is there already; name another file or add --force", ExitCode.USAGE)
+    check_target("", out, [capture], force=force)
     if capture == "-":
         raise CommandError("standard input cannot be read twice; save it to a file first", ExitCode.USAGE)
     try:

@@ -36,11 +36,11 @@ def crosscheck(
     no_progress: NoProgress = False,
 ) -> None:
     """Compare our reading with tshark's, field by field."""
-    from hanscope import crosscheck_command  # noqa: PLC0415 - heavy
     from hanscope.analyzers.crosscheck import NoOracleError  # noqa: PLC0415 - heavy
     from hanscope.analyzers.crosscheck import crosscheck as compare  # noqa: PLC0415 - heavy
     from hanscope.analyzers.inputs import is_pipe  # noqa: PLC0415 - heavy
     from hanscope.captures.batch import CaptureError  # noqa: PLC0415 - heavy
+    from hanscope.report import crosscheck as report  # noqa: PLC0415 - heavy
     from hanscope.report import json  # noqa: PLC0415 - heavy
     from hanscope.report.progress import ProgressBar  # noqa: PLC0415 - heavy
 
@@ -55,9 +55,9 @@ def crosscheck(
         raise CommandError(str(error), ExitCode.INPUT) from None
     put(
         reporting,
-        text=lambda console: crosscheck_command.show(result, console),
+        text=lambda console: report.show_crosscheck(result, console),
         json=lambda: [json.document(result)],
-        jsonl=lambda: json.lines(crosscheck_command.lines(result)),
+        jsonl=lambda: json.lines(report.lines(result)),
     )
     if result.faults:
         raise typer.Exit(ExitCode.INPUT)

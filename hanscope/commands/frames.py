@@ -57,18 +57,18 @@ def frames(
     processes: Processes = None,
 ) -> None:
     """List the frames of a capture, one line each."""
-    from hanscope import frames_command  # noqa: PLC0415 - heavy
+    from hanscope.analyzers import framechoice  # noqa: PLC0415 - heavy
     from hanscope.analyzers.filters import FilterError  # noqa: PLC0415 - heavy
     from hanscope.report import frames as report  # noqa: PLC0415 - heavy
 
     reporting = reporting_of(form, output, redact=False, show_keys=False, inputs=[capture, *key_paths(keys)])
-    default = frames_command.FOR_PEOPLE if form is Format.TEXT else frames_command.FOR_SCRIPTS
+    default = report.FOR_PEOPLE if form is Format.TEXT else report.FOR_SCRIPTS
     try:
-        wanted = frames_command.wanted(expression, columns, limit, default)
+        wanted = framechoice.wanted(expression, columns, limit, default)
     except FilterError as error:
         raise CommandError(str(error), ExitCode.USAGE) from None
     with frames_of(capture, key_ring(keys, key), no_progress=no_progress, processes=processes) as reader:
-        chosen = frames_command.chosen(reader, wanted)
+        chosen = framechoice.chosen(reader, wanted)
         put(
             reporting,
             text=lambda console: report.show_frames(chosen, wanted.columns, console),

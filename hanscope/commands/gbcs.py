@@ -1,7 +1,7 @@
 """`hanscope gbcs`: GBCS messages."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,9 +9,11 @@ import typer
 from hanscope.commands.base import Command, CommandError, ExitCode, app, during
 from hanscope.commands.options import Certificates, Format, FormatOption, Output, PrivateKeys, Redact
 from hanscope.commands.output import put, reporting_of
-from hanscope.commands.reading import credentials_of
+from hanscope.commands.reading import credentials_of, loading
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from hanscope.analyzers.results import Analysis, Message
 
 
@@ -42,8 +44,9 @@ def gbcs(
     redact: Redact = False,
 ) -> None:
     """Decode and verify GBCS messages."""
-    from hanscope import gbcs_command  # noqa: PLC0415 - heavy
-    from hanscope.report import json  # noqa: PLC0415 - heavy
+    with loading():
+        from hanscope.analyzers.message_inputs import examined, read_messages  # noqa: PLC0415 - heavy
+        from hanscope.report import json  # noqa: PLC0415 - heavy
 
     reporting = reporting_of(
         form, output, redact=redact, show_keys=False, inputs=[one for one in inputs if len(one) < 256]
@@ -51,8 +54,8 @@ def gbcs(
     if "-" in inputs and sys.stdin.isatty():
         raise CommandError("-: standard input is a terminal; pipe messages in", ExitCode.USAGE)
     credentials = credentials_of(certificates, private_keys)
-    tally = gbcs_command.Tally()
-    messages = tally.watching(gbcs_command.examined(gbcs_command.read(inputs), credentials))
+    tally = _Tally()
+    messages = tally.watching(examined(read_messages(inputs), credentials))
     if redact:
         from hanscope.report.redact import Redactor  # noqa: PLC0415 - heavy
 
@@ -61,7 +64,7 @@ def gbcs(
     with during("decoding messages"):
         put(
             reporting,
-            text=lambda console: gbcs_command.show(messages, console),
+            text=lambda console: _show(messages, console),
             json=lambda: [json.document(_of_messages(messages))],
             jsonl=lambda: json.lines(messages),
         )
@@ -69,6 +72,27 @@ def gbcs(
         raise typer.Exit(ExitCode.INPUT)
     if tally.invalid:
         raise typer.Exit(ExitCode.FINDINGS)
+
+
+class _Tally:
+    """Notes of the messages that pass by whether any was undecodable, or not what it should be."""
+
+    def __init__(self) -> None:
+        self.undecodable = False
+        self.invalid = False
+
+    def watching(self, messages: "Iterable[Message]") -> "Iterator[Message]":
+        for message in messages:
+            self.undecodable |= message.error is not None
+            verdicts = (message.signature, message.mac, *message.encrypted_parts)
+            self.invalid |= any(verdict.outcome == "invalid" for verdict in verdicts)
+            yield message
+
+
+def _show(messages: "Iterable[Message]", console: "Console") -> None:
+    from hanscope.report.gbcs import show_messages  # noqa: PLC0415 - heavy, and not for JSON
+
+    show_messages(messages, console)
 
 
 def _of_messages(messages: "Iterable[Message]") -> "Analysis":

@@ -42,14 +42,24 @@ def reporting_of(
     if redact and show_keys:
         raise CommandError("--redact and --show-keys contradict each other; leave one out", ExitCode.USAGE)
     if output is not None:
-        for path in inputs:
-            if path != "-" and output.exists() and Path(path).exists() and output.samefile(path):
-                raise CommandError(f"--output {output}: this is an input; name another file", ExitCode.USAGE)
-        if output.is_dir():
-            raise CommandError(f"--output {output}: this is a folder; name a file in it", ExitCode.USAGE)
-        if not os.access(output.parent, os.W_OK):
-            raise CommandError(f"--output {output}: its folder cannot be written or does not exist", ExitCode.USAGE)
+        check_target("--output", output, inputs)
     return Reporting(form=form, output=output, redact=redact)
+
+
+def check_target(option: str, target: Path, inputs: Sequence[str], *, force: bool = True) -> None:
+    """Refuses a file that cannot be written, or that should not be: `inputs` never, others only with `force`.
+
+    `option` is what named it; empty, if it was an argument.
+    """
+    named = f"{option} {target}".lstrip()
+    if any(path != "-" and target.exists() and Path(path).exists() and target.samefile(path) for path in inputs):
+        raise CommandError(f"{named}: this is an input; name another file", ExitCode.USAGE)
+    if target.is_dir():
+        raise CommandError(f"{named}: this is a folder; name a file in it", ExitCode.USAGE)
+    if not force and target.is_file():
+        raise CommandError(f"{named}: the file is there already; name another or add --force", ExitCode.USAGE)
+    if not os.access(target.parent, os.W_OK):
+        raise CommandError(f"{named}: its folder cannot be written or does not exist", ExitCode.USAGE)
 
 
 def redacted(analysis: "Analysis", reporting: Reporting) -> "Analysis":
@@ -96,13 +106,10 @@ def put(
 
 
 def _write(path: Path, octets: bytes) -> None:
-    from hanscope.export import write_atomically  # noqa: PLC0415 - heavy
+    from hanscope.writing import write_atomically  # noqa: PLC0415 - only here
 
     try:
-        if path.exists() and not path.is_file():  # a device or a pipe is written to, not replaced
-            path.write_bytes(octets)
-        else:
-            write_atomically(path, octets)
+        write_atomically(path, octets)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -1,9 +1,10 @@
 """Reads captures and what goes with them: keys, certificates."""
 
+import gc
 import stat
 import sys
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,15 +53,30 @@ def exit_code(analysis: "Analysis", fail_on: Gate) -> ExitCode:
     return ExitCode.OK
 
 
+@contextmanager
+def loading() -> "Generator[None]":
+    """Keeps the garbage collector from what is loaded inside: that stays, and looking through it takes as long as
+    decoding 200 messages.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def credentials_of(certificates: Sequence[Path] | None, private_keys: Sequence[Path] | None) -> "Credentials | None":
     """What GBCS messages are verified with; what is wrong with it is told."""
     if not certificates and not private_keys:
         return None
-    from hanscope import gbcs_command  # noqa: PLC0415 - heavy
+    with loading():
+        from hanscope.analyzers.certificates import read_certificates, read_private_keys  # noqa: PLC0415 - heavy
+        from hanscope.analyzers.messages import Credentials  # noqa: PLC0415 - heavy
 
-    credentials, complaints = gbcs_command.credentials(certificates or (), private_keys or ())
-    for complaint in complaints:
-        complain(complaint)
+    credentials = Credentials(read_certificates(certificates or ()), read_private_keys(private_keys or ()))
+    for fault in (*credentials.certificates.faults, *credentials.private_keys.faults):
+        complain(f"{fault.where}: {fault.what}")
     return credentials
 
 
@@ -185,14 +201,17 @@ def read(
 @contextmanager
 def frames_of(path: str, keys: "KeyRing", *, no_progress: bool, processes: int | None) -> "Generator[FrameReader]":
     """A capture that was read, for its frames; its faults are told on standard error."""
+    from hanscope.analyzers.frames import open_frames  # noqa: PLC0415 - heavy
     from hanscope.captures.batch import CaptureError  # noqa: PLC0415 - heavy
-    from hanscope.frames_command import opened  # noqa: PLC0415 - heavy
+    from hanscope.report.progress import ProgressBar  # noqa: PLC0415 - heavy
 
     if path == "-" and sys.stdin.isatty():
         raise CommandError("-: standard input is a terminal; pipe a capture in", ExitCode.USAGE)
     shown = not no_progress and sys.stderr.isatty()
     try:
-        with during(f"reading {path}"), opened(path, keys, progress=shown, processes=processes) as reader:
+        with during(f"reading {path}"), ExitStack() as stack:
+            with ProgressBar(sys.stderr) if shown else nullcontext() as bar:
+                reader = stack.enter_context(open_frames(path, keys=keys, progress=bar, processes=processes))
             if reader.analysis.interrupted:
                 raise KeyboardInterrupt
             for fault in (fault for one in reader.analysis.captures for fault in one.faults):

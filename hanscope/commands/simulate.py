@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _ENDINGS: Final = (".pcapng", ".pcap")
 _OTHERS: Final = {
-    "demo": "four minutes of a small HAN: the sample that is shipped",
+    "demo": "a house in which two of four updates fail: the sample that is shipped",
     "benchmark": "updates again and again, as many frames as --frames says (pcap)",
 }
 """Scenarios without faults."""

@@ -111,10 +111,11 @@ def sniff(
     recorder = recorder_of(write, rotate_size * _MIB, rotate_time, force=force)
     feed = FileFeed(source, recorder, follow=follow) if device is None else SnifferFeed(device, tuned, recorder)
     counts = None if device is None else device.counts
-    begin(feed)
     view = nullcontext() if quiet else LiveView(sys.stderr, counts)
-    with _until_told(feed, seconds), view as show:
-        run = LiveAnalysis(feed, show).run(ring, show_keys=show_keys, credentials=credentials)
+    with _until_told(feed, seconds):
+        begin(feed)
+        with view as show:
+            run = LiveAnalysis(feed, show).run(ring, show_keys=show_keys, credentials=credentials)
     _tell(feed, [] if device is None else device.problems())
     analysis = redacted(run.analysis, reporting)
     put(
@@ -123,7 +124,8 @@ def sniff(
         json=lambda: [json.document(analysis)],
         jsonl=lambda: json.analysis_lines(analysis),
     )
-    raise typer.Exit(exit_code(analysis, fail_on) if feed.failure is None else ExitCode.INPUT)
+    failed = feed.failure is not None or feed.notes.faults
+    raise typer.Exit(ExitCode.INPUT if failed else exit_code(analysis, fail_on))
 
 
 def _check(
@@ -135,6 +137,8 @@ def _check(
         raise CommandError("-: standard input is a terminal; pipe a capture in", ExitCode.USAGE)
     if file_only and not of_file:
         raise CommandError("--follow is for file:PATH", ExitCode.USAGE)
+    if write is not None and str(write) == "-":
+        raise CommandError("--write -: standard output is for the report; name a file or a named pipe", ExitCode.USAGE)
     if rotate and write is None:
         raise CommandError("--rotate-size and --rotate-time belong to --write FILE", ExitCode.USAGE)
 
@@ -166,5 +170,10 @@ def _tell(feed: "Feed", problems: list[str]) -> None:
             print(f"{path}: written", file=sys.stderr)  # noqa: T201 - beside the report
     if problems:
         complain(f"{feed.name}: {'; '.join(problems)}")
+    if feed.recorder is not None:
+        for fault in feed.notes.faults:  # which the report, that of what was written, does not know
+            complain(f"{feed.name}: {fault.where}: {fault.what}")
     if feed.failure is not None:
         complain(str(feed.failure))
+    elif not feed.frames and feed.nothing_heard:
+        complain(f"{feed.name}: {feed.nothing_heard}")

@@ -69,11 +69,12 @@ def recorder_of(path: Path | None, octets: int, seconds: float, *, force: bool) 
 def begin(feed: "Feed") -> None:
     """Begins, or ends the command with what is wrong and what to do."""
     from hanscope.captures.batch import CaptureError  # noqa: PLC0415 - heavy
+    from hanscope.captures.recorder import RecordingError  # noqa: PLC0415 - heavy
     from hanscope.captures.sniffers.base import SnifferError  # noqa: PLC0415 - heavy
 
     try:
         feed.begin()
+    except RecordingError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from None
     except (SnifferError, CaptureError) as error:
-        if feed.recorder is not None:
-            feed.recorder.close()
         raise CommandError(str(error), ExitCode.INPUT) from None

@@ -5,22 +5,31 @@ On a terminal the lines of the table are cut at its width; in a pipe or a file t
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
 from hanscope.analyzers.filters import Kind
+from hanscope.analyzers.framechoice import Chosen
 from hanscope.analyzers.framefields import COMPUTED, describe, field_of, slots_of, value_text
-from hanscope.analyzers.frames import Frames
 from hanscope.analyzers.frameview import FrameLayer, FrameReassembly, FrameView
 from hanscope.analyzers.results import MessagePart
 from hanscope.dissectors.eui64 import eui64_text
 from hanscope.report.terminal import Page
 from hanscope.report.words import count, printable
 
+FOR_PEOPLE: Final = ("number", "elapsed", "source", "destination", "layer", "info")
+"""Columns of a table."""
+FOR_SCRIPTS: Final = (
+    "number", "time", "length", "fcs", "pan",
+    "mac.source", "mac.destination", "mac.sequence",
+    "nwk.source", "nwk.destination", "nwk.sequence", "nwk.frame_counter",
+    "aps.counter", "aps.cluster", "aps.profile",
+    "zcl.sequence", "zcl.command",
+    "layer", "layers", "info", "key", "shut", "fragments", "transfer",
+)  # fmt: skip
+"""Members of a JSON object."""
 WIDEST_CELL: Final = 32
 """Columns of the terminal up to which cells are filled up with blanks."""
 OCTETS_A_LINE: Final = 8
@@ -28,13 +37,6 @@ OCTETS_A_LINE: Final = 8
 MOST_LINES: Final = 64
 """Lines of octets that one field gets."""
 SCHEMA: Final = "hanscope.frames/1"
-
-
-class Chosen(NamedTuple):
-    """Frames of one batch that are to be shown."""
-
-    table: Frames
-    rows: NDArray[np.intp]
 
 
 # A table.

@@ -250,7 +250,11 @@ def _about_updates(analysis: Analysis, most: int = 3) -> Iterable[str]:
         if last is not None and not last.complete and last.received_bytes:
             yield f"The capture holds {coverage(last)} of its image."
     if len(ordered) > most:
-        yield f"{len(ordered) - most:,} more are told below."
+        yield _told_below(len(ordered) - most)
+
+
+def _told_below(more: int) -> str:
+    return "1 more is told below." if more == 1 else f"{more:,} more are told below."
 
 
 def opened_frames(analysis: Analysis) -> int:
@@ -331,7 +335,7 @@ def _about_transfers(transfers: tuple[Transfer, ...], most: int = 3) -> Iterable
     told = [transfer for transfer in transfers if not succeeded(transfer)] or transfers[:1]
     yield from (outcome(transfer) for transfer in told[:most])
     if len(told) > most:
-        yield f"{len(told) - most:,} more are told below."
+        yield _told_below(len(told) - most)
 
 
 MOST_RUNS: Final = 3

@@ -11,7 +11,7 @@ import pytest
 from hanscope.__main__ import main
 from hanscope.analyzers import crosscheck as module
 from hanscope.captures.samples import DEMO, DEMO_KEYS
-from hanscope.crosscheck_command import documentation
+from hanscope.crosscheckdocs import page
 
 tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 
@@ -111,5 +111,5 @@ def test_pyshark_is_imported_only_where_it_is_needed():
 
 
 def test_the_documentation_says_what_is_compared():
-    page = (Path(__file__).parents[2] / "docs" / "crosscheck.md").read_text("utf-8")
-    assert page.partition(" -->\n")[2] == documentation()
+    shown = (Path(__file__).parents[2] / "docs" / "crosscheck.md").read_text("utf-8")
+    assert shown.partition(" -->\n")[2] == page()

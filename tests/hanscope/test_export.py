@@ -1,8 +1,4 @@
 import json
-import os
-import resource
-import stat
-import threading
 
 import jsonschema
 import msgspec
@@ -13,7 +9,7 @@ from hanscope.analyzers import results
 from hanscope.analyzers.coverage import Intervals
 from hanscope.analyzers.imagestore import ImageStore, StoredImage
 from hanscope.analyzers.transfers import TransferRecord
-from hanscope.export import ExportError, FilledMap, PartialMap, export, file_stem, write_atomically
+from hanscope.export import ExportError, FilledMap, PartialMap, export, file_stem
 
 WHOLE_NAME = "00158d0000c0ffee_1021-0013-00200000_T1.ota"
 PARTIAL_NAME = "00158d0000c0ffee_1021-0013-00200000_T2.partial.bin"
@@ -158,26 +154,6 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_one_line(whole, tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_a_failed_write_leaves_nothing_behind(tmp_path):
-    target = tmp_path / "image.ota"
-    target.write_bytes(b"before")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4, hard))
-    try:
-        with pytest.raises(OSError, match="File too large"):
-            write_atomically(target, b"after")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert names(tmp_path) == ["image.ota"]
-    assert target.read_bytes() == b"before"
-
-
-def test_files_have_the_usual_mode(tmp_path):
-    write_atomically(tmp_path / "a", b"")
-    (tmp_path / "b").touch()
-    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == stat.S_IMODE((tmp_path / "b").stat().st_mode)
-
-
 def test_a_client_without_eui64_is_named_by_pan_and_address(made):
     transfer = made.transfer(client=results.Party(short=0x3C4D, eui64=None))
     assert file_stem(transfer) == "pan1a2b-3c4d_1021-0013-00200000_T1"
@@ -185,15 +161,3 @@ def test_a_client_without_eui64_is_named_by_pan_and_address(made):
 
 def test_no_name_leads_out_of_the_folder(made):
     assert "/" not in file_stem(made.transfer(id="../../T1", client=results.Party(short=1, eui64="../evil")))
-
-
-def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
-    read = []
-    reader.start()
-    write_atomically(pipe, b"octets")
-    reader.join()
-    assert read == [b"octets"]
-    assert pipe.is_fifo()

@@ -102,7 +102,7 @@ def test_standard_input(run, monkeypatch, tmp_path):
     file.write_text(READ_PPMID, "ascii")
     with file.open("rb") as stream:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
-        monkeypatch.setattr("hanscope.gbcs_command.STANDARD_INPUT", stream.fileno())
+        monkeypatch.setattr("hanscope.analyzers.message_inputs.STANDARD_INPUT", stream.fileno())
         code, out, _ = run("-", "--format", "jsonl")
     assert code == 0
     assert [(one["file"], one["message_code"]) for one in lines(out)] == [("-", 0x0129)]

@@ -215,14 +215,14 @@ def test_nothing_is_overwritten_without_force(house: Path, tmp_path: Path, capsy
 def test_the_capture_itself_is_never_the_target(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = house.read_bytes()
     assert run("keys", house, "--key", NETWORK, "--embed", house, "--force") == 2
-    assert "this is the capture itself" in capsys.readouterr().err
+    assert "this is an input" in capsys.readouterr().err
     assert house.read_bytes() == before
 
 
 def test_other_impossible_targets_are_refused_before_the_work(
     house: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for target, why in ((tmp_path, "this is no file"), (tmp_path / "no" / "where", "its folder cannot be written")):
+    for target, why in ((tmp_path, "this is a folder"), (tmp_path / "no" / "where", "its folder cannot be written")):
         assert run("keys", house, "--embed", target) == 2
         assert why in capsys.readouterr().err
     assert run("keys", "-", "--embed", tmp_path / "out") == 2

@@ -7,10 +7,10 @@ from capture_files import pcap_header, pcap_record
 from oracles import SMART_ENERGY, SMART_ENERGY_KEYS, octets
 from rich.console import Console
 
+from hanscope.analyzers.framechoice import chosen, wanted
 from hanscope.analyzers.frames import open_frames
 from hanscope.analyzers.frameview import view
 from hanscope.analyzers.keys import KeyRing, KnownKey
-from hanscope.frames_command import chosen, wanted
 from hanscope.report.frames import show_frame, show_frames
 from hanscope.report.terminal import console_for
 

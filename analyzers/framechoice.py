@@ -1,28 +1,21 @@
-"""`hanscope frames` and `hanscope frame`: what is asked for, and the frames that fulfil it."""
+"""Which frames of a capture are asked for, and what of each; and the frames that fulfil it."""
 
-import sys
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hanscope.analyzers.filters import Filter, FilterError, parse
 from hanscope.analyzers.framefields import describe
-from hanscope.analyzers.frames import FrameReader, open_frames
-from hanscope.analyzers.keys import KeyRing
-from hanscope.report.frames import Chosen
-from hanscope.report.progress import ProgressBar
+from hanscope.analyzers.frames import FrameReader, Frames
 
-FOR_PEOPLE: Final = ("number", "elapsed", "source", "destination", "layer", "info")
-FOR_SCRIPTS: Final = (
-    "number", "time", "length", "fcs", "pan",
-    "mac.source", "mac.destination", "mac.sequence",
-    "nwk.source", "nwk.destination", "nwk.sequence", "nwk.frame_counter",
-    "aps.counter", "aps.cluster", "aps.profile",
-    "zcl.sequence", "zcl.command",
-    "layer", "layers", "info", "key", "shut", "fragments", "transfer",
-)  # fmt: skip
+
+class Chosen(NamedTuple):
+    """Frames of one batch that are to be shown."""
+
+    table: Frames
+    rows: NDArray[np.intp]
 
 
 class Wanted(NamedTuple):
@@ -48,15 +41,6 @@ def wanted(expression: str | None, columns: str | None, limit: int | None, defau
     except FilterError as error:
         raise FilterError(f"--columns: {error}") from None
     return Wanted(condition, names, limit)
-
-
-@contextmanager
-def opened(path: str, keys: KeyRing, *, progress: bool, processes: int | None) -> Generator[FrameReader]:
-    """A capture, read once, for its frames. Raises `CaptureError`."""
-    with ExitStack() as stack:
-        with ProgressBar(sys.stderr) if progress else nullcontext() as bar:
-            reader = stack.enter_context(open_frames(path, keys=keys, progress=bar, processes=processes))
-        yield reader
 
 
 def chosen(reader: FrameReader, wanted: Wanted) -> Iterator[Chosen]:

@@ -1,33 +1,28 @@
-"""`hanscope crosscheck`: what came of the comparison with tshark, for people and line by line; and what is compared, as
-the documentation has it.
-"""
+"""What came of the comparison with tshark, for people and line by line."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec.structs import replace
+from rich.console import Console
 
+from hanscope.analyzers.crosscheck import Crosscheck, Difference, OneSided, Shown
+from hanscope.analyzers.results import Result
 from hanscope.report.terminal import MOST, Page
 from hanscope.report.words import count
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from hanscope.analyzers.crosscheck import Crosscheck, Difference, OneSided, Shown
-    from hanscope.analyzers.results import Result
 
 _LONGEST: Final = 40
 """Characters of a value that are shown to people; the JSON has it all."""
 
 
-def lines(result: "Crosscheck") -> "Iterator[Result]":
+def lines(result: Crosscheck) -> Iterator[Result]:
     """The result without its lists, then every item of them."""
     yield replace(result, differences=(), one_sided=())
     yield from result.differences
     yield from result.one_sided
 
 
-def show(result: "Crosscheck", console: "Console") -> None:
+def show_crosscheck(result: Crosscheck, console: Console) -> None:
     """The verdict, what is unexplained, and what is explained."""
     page = Page(console)
     compared = f"{count(result.fields_compared, 'field')} of {count(result.frames_compared, 'frame')}"
@@ -54,7 +49,7 @@ def show(result: "Crosscheck", console: "Console") -> None:
         page.table([">differences", "fault", "why"], rows)
 
 
-def _differences(page: Page, differences: "Sequence[Difference]") -> None:
+def _differences(page: Page, differences: Sequence[Difference]) -> None:
     if not differences:
         return
     page.heading("Unexplained differences")
@@ -68,7 +63,7 @@ def _differences(page: Page, differences: "Sequence[Difference]") -> None:
     page.more(differences, MOST, "difference")
 
 
-def _one_sided(page: Page, one_sided: "Sequence[OneSided]") -> None:
+def _one_sided(page: Page, one_sided: Sequence[OneSided]) -> None:
     if not one_sided:
         return
     page.heading("Frames that only one side dissects")
@@ -76,22 +71,6 @@ def _one_sided(page: Page, one_sided: "Sequence[OneSided]") -> None:
     page.more(one_sided, MOST, "frame")
 
 
-def _values(values: "Sequence[Shown]") -> str:
+def _values(values: Sequence[Shown]) -> str:
     said = ", ".join(value if isinstance(value, str) else f"{value} (0x{value:x})" for value in values) or "nothing"
     return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 3]}..."
-
-
-def documentation() -> str:
-    """The tables of docs/crosscheck.md: what explains differences, and what is compared (Markdown)."""
-    from hanscope.analyzers.crosscheck_fields import FAULTS, FIELDS  # noqa: PLC0415 - only the documentation needs it
-
-    parts = ["## Known reasons for differences", "", "| name | why |", "|---|---|"]
-    parts += [f"| `{fault.id}` | {fault.reason} |" for fault in FAULTS]
-    for protocol, fields in FIELDS.items():
-        parts += ["", f"## Fields of `{protocol}`", "", "| tshark | hanscope |", "|---|---|"]
-        parts += [f"| {_code(field.names)} | {_code(field.columns)} |" for field in fields]
-    return "\n".join(parts) + "\n"
-
-
-def _code(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
