@@ -125,12 +125,10 @@ class Habits:
     """The hub announces the image with an Image Notify."""
 
 
-_DATA, _WAIT, _NOTHING, _UNHEARD = range(4)
+_DATA, _WAIT, _UNANSWERED, _UNHEARD = range(4)
 _RETRY_NS: Final = 3 * SECOND
 """After an answer did not come."""
 _WAIT_S: Final = 2
-_SPACING_MS: Final = 100
-"""Between the responses to a page request."""
 
 
 @dataclass(slots=True)
@@ -144,22 +142,18 @@ class Update:
     """By which the truth knows it."""
     next_ns: int
     """When the device does its next step."""
-    stops_at: int | None = None
-    """From this offset on the server does not answer any more."""
     upgrade_time: int = WAIT_FOR_ACTIVATION
     """What the server says to a complete download."""
     restarts: bool = False
     """The device then runs the new firmware, within the time of the capture."""
     offset: int = 0
-    stage: Literal["query", "blocks", "end", "restart", "complete", "stuck"] = "query"
-    tries: int = 0
-    """For a block that does not come."""
+    stage: Literal["query", "blocks", "end", "restart", "complete"] = "query"
     image: NDArray[np.uint8] | None = None
     """While blocks are sent."""
 
     @property
     def over(self) -> bool:
-        return self.stage in ("complete", "stuck")
+        return self.stage == "complete"
 
     def advance(self, air: Air, until_ns: int) -> None:
         """Does everything that the device begins before `until_ns`."""
@@ -167,8 +161,6 @@ class Update:
             match self.stage:
                 case "query":
                     self._query(air)
-                case "blocks" if self.habits.page and self.stops_at is None:
-                    self._pages(air, until_ns)
                 case "blocks":
                     self._blocks(air, until_ns)
                 case "end":
@@ -205,12 +197,8 @@ class Update:
 
     def _blocks(self, air: Air, until_ns: int) -> None:
         habits, rng = self.habits, air.rng
-        end = self.firmware.size if self.stops_at is None else self.stops_at
         room = (until_ns - self.next_ns) // habits.pace_ns + 1
-        offsets = np.arange(self.offset, end, habits.block)[:room]
-        if not len(offsets):
-            self._give_up(air)
-            return
+        offsets = np.arange(self.offset, self.firmware.size, habits.block)[:room]
         outcome = rng.choice(
             4,
             len(offsets),
@@ -236,36 +224,6 @@ class Update:
         self.offset = int(offsets[done]) if done < len(offsets) else int(offsets[-1]) + habits.block
         self._exchange(air, at[now], offsets[now], outcome[now])
         if self.offset >= self.firmware.size:
-            self.stage = "end"
-
-    def _pages(self, air: Air, until_ns: int) -> None:
-        """Image Page Requests; the server sends the blocks of a page one after the other and awaits no answer."""
-        habits, end = self.habits, self.firmware.size
-        secured = kinds.security_of(air.han.nodes[self.client])
-        first = self._answer_ns(air)
-        pause = first + habits.page // habits.block * _SPACING_MS * MILLISECOND + habits.pace_ns
-        room = (until_ns - self.next_ns) // pause + 1
-        pages = np.arange(self.offset, end, habits.page)[:room]
-        at = self.next_ns + np.arange(len(pages)) * pause
-        asked = air.send(
-            kinds.image_page_request(secured),
-            at,
-            self.client,
-            HUB,
-            **self._identity,
-            file_offset=pages,
-            maximum_data_size=habits.block,
-            page_size=np.minimum(habits.page, end - pages),
-            response_spacing=_SPACING_MS,
-        )
-        within = np.arange(0, habits.page, habits.block)
-        offset = (pages[:, None] + within).reshape(-1)
-        answered = (at[:, None] + first + within // habits.block * (_SPACING_MS * MILLISECOND)).reshape(-1)
-        there = np.flatnonzero(offset < end)
-        self._data(air, answered[there], offset[there], np.repeat(asked, len(within))[there], acked=False)
-        self.offset = int(pages[-1]) + habits.page
-        self.next_ns = int(at[-1]) + pause
-        if self.offset >= end:
             self.stage = "end"
 
     def _exchange(self, air: Air, at: Int64s, offset: Int64s, outcome: Int64s) -> None:
@@ -295,9 +253,7 @@ class Update:
             those = np.flatnonzero(outcome == which)
             self._data(air, answered[those], offset[those], asked[those], heard=heard)
 
-    def _data(
-        self, air: Air, at: Int64s, offset: Int64s, answers: Int64s, *, acked: bool = True, heard: bool = True
-    ) -> None:
+    def _data(self, air: Air, at: Int64s, offset: Int64s, answers: Int64s, *, heard: bool = True) -> None:
         """Image Block Responses."""
         if self.image is None:
             self.image = np.frombuffer(self.firmware.octets, np.uint8)
@@ -306,7 +262,7 @@ class Update:
         for size in np.unique(sizes).tolist():
             those = np.flatnonzero(sizes == size)
             air.send(
-                kinds.image_block_response(secured, size, acked=acked),
+                kinds.image_block_response(secured, size),
                 at[those],
                 HUB,
                 self.client,
@@ -317,14 +273,6 @@ class Update:
                 file_offset=offset[those],
                 image_data=rows(self.image, offset[those], size),
             )
-
-    def _give_up(self, air: Air) -> None:
-        """The device asks for the block that never comes; after some tries it asks no more."""
-        self._exchange(air, np.array([self.next_ns]), np.array([self.offset]), np.array([_NOTHING]))
-        self.next_ns += _RETRY_NS
-        self.tries += 1
-        if self.tries == TRIES:
-            self.stage = "stuck"
 
     def _end(self, air: Air) -> None:
         secured = kinds.security_of(air.han.nodes[self.client])

@@ -4,15 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hanscope.captures.simulator import kinds
-from hanscope.captures.simulator.air import SECOND, Air, Noise
-from hanscope.captures.simulator.beside import link_entries
-from hanscope.captures.simulator.firmware import MILLISECOND, Firmware, Habits, Update, announce
+from hanscope.captures.simulator.air import SECOND, Noise
+from hanscope.captures.simulator.demo import demo
+from hanscope.captures.simulator.firmware import MILLISECOND, Firmware, Habits, Update
 from hanscope.captures.simulator.han import HUB, Han, Node, Role
 from hanscope.captures.simulator.simulation import Scenario, run
 from hanscope.captures.simulator.truth import Activation, Truth
@@ -103,99 +102,6 @@ def _again_and_again(
             seed=seed,
         )
         yield Update(node, firmware, habits, next(number), 3 * node * SECOND, upgrade_time=0, restarts=True)
-
-
-DEMO_SECONDS: Final = 240
-_ESME, _PPMID, _GSME = 1, 2, 3
-
-
-def demo(path: Path | str, *, seed: int = 0) -> Truth:
-    """The shipped sample, a pcapng file: four minutes in the life of a small HAN.
-
-    A PPMID joins; the network key and its link key are in the capture, under the well-known key. ESME and PPMID get new
-    firmware. The GSME does not: the hub stops answering. Of what it did get, the sniffer missed some.
-    """
-    rng = np.random.default_rng([seed, 2])
-    han = _demo_han(rng)
-    pace = 300 * MILLISECOND
-    updates = [
-        _demo_update(han, _ESME, 9_500, 20, Habits(48, pace, told_to_wait=0.01, unheard=0.01)),
-        _demo_update(han, _PPMID, 6_200, 45, Habits(40, pace, unanswered=0.01), upgrade_time=0, restarts=True),
-        _demo_update(han, _GSME, 9_000, 110, Habits(56, 2 * pace, notified=False), stops_at=5_600),
-    ]
-    scenario = Scenario(
-        name="demo",
-        seed=seed,
-        han=han,
-        updates=[iter([update]) for update in updates],
-        noise=Noise(damaged=0.002, resent=0.012, aps_retried=0.004, deaf=((131.0, 134.5), (152.0, 154.0))),
-        window_s=DEMO_SECONDS,
-        story=_join,
-    )
-    comment = "A simulated Home Area Network: no real devices, no real keys."
-    with PcapngWriter(path, application="hanscope simulator", comment=comment) as writer:
-        writer.interface(name="simulated", description=f"2.4 GHz, channel {han.channel}")
-        return run(scenario, writer, seconds=DEMO_SECONDS)
-
-
-def demo_keys(truth: Truth) -> str:
-    """The key file of the demo (TOML): the link keys that the capture itself does not give away."""
-    nodes = truth.han.nodes
-    lines = ["# Keys for demo.pcapng. The network key and the PPMID's link key are in the capture itself."]
-    for entry in link_entries(nodes[HUB], (nodes[_ESME], nodes[_GSME])):
-        lines += ["", *entry]
-    return "\n".join(lines) + "\n"
-
-
-def _demo_han(rng: np.random.Generator) -> Han:
-    return Han(
-        nodes=(
-            Node(Role.HUB, 0x00DE_4D00_0000_0001, 0x0000),
-            Node(Role.ESME, 0x00DE_4D00_0000_0E5E, 0x2E5E, link_key=rng.bytes(16), extended_nonce=True),
-            Node(Role.PPMID, 0x00DE_4D00_0000_0DD1, 0x3DD1, link_key=rng.bytes(16), extended_nonce=True),
-            Node(Role.GSME, 0x00DE_4D00_0000_065E, 0x465E, link_key=rng.bytes(16), sleepy=True),
-        ),
-        network_key=rng.bytes(16),
-        pan_id=0xDE30,
-        extended_pan_id=0x00DE_4D00_0000_0001,
-    )
-
-
-def _demo_update(han: Han, node: int, size: int, start_s: int, habits: Habits, **course: Any) -> Update:
-    role = han.nodes[node].role
-    firmware = Firmware(
-        manufacturer_code=MANUFACTURER,
-        image_type=IMAGE_TYPES[role],
-        file_version=0x0102_0000 | node,
-        size=size,
-        text=f"demo {role} firmware 1.2",
-        signed=role is not Role.PPMID,
-    )
-    return Update(node, firmware, habits, node, start_s * SECOND, **course)
-
-
-def _join(air: Air) -> None:
-    """The PPMID joins the HAN and gets the network key, then a link key of its own."""
-    at = (SECOND // 2 + np.arange(12) * 30 * MILLISECOND).tolist()
-    node = air.han.nodes[_PPMID]
-    ends: dict[str, Any] = {
-        "destination_eui64": np.uint64(node.eui64),
-        "source_eui64": np.uint64(air.han.nodes[HUB].eui64),
-    }
-    air.send(kinds.BEACON_REQUEST, at[0], _PPMID)
-    air.send(kinds.BEACON, at[1], HUB, association_permit=1)
-    air.send(kinds.ASSOCIATION_REQUEST, at[2], _PPMID, HUB)
-    air.send(kinds.ASSOCIATION_POLL, at[5], _PPMID, HUB)
-    air.send(kinds.ASSOCIATION_RESPONSE, at[6], HUB, _PPMID, assigned_short=node.short)
-    air.send(kinds.TRANSPORT_NETWORK_KEY, at[7], HUB, _PPMID, key=_row(air.han.network_key), **ends)
-    announce(air, at[8], _PPMID)
-    air.send(kinds.REQUEST_KEY, at[10], _PPMID, HUB)
-    air.send(kinds.TRANSPORT_LINK_KEY, at[11], HUB, _PPMID, key=_row(node.link_key or b""), **ends)
-
-
-def _row(octets: bytes) -> NDArray[np.uint8]:
-    """A column of one row."""
-    return np.frombuffer(octets, np.uint8).reshape(1, -1)
 
 
 def gbcs(

@@ -53,11 +53,12 @@ def run(scenario: Scenario, writer: Writer, *, frames: int | None = None, second
 
     `ValueError` if that is nothing or without end.
     """
-    if scenario.house is not None:
-        return _Run(scenario, writer).of_house(scenario.house)
-    if (frames is None) == (seconds is None) or (frames or seconds or 0) < 1:
+    if scenario.house is None and ((frames is None) == (seconds is None) or (frames or seconds or 0) < 1):
         raise ValueError("say how many frames, or how many seconds, are wanted: 1 or more")
-    return _Run(scenario, writer).until(frames, seconds)
+    one = _Run(scenario, writer)
+    if scenario.story is not None:
+        scenario.story(one.air)
+    return one.until(frames, seconds) if scenario.house is None else one.of_house(scenario.house)
 
 
 class _Run:
@@ -80,8 +81,6 @@ class _Run:
         self.replayed: list[NDArray[np.int64]] = []
 
     def until(self, frames: int | None, seconds: int | None) -> Truth:
-        if self.scenario.story is not None:
-            self.scenario.story(self.air)
         if self.scenario.conversation is not None:
             self.scenario.conversation.begin(self.air)
         begin = 0
@@ -171,12 +170,11 @@ def _update_truth(update: Update, blocks: Blocks) -> UpdateTruth:
     heard = np.isin(begins, blocks.offset[mine & (blocks.frame > 0)])
     edges = np.flatnonzero(np.diff(np.r_[False, ~heard, False].astype(np.int8)))
     bounds = np.minimum(edges * block, size).reshape(-1, 2).tolist()
-    finished = "complete" if sent.all() else "unfinished"
     return UpdateTruth(
         number=update.number,
         client=update.client,
         firmware=update.firmware,
-        outcome="stuck" if update.stage == "stuck" else finished,
+        outcome="complete" if sent.all() else "unfinished",
         received=min(int(sent.sum()) * block, size),
         missing=tuple((start, stop) for start, stop in bounds),
     )

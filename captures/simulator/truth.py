@@ -44,7 +44,7 @@ class UpdateTruth:
     client: int
     """Index of the node."""
     firmware: Firmware
-    outcome: Literal["complete", "stuck", "unfinished"]
+    outcome: Literal["complete", "unfinished"]
     """`unfinished`: the capture ended before."""
     received: int
     """Octets that were sent to the device."""

@@ -1,6 +1,6 @@
 """The scenarios that play whole updates: which devices are in the house, and what each of them loads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 
 import numpy as np
 
-from hanscope.captures.simulator.air import SECOND, Noise
+from hanscope.captures.simulator.air import SECOND, Air, Noise
 from hanscope.captures.simulator.course import DeviceCourse
 from hanscope.captures.simulator.device import Plan
 from hanscope.captures.simulator.faults import FaultError, Faults, Value, parse_faults
@@ -141,28 +141,45 @@ def update(
     The truth goes to `PATH.json`. `size`: octets of the images, about. `FaultError` if a fault is none, or can strike
     no device of the scenario; `ValueError` if the size or the activation is none.
     """
-    scenario = UPDATE_SCENARIOS[name]
+    truth = play(UPDATE_SCENARIOS[name], path, seed=seed, faults=faults, size=size, activation=activation)
+    if truth_beside:
+        truth.write(Path(f"{path}.json"))
+    return truth
+
+
+def play(
+    scenario: UpdateScenario,
+    path: Path | str,
+    *,
+    seed: int = 0,
+    faults: Sequence[str] = (),
+    size: int = DEFAULT_SIZE,
+    activation: Activation = "immediate",
+    noise: Noise = NOISE,
+    story: Callable[[Air], None] | None = None,
+) -> Truth:
+    """Writes the capture of a scenario, also of one that is not in the list; errors as `update`.
+
+    `noise`: how good air and sniffer are; `story`: sends what else there is to send.
+    """
     given = parse_faults(faults, scenario.roles)
     _check(scenario, given, size, an_activation(activation))
     rng = np.random.default_rng([seed, 11])
     han = _han(scenario, rng, given)
-    loss = float(given.anywhere.get("sniffer-loss", 0.0))
     house = House(han, given, seed, lambda house: _courses(scenario, house, size, activation))
-    play = Scenario(
-        name=name,
+    whole = Scenario(
+        name=scenario.name,
         seed=seed,
         han=han,
         updates=(),
-        noise=replace(NOISE, missed=loss),
+        noise=replace(noise, missed=float(given.anywhere.get("sniffer-loss", 0.0))),
         window_s=0,
+        story=story,
         house=house,
         faults=tuple(faults),
     )
     with _writer(Path(path), han) as writer:
-        truth = run(play, writer)
-    if truth_beside:
-        truth.write(Path(f"{path}.json"))
-    return truth
+        return run(whole, writer)
 
 
 def an_activation(text: str) -> Activation:

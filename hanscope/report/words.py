@@ -352,6 +352,13 @@ def merging(capture: Capture) -> Iterable[str]:
             f"clock {seconds(abs(clock.offset_ns))} {ahead} that of {clock.reference}{drift}, within "
             f"{seconds(clock.spread_ns)} ({count(clock.matches, 'common frame')} compared)"
         )
+    if merging.clock_settings:
+        times = ", ".join(
+            f"{'back' if one.by_ns < 0 else 'forward'} {seconds(abs(one.by_ns))} at {clock_time(one.time)}"
+            for one in merging.clock_settings[:MOST_RUNS]
+        )
+        more = len(merging.clock_settings) - MOST_RUNS
+        yield f"its clock was set {times}{f' and {count(more, "more time")}' if more > 0 else ''}; times here go on"
     if merging.common_frames:
         runs = [run for run in merging.only_here_runs if run[0] > 1][:MOST_RUNS]
         longest = ", ".join(f"{frame(first)} to {frame(last)}" for _, first, last in runs)

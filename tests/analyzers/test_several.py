@@ -19,7 +19,8 @@ from hanscope.analyzers.analysis import AnalysisRun, analyze
 from hanscope.analyzers.keys import KeyRing, KnownKey, parse_key
 from hanscope.analyzers.renumber import renumbered
 from hanscope.analyzers.results import FRAMES_APART, Analysis, Merging, Transfer
-from hanscope.captures.simulator.scenarios import benchmark, demo, simulate
+from hanscope.captures.simulator.demo import demo
+from hanscope.captures.simulator.scenarios import benchmark, simulate
 
 SECOND = 10**9
 FRAMES = 30_000

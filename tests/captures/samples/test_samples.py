@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hanscope.captures.samples import DEMO, DEMO_KEYS
-from hanscope.captures.simulator.scenarios import demo, demo_keys
+from hanscope.captures.simulator.demo import demo, demo_keys
 
 
 def test_the_shipped_demo_is_the_simulated_one(tmp_path: Path) -> None:

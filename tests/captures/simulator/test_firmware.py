@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 from hanscope.captures.simulator.air import Air, Noise
-from hanscope.captures.simulator.firmware import SUPPLIER, TRIES, Firmware, Habits, Update
+from hanscope.captures.simulator.firmware import SUPPLIER, Firmware, Habits, Update
 from hanscope.captures.simulator.han import Han, Node, Role
 from hanscope.dissectors.images.ota_file import parse_header
 
@@ -86,25 +86,6 @@ def test_a_block_that_goes_wrong_is_asked_for_again(habit: str, answer: str, ans
     assert update.stage == "complete"
     assert offsets(commands["image block request"]) == sorted([*range(0, 1000, 64)] * 2)
     assert len(commands.get(answer, ())) == answers
-
-
-def test_pages_bring_every_block_and_the_last_page_ends_with_the_image() -> None:
-    update = Update(1, FIRMWARE, Habits(block=50, pace_ns=10**8, page=300), 0, 0)
-    commands = sent(update)
-    assert update.stage == "complete"
-    pages = [(int(page["file_offset"]), int(page["page_size"])) for page in commands["image page request"]]
-    assert pages == [(0, 300), (300, 300), (600, 300), (900, 100)]
-    assert "image block request" not in commands
-    assert offsets(commands["image block response"]) == list(range(0, 1000, 50))
-
-
-def test_a_device_whose_block_never_comes_gives_up() -> None:
-    update = Update(1, FIRMWARE, Habits(block=64, pace_ns=10**8), 0, 0, stops_at=640)
-    commands = sent(update)
-    assert update.stage == "stuck"
-    assert offsets(commands["image block request"]) == [*range(0, 640, 64), *[640] * TRIES]
-    assert offsets(commands["image block response"]) == list(range(0, 640, 64))
-    assert "upgrade end request" not in commands
 
 
 def test_an_update_goes_on_where_the_last_window_ended() -> None:

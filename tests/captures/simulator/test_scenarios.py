@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from oracles import key_option, tshark
 
+from hanscope.captures.simulator.demo import demo, demo_keys
+from hanscope.captures.simulator.han import Role
 from hanscope.captures.simulator.kinds import WELL_KNOWN_KEY
-from hanscope.captures.simulator.scenarios import benchmark, demo, demo_keys, simulate
+from hanscope.captures.simulator.scenarios import benchmark, simulate
 from hanscope.captures.simulator.truth import Truth
 
 FRAMES = 8000
@@ -56,8 +58,8 @@ def test_tshark_complains_of_nothing_but_the_damaged_frames(either: Run) -> None
     assert troubled == truth.damaged.tolist()
 
 
-def test_every_block_is_where_the_truth_says_and_makes_the_image(either: Run) -> None:
-    path, truth = either
+def test_every_block_is_where_the_truth_says_and_makes_the_image(measured: Run) -> None:
+    path, truth = measured
     ota = [f"zbee_zcl_general.ota.{name}" for name in ("image.type", "file.version", "file.offset", "image.data")]
     rows = fields(path, all_keys(truth), ota[-1], "frame.number", "zbee_nwk.dst", *ota)
     places = {}
@@ -136,25 +138,34 @@ def test_the_demo_opens_with_its_key_file_and_what_it_carries(shown: Run) -> Non
     path, truth = shown
     keys = [bytes.fromhex(entry["key"]) for entry in tomllib.loads(demo_keys(truth))["link"]]
     assert truth.han.network_key not in keys
-    assert truth.han.nodes[2].link_key not in keys
+    (ppmid,) = (node for node in truth.han.nodes if node.role is Role.PPMID)
+    assert ppmid.link_key not in keys
     options = [word for key in (WELL_KNOWN_KEY, *keys) for word in key_option(key)]
     troubled = [int(number) for (number,) in fields(path, options, TROUBLE, "frame.number")]
     assert troubled == truth.damaged.tolist()
 
 
-def test_the_demo_tells_of_two_successes_and_one_failure(shown: Run) -> None:
+def test_the_demo_tells_of_two_successes_and_two_failures(shown: Run) -> None:
     _, truth = shown
-    assert [update.outcome for update in truth.updates] == ["complete", "complete", "stuck"]
-    stuck = truth.updates[2]
-    assert stuck.received == 5600
-    assert stuck.missing[-1] == (5600, stuck.firmware.size)
-    assert len(stuck.missing) == 3
-    assert not any(update.missing for update in truth.updates[:2])
+    told = {truth.han.nodes[one.device].role: (one.state, one.failed_at, one.cause) for one in truth.devices}
+    assert told == {
+        Role.ESME: ("failed", "activation order", "wrong-hash-ordered"),
+        Role.HCALCS: ("confirmed", None, None),
+        Role.PPMID: ("confirmed", None, None),
+        Role.GSME: ("failed", "distribution", "server-silent"),
+    }
+    missing = {truth.han.nodes[one.device].role: one.attempts[-1].missing for one in truth.devices}
+    assert not any(holes for role, holes in missing.items() if role is not Role.GSME)
+    assert [hole.reason for hole in missing[Role.GSME]] == [
+        "answered but not captured",
+        "requested and never answered",
+        "never requested",
+    ]
 
 
 def test_gaps_in_frame_counters_are_the_frames_that_the_sniffer_missed(shown: Run) -> None:
     path, truth = shown
-    meter = 3
+    meter = [node.role for node in truth.han.nodes].index(Role.GSME)
     rows = fields(path, all_keys(truth), f"wpan.src16 == {truth.han.nodes[meter].short}", "zbee.sec.counter")
     captured = {int(row[0].split(",")[0]) for row in rows if row[0]}
     mine = truth.missed.transmitter == meter
