@@ -354,11 +354,12 @@ def merging(capture: Capture) -> Iterable[str]:
         )
     if merging.clock_settings:
         times = ", ".join(
-            f"{'back' if one.by_ns < 0 else 'forward'} {seconds(abs(one.by_ns))} at {clock_time(one.time)}"
+            f"{'back' if one.by_ns < 0 else 'forward'} {seconds(abs(one.by_ns))} at {moment(one.time)}"
             for one in merging.clock_settings[:MOST_RUNS]
         )
         more = len(merging.clock_settings) - MOST_RUNS
-        yield f"its clock was set {times}{f' and {count(more, "more time")}' if more > 0 else ''}; times here go on"
+        others = f" and {count(more, 'more time')}" if more > 0 else ""
+        yield f"its clock was set {times}{others}; times here go on"
     if merging.common_frames:
         runs = [run for run in merging.only_here_runs if run[0] > 1][:MOST_RUNS]
         longest = ", ".join(f"{frame(first)} to {frame(last)}" for _, first, last in runs)
