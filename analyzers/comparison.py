@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from hanscope.analyzers.results import ComparedTransfer, Comparison, Transfer
+from hanscope.analyzers.silences import reached
 
 SECOND: Final = 1_000_000_000
 SHORTEST_NS: Final = 1_000_000
@@ -50,7 +51,7 @@ def _row(transfer: Transfer) -> ComparedTransfer:
         transfer_id=transfer.id,
         client=transfer.client,
         attempt=transfer.attempt,
-        reached=_reached(transfer),
+        reached=reached(transfer),
         state=transfer.state,
         duration_ns=duration,
         octets_per_s=transfer.received_bytes * SECOND / duration if duration >= SHORTEST_NS else None,
@@ -59,17 +60,6 @@ def _row(transfer: Transfer) -> ComparedTransfer:
         waits=transfer.wait_responses,
         pauses=len(transfer.resumptions),
     )
-
-
-def _reached(transfer: Transfer) -> int:
-    """Where what the client has ends: octets that only the sniffer missed count as had."""
-    lacking = [one for one in transfer.missing_ranges if one.reason != "answered but not captured"]
-    end = transfer.image_size
-    if end is None:
-        end = max([transfer.received_bytes, *(one.end for one in transfer.missing_ranges)])
-    while lacking and lacking[-1].end >= end:
-        end = lacking.pop().start
-    return end
 
 
 def _different_sizes(transfers: Sequence[Transfer]) -> Iterator[str]:
@@ -84,9 +74,9 @@ def _same_stop(transfers: Sequence[Transfer], rows: Sequence[ComparedTransfer]) 
     for transfer, row in zip(transfers, rows, strict=True):
         if 0 < row.reached < (transfer.image_size or 0):
             stopped.setdefault(row.reached, []).append(row)
-    for reached, some in sorted(stopped.items()):
+    for octet, some in sorted(stopped.items()):
         if len({(one.client.eui64, one.client.short) for one in some}) > 1:
-            yield f"{_names(some)}, of different devices, end at octet {reached:,}: look at the file itself."
+            yield f"{_names(some)}, of different devices, end at octet {octet:,}: look at the file itself."
 
 
 def _slow(rows: Sequence[ComparedTransfer]) -> Iterator[str]:

@@ -44,7 +44,7 @@ class Judge:
             analysis = msgspec.structs.replace(analysis, updates=updates)
         analysis = msgspec.structs.replace(
             analysis,
-            findings=self.rules.findings(analysis, several=len(analysis.captures) > 1),
+            findings=self.rules.findings(analysis, several=len(analysis.captures) > 1, courses=self._signs.courses),
             quality=self.rules.evidence.quality(),
         )
         if analysis.updates:

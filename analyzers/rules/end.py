@@ -25,6 +25,7 @@ from hanscope.analyzers.rules.terms import (
     odd_clock,
     server_answering,
 )
+from hanscope.analyzers.silences import left_off
 from hanscope.analyzers.tables import Column
 
 UPGRADED: Final = frozenset({"waiting", "upgrading", "ended"})
@@ -101,15 +102,11 @@ FEW_BLOCKS: Final = 5
 
 
 def _stalled(transfer: Transfer, facts: Facts) -> list[Hit]:
-    """Silent although the client goes on talking, and all or most of what it says is heard."""
+    """Silent although the client goes on talking, and it cannot have gone on unheard."""
     if transfer.state != "stalled":
         return []
-    who = facts.client(transfer)
-    last_ns = facts.evidence.last_ns(who)
-    quiet = facts.evidence.missed(who, transfer.ended, last_ns, transfer.last_frame).verdict == "captured"
-    heard, missed = facts.evidence.share(who, transfer.ended, last_ns)
-    there = (quiet and last_ns - transfer.ended > STALLED_NS) or (heard >= STILL_HEARD and heard >= missed)
-    return [Hit((transfer.last_frame,), transfer.id)] if there else []
+    talk = facts.talk(transfer)
+    return [Hit((talk.last_frame,), transfer.id)] if facts.heard_after(talk) and left_off(facts.evidence, talk) else []
 
 
 def _restarted(transfer: Transfer, facts: Facts) -> list[Hit]:
@@ -119,10 +116,6 @@ def _restarted(transfer: Transfer, facts: Facts) -> list[Hit]:
         return []
     return [Hit((earlier[-1].last_frame, transfer.first_frame), transfer.id)]
 
-
-STALLED_NS: Final = 30 * SECOND
-STILL_HEARD: Final = 5
-"""Frames of a client after its last OTA command that show that it is still there."""
 
 RULES: Final = (
     RowRule(
@@ -407,7 +400,7 @@ RULES: Final = (
         advice="See the last requests: unanswered, refused, or simply not made.",
         filter=REQUEST,
         fires="requests up to the middle, then minutes of other frames of the client",
-        silent="the same with the client not heard any more",
+        silent="the same with so many frames of both missed that the rest may be among them",
         over="transfer",
         finds=_stalled,
     ),

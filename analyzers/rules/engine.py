@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +25,7 @@ from hanscope.analyzers.rules.facts import Facts
 from hanscope.analyzers.rules.limits import SECOND, Limits
 from hanscope.analyzers.rules.model import Hit, Profile, Quiet, RowRule, Rule
 from hanscope.analyzers.rules.rows import END, OtaRows
+from hanscope.analyzers.silences import Course
 from hanscope.analyzers.tables import ABSENT, OtaTable
 
 FRAMES_SHOWN: Final = 20
@@ -250,12 +251,14 @@ class RuleEngine:
                 found[rule] = found.get(rule, (0, ""))[0] + group.count, group.hits[-1][1]
         return found
 
-    def findings(self, analysis: Analysis, *, several: bool = False) -> tuple[Finding, ...]:
+    def findings(
+        self, analysis: Analysis, *, several: bool = False, courses: Mapping[Any, Course] | None = None
+    ) -> tuple[Finding, ...]:
         """What deviates in what was concluded, and in the commands that led there. `several`: captures, in none of
-        which the frames have the numbers that they have here.
+        which the frames have the numbers that they have here. `courses`: as in `Facts`.
         """
         profile = self._choice.profile or self._profile(analysis)
-        facts = Facts(analysis, self.evidence, self._limits, profile, self._hardware)
+        facts = Facts(analysis, self.evidence, self._limits, profile, self._hardware, courses or {})
         found = [*self._row_findings(analysis.transfers, profile), *self._item_findings(facts, profile)]
         if several:
             found = [replace(one, filter=RULES[one.rule].filter) for one in found]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hanscope.analyzers.results import AddressEvent, Analysis, Message, Party, Transfer, Tunnel, Update
 from hanscope.analyzers.rules.limits import Limits
+from hanscope.analyzers.silences import Course, Talk, talk
 from hanscope.dissectors.eui64 import eui64
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Facts:
     profile: Profile
     hardware: Mapping[tuple[int, int, int], int]
     """The hardware version that a client named in a query: by PAN, client and image type."""
+    courses: Mapping[tuple[int, int, tuple[int, int, int]], Course]
+    """When blocks of an image flowed to a device: by PAN, client and image."""
 
     def hits(self, over: Over, finds: Callable[[Any, Facts], Iterable[Hit]]) -> Iterator[Hit]:
         """What a rule finds in all items of a kind."""
@@ -56,6 +59,21 @@ class Facts:
 
     def server(self, transfer: Transfer) -> int:
         return self._who(transfer.pan_id, transfer.server)
+
+    def talk(self, transfer: Transfer) -> Talk:
+        """The transfer with what it rests on, up to its last request or block."""
+        image = transfer.manufacturer_code, transfer.image_type, transfer.file_version
+        course = self.courses.get((transfer.pan_id, transfer.client.short, image))
+        return talk(transfer, self.client(transfer), self.server(transfer), course)
+
+    def heard_after(self, talk: Talk) -> bool:
+        """Whether the client transmitted anything after its last request or block; sleepy ones only poll."""
+        last_frame = self._heard.get((talk.transfer.pan_id, talk.transfer.client.short), 0)
+        return self.evidence.last_ns(talk.client) > talk.last_ns or last_frame > talk.last_frame
+
+    @cached_property
+    def _heard(self) -> dict[tuple[int, int | None], int]:
+        return {(one.pan_id, one.short): one.last_frame for one in self.analysis.devices}
 
     def _who(self, pan_id: int, party: Party) -> int:
         return self.evidence.find(pan_id, party.short, eui64(party.eui64) if party.eui64 else 0)

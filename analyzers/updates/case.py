@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
+from hanscope.analyzers.evidence import Evidence
 from hanscope.analyzers.results import Cause, HashClaim, UpdateStage, UpdateState, VersionClaim
+from hanscope.analyzers.silences import left_off, stopped
 from hanscope.analyzers.updates.claims import OUTCOMES
-from hanscope.analyzers.updates.gathering import Story
+from hanscope.analyzers.updates.gathering import ANSWER_NS, Story
 from hanscope.analyzers.updates.orders import Order
 from hanscope.analyzers.updates.readings import Kind, Reading
 from hanscope.analyzers.updates.roles import Role
@@ -17,9 +19,13 @@ from hanscope.analyzers.updates.signs import (
     CLOCKS_NS,
     QUERY,
     SECOND,
+    Ending,
     Return,
 )
+from hanscope.dissectors.eui64 import eui64
 
+NO_VERSION: Final = 0xFFFFFFFF
+"""Of an image that nobody offered (ZCL 11.13.3)."""
 WHOLE: Final = frozenset({"downloaded", "ended", "waiting", "upgrading", "more-needed"})
 """States of a transfer whose client has all of the image."""
 
@@ -57,10 +63,16 @@ class Case:
         return live[-1] if live else None
 
     @property
+    def named_version(self) -> int | None:
+        """That its transfer names; `None` where no image was offered, or no transfer heard."""
+        identity = self.story.identity
+        return None if identity is None or identity.file_version == NO_VERSION else identity.file_version
+
+    @property
     def version(self) -> int | None:
         """That the image brings."""
-        if self.story.identity is not None:
-            return self.story.identity.file_version
+        if (named := self.named_version) is not None:
+            return named
         told = [
             one.version for one in self.versions if one.said_by in (*OUTCOMES, "CS09 alert") and one.when == "after"
         ]
@@ -73,6 +85,60 @@ class Case:
         """When the device was there again after that; `frame` decides where clocks only tell seconds."""
         since = time_ns, frame
         return next((one for one in self.story.returns if (one.time_ns, one.frame) > since), None)
+
+    def left_off(self) -> bool:
+        """Whether the device did not go on with its last transfer, heard or unheard."""
+        story = self.story
+        return story.talk is None or story.evidence is None or left_off(story.evidence, story.talk)
+
+    def given_up(self, back: Return) -> bool:
+        """Whether the last transfer was not finished unheard, neither until the device was back nor after that."""
+        story = self.story
+        if story.talk is None or story.evidence is None:
+            return True
+        until_then = stopped(story.evidence, story.talk, (back.time_ns, back.frame))
+        return until_then and stopped(story.evidence, story.talk)
+
+    def server_heard(self, ending: Ending) -> bool:
+        """Whether fewer frames of the server were missed than the device asked for at last."""
+        story = self.story
+        if story.talk is None or story.evidence is None:
+            return True
+        until = min(ending.last_ns + ANSWER_NS, story.captured_until)
+        found = story.evidence.missed(story.talk.server, ending.answered_ns, until, ending.answered_frame)
+        if found.verdict == "unknown":  # never heard again: silent, if it was heard well until then
+            heard, missed = story.evidence.share(story.talk.server, 0, ending.last_ns)
+            return heard > missed
+        return found.missing < ending.unanswered
+
+    def all_of_hub(self, since: int, until: int) -> bool:
+        """Whether all was captured in a time that was sent by whoever hands the device its image and its orders."""
+        return self._all_of("hub", since, until)
+
+    def all_of_device(self, since: int) -> bool:
+        """The same of the device, from then to where it was heard last."""
+        return self._all_of("device", since, self.story.captured_until)
+
+    def _all_of(self, who: Literal["device", "hub"], since: int, until: int) -> bool:
+        evidence = self.story.evidence
+        if evidence is None:
+            return True  # nobody counted
+        names = [one for one in self._names(evidence, who) if evidence.last_ns(one) >= since]
+        return bool(names) and all(
+            evidence.missed(one, since, min(until, evidence.last_ns(one))).verdict == "captured" for one in names
+        )
+
+    def _names(self, evidence: Evidence, who: Literal["device", "hub"]) -> set[int]:
+        """As transmitters."""
+        story = self.story
+        if story.talk is not None:
+            return {story.talk.client if who == "device" else story.talk.server}
+        ends = {end for one in story.readings for end in (one.way.sender, one.way.receiver)}
+        return {
+            evidence.find(story.pan_id, end.short, eui64(end.eui64) if end.eui64 else 0)
+            for end in ends
+            if (end.eui64 == story.device.eui64) == (who == "device")
+        }
 
     def restarted(self, order: Order) -> Return | None:
         """When the device was there again after it was to carry out an order."""

@@ -12,6 +12,7 @@ from hanscope.analyzers.gb_images import SIGNATURE
 from hanscope.analyzers.results import Cause, Transfer
 from hanscope.analyzers.tables import DEFAULT_RESPONSE
 from hanscope.analyzers.updates.case import WHOLE, Case, Judgement, distributed_at
+from hanscope.analyzers.updates.claims import PROXY
 from hanscope.analyzers.updates.gathering import Story
 from hanscope.analyzers.updates.readings import AlertCode, Kind, Reading, TransferResult
 from hanscope.analyzers.updates.signs import (
@@ -23,6 +24,7 @@ from hanscope.analyzers.updates.signs import (
     PAGE_REQUEST,
     QUERY,
     SECOND,
+    Ending,
 )
 
 PATIENCE_NS: Final = 30 * SECOND
@@ -63,12 +65,19 @@ def _received(case: Case, receipt: Reading) -> Judgement:
         return Judgement("receipt given", f"{told}; its activation was ordered and cancelled.")
     if not _listened(case, receipt.time):
         return Judgement("receipt given", f"{told}; then the capture ends.", missing=("an activation command (CS06)",))
+    if not case.all_of_hub(receipt.time, case.story.captured_until):
+        return Judgement(
+            "receipt given",
+            f"{told}; until the end of the capture no order to activate it was heard.",
+            "activation order",
+            "never-activated",
+            ("an activation command (CS06): some of what was sent to the device after that was missed",),
+        )
     return Judgement(
         "receipt given",
         f"{told}; until the end of the capture nobody ordered its activation.",
         "activation order",
         "never-activated",
-        ("an activation command (CS06)",),
     )
 
 
@@ -181,22 +190,22 @@ def _stopped(case: Case, last: Transfer) -> Judgement:
     if cause == "inconclusive":
         return Judgement(
             "undecided",
-            f"The transfer stopped, and the capture does not show why: {text}.",
+            f"How the transfer went on is not shown: {text}.",
             missing=("what the device and the server did after that",),
         )
     return Judgement("failed", f"The transfer stopped: {text}.", "distribution", cause)
 
 
-def _silence(  # noqa: C901, PLR0911 -- the rules in their order
-    case: Case, last: Transfer
-) -> tuple[str, Cause]:
+def _silence(case: Case, last: Transfer) -> tuple[str, Cause]:  # noqa: PLR0911 -- the rules in their order
     """Why blocks stopped to flow."""
     story, ending = case.story, case.story.ending
     came_back = case.returned(last.ended, last.last_frame)
     if len({one.server.eui64 or one.server.short for one in story.transfers}) > 1:
         return "two servers answered the device", "two-servers"
     if came_back is not None:
-        return f"the device was away ({came_back.how}) and did not go on", "client-rebooted"
+        if case.given_up(came_back):
+            return f"the device was away ({came_back.how}) and did not go on", "client-rebooted"
+        return "what was sent before the device was back was captured in part only", "inconclusive"
     if story.unreadable > 1 and story.server_unreadable > 1:
         many = story.unreadable + story.server_unreadable
         return f"no key opens what the device and its server sent after that ({many} frames)", "inconclusive"
@@ -204,19 +213,35 @@ def _silence(  # noqa: C901, PLR0911 -- the rules in their order
         return f"no key opens what the device sent after that ({story.unreadable} frames)", "wrong-key"
     if ending is None:
         return "what was said last belongs to another image", "inconclusive"
+    return _unanswered(case, ending) or _unasked(case)
+
+
+def _unanswered(  # noqa: PLR0911 -- the rules in their order
+    case: Case, ending: Ending
+) -> tuple[str, Cause] | None:
+    """Requests or blocks that nobody took, and requests without an answer."""
     if ending.unheard and 2 * ending.unheard >= ending.unanswered:
         return "nobody near acknowledged the device's last requests, which it repeated", "radio-link-lost"
     if ending.unheard_by_client:
         return "the device did not acknowledge the last block, which was repeated", "radio-link-lost"
+    if not ending.unanswered:
+        return None
+    if not case.server_heard(ending):
+        return "answers to the device's last requests may have been missed", "inconclusive"
     if ending.unanswered > 1:
         return f"the server did not answer the device's last {ending.unanswered} requests", "server-silent"
-    if ending.unanswered == 1 and story.all_heard:
+    if case.story.all_heard:
         return "the server did not answer the device's last request", "server-silent"
-    if ending.unanswered == 1:
-        return "the answer to the device's last request was not heard", "inconclusive"
-    if story.heard_after:
+    return "the answer to the device's last request was not heard", "inconclusive"
+
+
+def _unasked(case: Case) -> tuple[str, Cause]:
+    """The device did not go on asking, as far as it was heard."""
+    if not case.story.heard_after:
+        return "nothing more was heard of the device", "inconclusive"
+    if case.left_off():
         return "the device asked for no more octets although it was heard", "client-stalled"
-    return "nothing more was heard of the device", "inconclusive"
+    return "more was sent than was captured, and the rest of the image may be among it", "inconclusive"
 
 
 def _refusal(story: Story) -> str:
@@ -265,4 +290,12 @@ def offer(case: Case) -> Judgement | None:
     """Queries that the server declined are all that there is."""
     if not case.story.refusals:
         return None
+    ran = {one.version: one for one in case.versions if one.said_by != PROXY}
+    if len(ran) > 1:
+        (*_, old), new = list(ran)[:-1], list(ran)[-1]
+        return Judgement(
+            "undecided",
+            f"The device ran version 0x{old:08x} and now runs 0x{new:08x}; how it got that was not captured.",
+            missing=("the transfer of the image",),
+        )
     return Judgement("refused", "The server had no newer image for the device.", "offer", "image-refused")

@@ -16,6 +16,7 @@ from typing import Final, Generic, TypeVar
 
 from hanscope.analyzers.evidence import Evidence
 from hanscope.analyzers.results import Analysis, Image, Party, Transfer
+from hanscope.analyzers.silences import Talk, talk
 from hanscope.analyzers.updates.readings import Reading
 from hanscope.analyzers.updates.signs import (
     BROADCAST,
@@ -62,6 +63,9 @@ class Story:
     profile: int | None = None
     heard_after: bool = False
     """The device transmitted after the last frame of its transfers."""
+    talk: Talk | None = None
+    """Its last transfer up to the last request or block."""
+    evidence: Evidence | None = None
     captured_until: int = 0
     impatience: int = 0
     """Requests that came before the time was over that the server had asked for."""
@@ -297,11 +301,14 @@ def _weigh(story: Story, evidence: Evidence, who: _Who, begin: int, end: int) ->
             and not any(jump.before_ns <= one.time_ns <= jump.after_ns + SAME_RETURN_NS for one in story.returns)
         ]
     story.returns.sort(key=lambda one: (one.time_ns, one.frame))
+    story.evidence = evidence
     if not story.transfers:
         return
     last = story.transfers[-1]
     story.unreadable = sum(evidence.unread(name, last.ended, story.captured_until) for name in names)
     server = evidence.find(last.pan_id, last.server.short, eui64(last.server.eui64) if last.server.eui64 else 0)
+    client = evidence.find(last.pan_id, last.client.short, eui64(last.client.eui64) if last.client.eui64 else 0)
+    story.talk = talk(last, client, server, story.course)
     story.server_unreadable = evidence.unread(server, last.ended, story.captured_until)
     story.all_heard = evidence.missed(server, last.ended, last.ended + ANSWER_NS).verdict == "captured"
 

@@ -40,7 +40,7 @@ def judge(case: Case) -> Judgement:
 
 def _confirmation(case: Case) -> Judgement | None:  # noqa: PLR0911 -- the rules in their order
     # Without its transfer, what the device said on activating is all that tells the image's version: no proof of it.
-    own = OUTCOMES if case.story.identity is not None else OUTCOMES | {"CS09 alert"}
+    own = OUTCOMES if case.named_version is not None else OUTCOMES | {"CS09 alert"}
     reads = [one for one in case.versions if one.when == "after" and one.said_by not in own]
     if not reads or case.version is None:
         return None
@@ -54,7 +54,7 @@ def _confirmation(case: Case) -> Judgement | None:  # noqa: PLR0911 -- the rules
         return Judgement("confirmed", f"The device runs the image's version {told}.")
     if last.said_by == PROXY:
         return None
-    if (before is None and case.story.identity is None) or (before is not None and last.version != before.version):
+    if (before is None and case.named_version is None) or (before is not None and last.version != before.version):
         return Judgement(
             "activated",
             f"The device runs {'another version than before, ' if before else 'version '}{told}, not 0x{new:08x}.",
@@ -72,6 +72,13 @@ def _confirmation(case: Case) -> Judgement | None:  # noqa: PLR0911 -- the rules
             "version-unchanged",
         )
     if order is not None and order.fate == "pending" and last.time > order.takes_effect + SETTLING_NS:
+        if order.mode == "unknown" or (order.due and not case.all_of_hub(order.time, order.takes_effect)):
+            return Judgement(
+                "undecided",
+                f"The device was ordered to activate the image and still runs version {told}; some of what was sent "
+                "to it was missed.",
+                missing=("whether the order was for later, was cancelled, or another took its place",),
+            )
         return Judgement(
             "failed",
             f"The device was ordered to activate the image and still runs version {told}.",
@@ -144,7 +151,9 @@ def _order(case: Case) -> Judgement | None:  # noqa: PLR0911 -- the rules in the
             f"The activation is ordered for {utc(due)}, and the capture ends before it could show.",
             missing=("the time after that",),
         )
-    if order.sign is not None or any(not one.whole and one.way.started > due for one in case.story.readings):
+    later = any(not one.whole and one.way.started > due for one in case.story.readings)
+    heard = case.all_of_hub(order.time, due) and case.all_of_device(due)
+    if order.sign is not None or later or not heard:
         return Judgement(
             "undecided",
             f"The activation was ordered for {utc(due)}; what came of it was not heard{_last_word(case, order)}.",

@@ -145,6 +145,6 @@ def _fate(order: Order, later: list[Order]) -> Fate:
         return "accepted" if order.answers else "unanswered"
     if order.sign is None and not order.answers and order.mode != "future dated":
         return "unanswered"
-    if following is not None and (order.mode == "future dated" or order.sign is not None):
+    if following is not None and (order.mode in ("future dated", "unknown") or order.sign is not None):
         return "cancelled" if following.mode == "cancellation" else "replaced"
     return "pending" if order.answers or order.sign is not None else "unanswered"

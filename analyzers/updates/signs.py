@@ -103,6 +103,9 @@ class Ending:
     """The server's last frame was sent again and again, unacknowledged."""
     last_ns: int
     last_frame: int
+    answered_ns: int
+    """The server's last word; where none was heard, the beginning of what is kept."""
+    answered_frame: int
 
 
 @dataclass(slots=True)
@@ -307,6 +310,8 @@ def _ending(tail: Column) -> Ending:
         unheard_by_client=bool(last >= 0 and (tail[answers, _FRAME] == last).sum() > _MAC_RETRIES),
         last_ns=int(tail[-1, _TIME]),
         last_frame=int(tail[-1, _NUMBER]),
+        answered_ns=int(tail[max(after - 1, 0), _TIME]),
+        answered_frame=int(tail[max(after - 1, 0), _NUMBER]),
     )
 
 

@@ -233,7 +233,9 @@ CASES: dict[str, Case] = {
     ),
     "ota.session.stalled": Case(
         lambda: times(40, loading(0, 50).pause(60), lambda talk, _: talk.pause(5).hum()),
-        lambda: times(40, loading(0, 50).pause(60), lambda talk, _: talk.pause(5).missed(CLIENT, 3).hum()),
+        lambda: times(
+            40, loading(0, 50).pause(60), lambda talk, _: talk.pause(5).missed(CLIENT, 3).missed(SERVER, 3).hum()
+        ),
     ),
     "ota.end.no-default-response": Case(
         lambda: loaded().finish().upgrade(disable_default_response=0).ack().pause(10),

@@ -199,7 +199,13 @@ class Counters:
         return self.unread_of_hub if who == HUB.short else self.unread_of_meter
 
     def missed(self, *_: int) -> Listening:
-        return Listening("captured" if self.all_heard else "missed")
+        return Listening("captured") if self.all_heard else Listening("missed", 1_000)
+
+    def last_ns(self, _: int) -> int:
+        return at(900)
+
+    def share(self, *_: int) -> tuple[int, int]:
+        return 900, 0
 
     def jumps(self, *_: int) -> list[Jump]:
         return list(self.restarts)
@@ -252,7 +258,18 @@ def told(
         signs=list(signs),
         returns=list(returns),
         courses={(*place, one): Course(at(10), 20, at(100), 990) for one in identities},
-        endings={place: ending or Ending(0, 0, unheard_by_client=False, last_ns=at(101), last_frame=1_000)},
+        endings={
+            place: ending
+            or Ending(
+                0,
+                0,
+                unheard_by_client=False,
+                last_ns=at(101),
+                last_frame=1_000,
+                answered_ns=at(100),
+                answered_frame=999,
+            )
+        },
         profiles={place: profile},
     )
     analysis = Analysis(

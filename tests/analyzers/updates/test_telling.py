@@ -118,7 +118,9 @@ def test_silence_that_the_capture_does_not_explain_is_undecided(monkeypatch) -> 
         monkeypatch,
         transfers=[transfer(state="stalled", complete=False, received_bytes=800)],
         images=(),
-        ending=Ending(1, 0, unheard_by_client=False, last_ns=at(101), last_frame=1_000),
+        ending=Ending(
+            1, 0, unheard_by_client=False, last_ns=at(101), last_frame=1_000, answered_ns=at(100), answered_frame=999
+        ),
     )
     assert standing(update) == ("undecided", None, None)
     assert update.missing
@@ -150,7 +152,9 @@ def test_frame_counters_decide_what_a_silence_is(monkeypatch, counters, expected
         monkeypatch,
         transfers=[transfer(state="stalled", complete=False, received_bytes=800)],
         images=(),
-        ending=Ending(1, 0, unheard_by_client=False, last_ns=at(101), last_frame=1_000),
+        ending=Ending(
+            1, 0, unheard_by_client=False, last_ns=at(101), last_frame=1_000, answered_ns=at(100), answered_frame=999
+        ),
         evidence=counters,
     )
     assert standing(update) == expected
