@@ -6,7 +6,7 @@ What is not confirmed about them is marked so, and never makes a check invalid.
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from hanscope.analyzers.image_content import Content, context_of, of_rest, recognised
+from hanscope.analyzers.image_content import CUT_OFF, Content, context_of, is_unnamed, of_rest, recognised
 from hanscope.dissectors.images import gbcs
 from hanscope.dissectors.images.elements import Walk
 from hanscope.dissectors.images.format import Judgement
@@ -76,8 +76,10 @@ def _why_opaque(end: bytes, header: Header, evidence: str) -> str:
 def _opaque(source: Octets, offset: int, header: Header, walk: Walk, detail: str) -> GbContent:
     rest = of_rest(source, offset, header, walk)
     # Some vendors leave elements out: what then stands there explains why they cannot be followed.
-    instead = rest.main if rest.main and not walk.elements and not rest.main.startswith("opaque") else None
-    told = f"{walk.detail}; right behind the header stands: {instead}" if instead else walk.detail
+    instead = None if walk.elements or rest.main is None or rest.main.endswith(CUT_OFF) else rest.main
+    told = walk.detail
+    if instead is not None and not is_unnamed(instead):
+        told += f"; right behind the header stands: {instead}"
     checks = (Judgement("elements", "invalid", told), Judgement(LAYOUT, "unknown", detail), *rest.checks)
     return GbContent("opaque", Content(rest.elements, rest.formats, rest.main, checks))
 
@@ -107,8 +109,7 @@ def _plain(image: View, header: Header, evidence: str) -> GbContent:
 def _content(image: View, header: Header, checks: tuple[Judgement, ...]) -> Content:
     """With what the Manufacturer Image is, if something names it; GBCS leaves it to the manufacturer."""
     name, judged = recognised(image, context_of(header))
-    named = not name.startswith(("opaque", "text", "filler"))
-    return Content((), (), name, (*checks, *judged) if named else checks)
+    return Content((), (), name, checks if is_unnamed(name) else (*checks, *judged))
 
 
 def _check_header(header: Header, *, signed: bool) -> Judgement:

@@ -28,6 +28,8 @@ MOST_RECOGNISED: Final = 64
 MOST_UNPACKED: Final = 4
 """Elements that are looked at when they wrap something."""
 NESTED: Final = memory_area.NESTED
+CUT_OFF: Final = ", cut off"
+"""Said of the content of an element that reaches beyond the end."""
 _STRUCTURAL: Final = frozenset({Tag.IMAGE_INTEGRITY_CODE, *ota_file.FIXED_LENGTHS})
 """Tags of elements that are checks themselves."""
 
@@ -42,6 +44,11 @@ class Content:
     main: str | None
     """The format of the largest Upgrade image, or of whatever is the largest."""
     checks: tuple[Judgement, ...]
+
+
+def is_unnamed(name: str) -> bool:
+    """Whether it is what is told of content that no format claims."""
+    return name.startswith(("opaque", "text", "filler"))
 
 
 def context_of(header: Header) -> Context:
@@ -78,7 +85,8 @@ def of_rest(source: Octets, offset: int, header: Header, walk: Walk) -> Content:
     start = walk.elements[-1].end if walk.elements else offset + header.header_length
     rest = source.view(start, offset + header.total_image_size)
     main = _main(walk.elements, formats)
-    if rest.size:
+    # Fewer octets than an element's head have been told of already.
+    if rest.size >= (ota_file.ELEMENT_HEAD_LENGTH if walk.elements else 1):
         name, judged = _of_rest(rest, context_of(header), walk.cut)
         found.append((len(walk.elements), judged))
         main = f"{main} + {name}" if main else name
@@ -106,7 +114,7 @@ def _of_rest(rest: View, context: Context, cut: Element | None) -> tuple[str, li
     if not inside.size:
         return name, judged
     cut_name, cut_judged = recognised(inside, replace(context, tag=cut.tag))
-    return (name, judged) if cut_name.startswith("opaque") else (f"{cut_name}, cut off", cut_judged)
+    return (name, judged) if cut_name.startswith("opaque") else (cut_name + CUT_OFF, cut_judged)
 
 
 def check_elements(walk: Walk) -> Judgement:
@@ -206,7 +214,7 @@ def _with_content(view: View, known: InnerFormat, inner: Inner, context: Context
 
 
 def _nested(view: View, content: View, context: Context) -> tuple[str, list[Judgement]]:
-    """An OTA file with a head of its own in front (Legrand, Insta) and one octet behind it."""
+    """An OTA file, by itself or with a head of its own in front (Legrand, Insta) and one octet behind it."""
     header = read_header(view.source, content.start)
     if header is None:
         reason = view.source.lacks(content.start, content.start + ota_file.SMALLEST_HEADER)
@@ -215,7 +223,8 @@ def _nested(view: View, content: View, context: Context) -> tuple[str, list[Judg
     body = view.source.view(content.start + header.header_length, content.start + header.total_image_size)
     walk = elements.walk(view.source, body.start, content.start + header.total_image_size)
     within = Context(header.manufacturer_code, header.image_type, header.file_version, depth=context.depth)
-    checks = [_check_nested(view, content, header)]
+    check_lengths = _check_nested if content.start > view.start else _check_nested_alone
+    checks = [check_lengths(view, content, header)]
     if walk.ends:
         formats, found = _recognised(view.source, walk.elements, within)
         checks += [check for _, judged in found for check in judged]
@@ -249,6 +258,19 @@ def _check_nested(view: View, content: View, header: Header) -> Judgement:
         return Judgement(NESTED, "unknown", f"{found}; {octets_told(behind)} follow it that nothing explains")
     note = f"; {behind} octets follow it, as many as a signature has (UNCONFIRMED)" if behind else ""
     return Judgement(NESTED, "valid", f"{found}; the lengths agree{note}", (view.span(4, 8), content.span(0, 4)))
+
+
+def _check_nested_alone(view: View, content: View, header: Header) -> Judgement:
+    """Of a file that is all of the content."""
+    found = f"at octet {content.start:,}: {identity(header)}"
+    size = header.total_image_size
+    if content.peek(0, 4) != ota_file.MAGIC:
+        return Judgement(NESTED, "invalid", f"{found}; one bit of its file identifier is wrong")
+    if size > view.size:
+        return Judgement(NESTED, "invalid", f"{found}; there are {octets_told(view.size)}")
+    if size < view.size:
+        return Judgement(NESTED, "unknown", f"{found}; {octets_told(view.size - size)} follow it that nothing explains")
+    return Judgement(NESTED, "valid", f"{found}, as there are", (content.span(0, 4), content.span(52, 56)))
 
 
 def identity(header: Header) -> str:

@@ -14,6 +14,7 @@ from hanscope.analyzers.image_content import (
     Content,
     checks_of_damaged,
     identity,
+    is_unnamed,
     listed,
     of_elements,
     of_reached,
@@ -22,8 +23,9 @@ from hanscope.analyzers.image_content import (
 )
 from hanscope.analyzers.results import Check, Image, OtaElement, OtaHeader
 from hanscope.dissectors.images import elements, gbcs, legrand, ngis, ota_file, third_reality, trailing_crc
-from hanscope.dissectors.images.format import Context, Judgement, Outcome, near
-from hanscope.dissectors.images.octets import Octets
+from hanscope.dissectors.images.filling import padded_with
+from hanscope.dissectors.images.format import Context, Judgement, Outcome, near, octets_told
+from hanscope.dissectors.images.octets import Octets, View
 from hanscope.dissectors.images.ota_file import Element, Header
 from hanscope.dissectors.images.vendor_elements import tag_use
 
@@ -146,9 +148,18 @@ def _locate(source: Octets) -> tuple[int | None, list[Judgement]]:
     reason = source.lacks(0, SEARCHED + length)
     if reason is not None:
         return None, [Judgement("magic", "unknown", f"not at octet 0; whether a container comes first: {reason}")]
-    begin = bytes(source.read(0, length)).hex(" ") or "nothing"
-    detail = f"the file begins with {begin}; 1e f1 ee 0b is not in its first {SEARCHED:,} octets"
-    return None, [Judgement("magic", "invalid", detail)]
+    return None, [Judgement("magic", "invalid", _what_else(source))]
+
+
+def _what_else(source: Octets) -> str:
+    """What a file is that has no OTA header."""
+    begin = bytes(source.read(0, len(ota_file.MAGIC)))
+    if not begin:
+        return "the file is empty"
+    name, _ = recognised(source.view(), Context())
+    named = "" if is_unnamed(name) else f": {name}, without the OTA file that it would come in"
+    searched = f" is not in its first {SEARCHED:,} octets" if source.size > SEARCHED else " is not in it"
+    return f"the file begins with {begin.hex(' ')}{named}; 1e f1 ee 0b{searched}"
 
 
 def _find_told(source: Octets) -> int | None:
@@ -303,7 +314,7 @@ def _check_surroundings(source: Octets, offset: int, header: Header) -> tuple[st
     if container is None and _is_crc_behind(source, offset, header, behind):
         crc = trailing_crc.check(source.view(offset))
         checks.append(crc)
-        container = trailing_crc.NAME
+        container = trailing_crc.NAME if crc.outcome == "valid" else None
     return container, [*checks, _check_total_size(source, offset, header, container, crc)]
 
 
@@ -317,12 +328,16 @@ def _check_container(source: Octets, offset: int, header: Header) -> tuple[str |
         return legrand.NAME, [legrand.check(view, size)]
     if offset == third_reality.PREFIX:
         return third_reality.NAME, [third_reality.check(view)]
-    detail = f"what comes first ({offset:,} octets) is no known container"
+    detail = f"what comes first ({octets_told(offset)}) is no known container"
     return "unknown", [Judgement("container", "unknown", detail)]
 
 
 def _is_crc_behind(source: Octets, offset: int, header: Header, behind: int) -> bool:
-    """Whether 4 octets follow the file, as its header or, should that be damaged, as its elements tell."""
+    """Whether 4 octets that are no filling follow the file, as its header or, should that be damaged, as its elements
+    tell.
+    """
+    if padded_with(source.view(max(0, source.size - trailing_crc.LENGTH)).peek(0, trailing_crc.LENGTH)) is not None:
+        return False
     if behind == trailing_crc.LENGTH:
         return True
     if source.partial or header.header_length < ota_file.SMALLEST_HEADER:
@@ -341,28 +356,32 @@ def _check_total_size(
     if behind < 0:
         if source.partial:
             return Judgement(name, "unknown", f"{told}; {source.lacks(source.size, end)}")
-        return Judgement(name, "invalid", f"{told}; the file ends {-behind:,} octets before")
+        return Judgement(name, "invalid", f"{told}; the file ends {octets_told(-behind)} before")
     if behind == 0 and container == ngis.NAME:
         return Judgement(name, "invalid", f"{told}: that leaves no room for the signature of IKEA's container")
     if behind == 0 and crc is not None:
-        detail = f"{told}: the file ends there, but its elements end {trailing_crc.LENGTH} octets before; {crc.detail}"
+        detail = f"{told}: the file ends there, but its elements end {trailing_crc.LENGTH} octets before: {crc.detail}"
         return Judgement(name, crc.outcome, detail)
     if behind == 0:
         before = f", behind {offset:,} octets of container" if offset else ""
         return Judgement(name, "valid", f"{told} and the file ends there{before}", covers)
-    outcome, explanation = _explain_octets_behind(behind, container, crc)
-    detail = f"{told}; {behind:,} more octets follow: {explanation}"
+    outcome, explanation = _explain_octets_behind(source.view(end), container, crc)
+    more = f"{behind:,} more octet{' follows' if behind == 1 else 's follow'}"
+    detail = f"{told}; {more}: {explanation}"
     return Judgement(name, outcome, detail, covers if outcome == "valid" else ())
 
 
-def _explain_octets_behind(behind: int, container: str | None, crc: Judgement | None) -> tuple[Outcome, str]:
+def _explain_octets_behind(rest: View, container: str | None, crc: Judgement | None) -> tuple[Outcome, str]:
+    behind = rest.size
     if container == ngis.NAME and behind == ngis.SIGNATURE_LENGTH:
         return "valid", "the signature of IKEA's container (not verified)"
     if container == legrand.NAME and behind == legrand.SUFFIX:
         return "valid", "as in Legrand's container"
     if behind == trailing_crc.LENGTH and crc is not None:
-        return crc.outcome, crc.detail
-    return "invalid", "nothing explains them"
+        return crc.outcome, "its CRC-32" if crc.outcome == "valid" else "not its CRC-32"
+    if (filler := padded_with(rest.peek(0, behind))) is not None:
+        return "invalid", f"filling of 0x{filler:02x} that the header does not count"
+    return "invalid", f"nothing explains {'it' if behind == 1 else 'them'}"
 
 
 def _check_query_response(

@@ -146,6 +146,10 @@ def _xz_hash(view: View, *, whole: bool) -> Judgement:
 
 GZIP_MAGIC: Final = bytes.fromhex("1f8b08")
 GZIP_HEADER: Final = 10
+LZMA_PROPERTIES: Final = 0x5D
+"""The usual ones: lc 3, lp 0, pb 2."""
+LZMA_DICTIONARIES: Final = {*(1 << bits for bits in range(12, 27)), *(3 << bits for bits in range(11, 26))}
+"""Octets: sizes that tools choose."""
 
 
 def read_others(view: View, context: Context) -> Inner | None:
@@ -200,7 +204,7 @@ def _is_zlib(view: View) -> bool:
 def _is_lzma(view: View) -> bool:
     """Properties, a size of dictionary that tools choose, and content that can be unpacked."""
     begin = view.peek(0, min(view.size, 1 << 12))
-    if len(begin) < 64 or begin[0] != 0x5D or begin[1:3] != b"\x00\x00" or begin[4]:
+    if len(begin) < 64 or begin[0] != LZMA_PROPERTIES or int.from_bytes(begin[1:5], "little") not in LZMA_DICTIONARIES:
         return False
     try:
         out = lzma.LZMADecompressor(format=lzma.FORMAT_ALONE, memlimit=MOST_MEMORY).decompress(begin, STEP)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from hanscope.dissectors.images import ota_file
+from hanscope.dissectors.images.format import octets_told
 from hanscope.dissectors.images.octets import Octets
 from hanscope.dissectors.images.ota_file import Element, Tag
 
@@ -67,16 +68,19 @@ def _next_element(source: Octets, index: int, position: int, end: int) -> Elemen
     if index == MOST_ELEMENTS:
         raise _WalkStopsError(f"more than {MOST_ELEMENTS:,} elements", ends=None)
     if head_end > end:
-        raise _WalkStopsError(f"{end - position} octets are left over at octet {position:,}, too few for an element")
+        be = "is" if end - position == 1 else "are"
+        raise _WalkStopsError(
+            f"{octets_told(end - position)} {be} left over at octet {position:,}, too few for an element"
+        )
     reason = source.lacks(position, head_end)
     if reason is not None:
         raise _WalkStopsError(reason, ends=None)
     if head_end > source.size:
         raise _WalkStopsError(f"the file ends before {where}")
     element = ota_file.read_element(source.octets, position)
-    described = f"{where} (tag 0x{element.tag:04x}, {element.length:,} octets)"
+    described = f"{where} (tag 0x{element.tag:04x}, {octets_told(element.length)})"
     if element.end > end:
-        detail = f"{described} would end {element.end - end:,} octets beyond the total size"
+        detail = f"{described} would end {octets_told(element.end - end)} beyond the total size"
         raise _WalkStopsError(detail, cut=element)
     if element.tag == Tag.UPGRADE_IMAGE and element.length == 0:
         raise _WalkStopsError(f"{described} is an Upgrade image without content")

@@ -5,6 +5,8 @@ from typing import Final
 from hanscope.dissectors.images.format import octets_told
 from hanscope.dissectors.images.octets import View
 
+ERASED: Final = b"\xff"
+"""What flash memory holds that nobody wrote: images are filled up with it before the next one begins."""
 SHORTEST: Final = 64
 """Octets: fewer hold no image."""
 
@@ -24,10 +26,19 @@ def behind(view: View, end: int) -> str:
 
 
 def something_behind(view: View, end: int) -> View | None:
-    """What follows octet `end` of the view if it is more than filling."""
-    if view.size - end < SHORTEST or filled_with(view.peek(end, view.size)) is not None:
+    """What follows octet `end` of the view, and the filling there, if it is more than filling."""
+    if view.size - end < SHORTEST:
         return None
-    return view.sub(end)
+    rest = view.peek(end, view.size)
+    if filled_with(rest) is not None:
+        return None
+    return view.sub(end + len(rest) - len(rest.lstrip(ERASED)))
+
+
+def padded_with(octets: bytes) -> int | None:
+    """As `filled_with`, if it is what files are padded with."""
+    filler = filled_with(octets)
+    return filler if filler in {0x00, 0xFF} else None
 
 
 def filled_with(octets: bytes) -> int | None:

@@ -1,7 +1,7 @@
 """An image as Atmel's BitCloud has it (Legrand, Insta, dresden elektronik): u32 place, u32 length, content, 1 octet.
 
 The content of Legrand's and Insta's is a whole OTA file (with 64 octets more behind it in one of Legrand's);
-dresden elektronik's begins with `ed fe fe ca`.
+dresden elektronik's begins with `ed fe fe ca`. An OTA file that is the content by itself is taken as well.
 """
 
 from typing import Final
@@ -21,6 +21,8 @@ _CHECK: Final = "length of the memory area"
 
 def read(view: View, _context: Context) -> Inner | None:
     at = ota_file.NESTED_HEAD_LENGTH
+    if near(view.peek(0, 4), ota_file.MAGIC):
+        return Inner(NESTED, (), view)
     begin = view.peek(at, at + 4)
     if near(begin, ota_file.MAGIC):
         content = view.sub(at, max(at, view.size - ota_file.NESTED_SUFFIX_LENGTH))
@@ -47,10 +49,12 @@ def _length(view: View) -> Judgement:
 FORMAT: Final = InnerFormat(
     name="memory area",
     vendors="Atmel BitCloud: Legrand, Insta (Gira, Jung), dresden elektronik",
-    signature="u32, u32 and then `1e f1 ee 0b` (a nested OTA file) or `ed fe fe ca`; or a length 9 less than the whole",
+    signature="u32, u32 and then `1e f1 ee 0b` (a nested OTA file) or `ed fe fe ca`; or a length 9 less than the "
+    "whole; or `1e f1 ee 0b` at the start",
     checks=(
         "length of the memory area: 9 less than the element's",
         "nested OTA file: the length is 9 less than the element's, and the file fills it, or all but 64 octets",
+        "nested OTA file without a head in front of it: its own size is the element's",
     ),
     limitations="How the last octet is computed is not known.",
     source="50 nested files of a survey of 1,242; a captured transfer of Legrand",

@@ -85,7 +85,7 @@ class View:
     def take(self, start: int, end: int) -> memoryview:
         """Raises NotCapturedError or BrokenError unless all of it is there."""
         if not 0 <= start <= end <= self.size:
-            raise BrokenError(f"the data end at octet {self.end:,}, octet {self.start + end - 1:,} is needed")
+            raise BrokenError(f"the data end with octet {self.end - 1:,}, octet {self.start + end - 1:,} is needed")
         reason = self.lacks(start, end)
         if reason is not None:
             raise NotCapturedError(reason)

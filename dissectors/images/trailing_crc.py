@@ -17,10 +17,12 @@ def check(view: View) -> Judgement:
     crc, told = zlib.crc32(view.take(0, end)), view.u32(end)
     covers = (view.span(0, view.size),)
     if told == crc:
-        return Judgement(NAME, "valid", "the CRC-32 of the file follows it", covers)
+        return Judgement(NAME, "valid", "its CRC-32 follows the file", covers)
     if told == crc ^ 0xFFFFFFFF:
-        return Judgement(NAME, "valid", "the CRC-32 of the file (without the final inversion) follows it", covers)
-    return Judgement(NAME, "invalid", "4 octets follow the file; they are not the CRC-32 of the file")
+        return Judgement(NAME, "valid", "its CRC-32 (without the final inversion) follows the file", covers)
+    return Judgement(
+        NAME, "invalid", "what follows the file is not its CRC-32, as which some manufacturers append 4 octets"
+    )
 
 
 FORMAT: Final = Format(

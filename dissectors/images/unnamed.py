@@ -15,6 +15,8 @@ from hanscope.dissectors.images.octets import View
 SAMPLE: Final = 1 << 14
 """Octets of each of the three places that are looked at."""
 ENOUGH: Final = 1 << 10
+FILLER: Final = 8
+"""Octets: so few that are equal are no filler yet."""
 EVEN: Final = 0.12
 """Bits that evenly spread octets may have less than as many random ones."""
 
@@ -26,7 +28,7 @@ def read(view: View, context: Context) -> Inner:
     size = octets_told(view.size)
     if not sample:
         return Inner("opaque: not captured", (unverifiable(view.lacks(0, view.size) or "there is no content"),))
-    if (filler := filled_with(sample)) is not None and len(sample) == view.size:
+    if len(sample) >= FILLER and (filler := filled_with(sample)) is not None and len(sample) == view.size:
         return Inner("filler", (unverifiable(f"{size}, all 0x{filler:02x}"),))
     if len(sample) < ENOUGH:
         return Inner("opaque", (unverifiable(f"opaque: {size}, too few to say more of"),))

@@ -113,6 +113,8 @@ def _examined(file: str, proofs: _Proofs) -> "Image":
         with open(0 if file == "-" else file, "rb", closefd=file != "-") as stream:
             octets = stream.read(LARGEST_IMAGE + 1)
         why = f"larger than {LARGEST_IMAGE // 2**20} MiB; this is no OTA image" if len(octets) > LARGEST_IMAGE else None
+    except IsADirectoryError:
+        octets, why = b"", f"cannot be read: it is a folder; name the files in it, for example {file.rstrip('/')}/*"
     except (OSError, ValueError) as error:
         octets, why = b"", f"cannot be read: {getattr(error, 'strerror', None) or error}"
     if why is None:

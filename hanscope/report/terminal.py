@@ -21,14 +21,12 @@ from hanscope.analyzers.results import (
     Image,
     Key,
     MissingRange,
-    OtaElement,
-    OtaHeader,
     Outcome,
     Transfer,
     TransferEvent,
     Unopened,
 )
-from hanscope.report import conversation, diagnosis, findings, updates, witnesses, words
+from hanscope.report import conversation, diagnosis, findings, images, updates, witnesses, words
 from hanscope.report.words import Tone, count, moment, printable
 
 WIDEST: Final = 100
@@ -39,7 +37,6 @@ MOST: Final = 50
 MOST_RANGES: Final = 8
 MOST_REASONS: Final = 8
 MOST_EVENTS: Final = 24
-MOST_ELEMENTS: Final = 12
 
 Part = str | tuple[str, str]
 """A piece of a line, plain or with a style."""
@@ -66,13 +63,6 @@ PLAIN: Final = Glyphs(
     {"valid": "valid  ", "unknown": "unknown", "invalid": "INVALID"},
     "...",
 )
-
-LAYOUTS: Final[dict[str, str]] = {
-    "zigbee-elements": "a ZigBee OTA file of elements",
-    "gbcs-signed": "a GBCS Manufacturer Image with a signature",
-    "gbcs-plain": "a GBCS Manufacturer Image",
-    "opaque": "no OTA layout recognised",
-}
 
 _TONES: Final[dict[Tone, str]] = {"good": "bold green", "open": "yellow", "bad": "bold red"}
 _OUTCOMES: Final[dict[Outcome, str]] = {"valid": "green", "unknown": "yellow", "invalid": "bold red"}
@@ -211,7 +201,7 @@ def show_analysis(analysis: Analysis, console: Console) -> None:
     _devices(page, analysis.devices)
     _transfers(page, analysis.transfers)
     diagnosis.show_comparisons(page, analysis.comparisons)
-    _images(page, analysis.images)
+    images.show(page, analysis.images, MOST)
     conversation.show(page, analysis)
     _keys(page, analysis.keys)
     _unopened(page, analysis.unopened)
@@ -225,7 +215,7 @@ def show_transfers(analysis: Analysis, console: Console) -> None:
     _verdict(page, analysis)
     _transfers(page, analysis.transfers)
     if any(one.source in witnesses.FROM_OUTSIDE for image in analysis.images for one in image.witnesses):
-        _images(page, analysis.images)
+        images.show(page, analysis.images, MOST)
 
 
 def show_keys(analysis: Analysis, console: Console) -> None:
@@ -237,9 +227,12 @@ def show_keys(analysis: Analysis, console: Console) -> None:
     _unopened(page, analysis.unopened)
 
 
-def show_images(images: Sequence[Image], console: Console) -> None:
-    """Images and their checks: the report of `hanscope image`."""
-    _images(Page(console), images)
+def show_images(given: Sequence[Image], console: Console) -> None:
+    """Images and their checks, all that were asked for: the report of `hanscope image`."""
+    page = Page(console)
+    images.show(page, given, len(given))
+    if len(given) > 1:
+        images.show_overview(page, given)
 
 
 def show_notes(title: str, notes: Sequence[tuple[Tone, str]], console: Console) -> None:
@@ -416,88 +409,6 @@ def _events(page: Page, events: Sequence[TransferEvent]) -> None:
         if place < beginning or place >= len(events) - ending:
             lead = f"{when(event.time)}  frame {words.frame(event.frame):>{frame_width}}  "
             page.line([lead, event.what], indent=7, hang=len(lead))
-
-
-def _images(page: Page, images: Sequence[Image]) -> None:
-    if not images:
-        return
-    page.heading("Images", f"{len(images):,}")
-    for number, image in enumerate(images[:MOST]):
-        if number:
-            page.line("")
-        _image(page, image)
-    page.more(images, MOST, "image")
-
-
-def _image(page: Page, image: Image) -> None:
-    name = " ".join(filter(None, [image.transfer_id, image.file])) or "image"
-    part = ", partial" if image.partial else ""
-    if image.error is not None:
-        page.line([(name, "bold")], indent=2, hang=3)
-        page.line([(image.error, "bold red")], indent=5, hang=2)
-        witnesses.show(page, image)
-        return
-    page.line([(name, "bold")], indent=2, hang=3)
-    page.line(f"{count(image.size, 'octet')}{part}, {LAYOUTS[image.layout]}", indent=5, hang=2)
-    if image.header:
-        _header(page, image.header, image.header_offset)
-        _content(page, image, image.header.total_image_size)
-    if image.elements:
-        page.table(
-            ["element", ">offset", ">octets", "name", "holds"],
-            [
-                [f"0x{element.tag:04x}", f"{element.offset:,}", f"{element.length:,}", element.name, _holds(element)]
-                for element in image.elements[:MOST_ELEMENTS]
-            ],
-            indent=5,
-        )
-        page.more(image.elements, MOST_ELEMENTS, "element", indent=5)
-    for check in image.checks:
-        mark = page.glyphs.outcomes[check.outcome]
-        page.line(
-            [(mark, _OUTCOMES[check.outcome]), f" {check.name}: {check.detail}" if check.detail else f" {check.name}"],
-            indent=5,
-            hang=len(mark) + 1,
-        )
-    witnesses.show(page, image)
-    if image.sha256:
-        page.line(f"sha256 {image.sha256}", indent=5)
-    if image.manufacturer_image_sha256:
-        page.line("Manufacturer Image Hash (GBCS)", indent=5)
-        page.line(image.manufacturer_image_sha256, indent=7)
-
-
-def _content(page: Page, image: Image, octets: int) -> None:
-    """What is in it and around it, and how much of it is proven to be as it was written."""
-    around = f"; around the OTA file: {image.container}" if image.container else ""
-    page.line(["holds ", (image.inner_format or "nothing that could be looked at", "bold"), around], indent=5, hang=2)
-    proven = min(image.vouched_octets, octets)
-    share = f"checks that hold cover {words.share(proven, octets)} of it"
-    page.line(share if proven else "no check that holds covers its content", indent=5, hang=2)
-
-
-def _holds(element: OtaElement) -> str:
-    """Its format, unless its name says it already."""
-    return element.format if element.format and element.format not in element.name else ""
-
-
-def _header(page: Page, header: OtaHeader, offset: int) -> None:
-    page.line(words.identity(header.manufacturer_code, header.image_type, header.file_version), indent=5, hang=2)
-    told = [
-        f'"{header.header_string}"' if header.header_string else "",
-        f"header version 0x{header.header_version:04x} of {count(header.header_length, 'octet')}",
-        f"at octet {offset:,}" if offset else "",
-        f"image size {header.total_image_size:,}",
-        f"stack version {header.stack_version}",
-        f"for {header.destination_eui64} only" if header.destination_eui64 else "",
-        _hardware(header),
-    ]
-    page.line(", ".join(filter(None, told)), indent=5, hang=2)
-
-
-def _hardware(header: OtaHeader) -> str:
-    lowest, highest = header.minimum_hardware_version, header.maximum_hardware_version
-    return "" if lowest is None or highest is None else f"hardware 0x{lowest:04x} to 0x{highest:04x}"
 
 
 def _keys(page: Page, keys: Sequence[Key]) -> None:

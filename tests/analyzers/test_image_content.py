@@ -33,6 +33,7 @@ VALID = {
     "GBL 4": "GBL 4 container",
     "EBL, plain": "EBL CRC-32",
     "EBL, encrypted": "EBL CRC-32",
+    "EBL, plain + EBL, plain": "EBL CRC-32 of what is behind",
     "Telink, plain": "Telink CRC-32",
     "TI OAD, CC26x2R1": "OAD CRC-32",
     "8051 code (CC253x), with TI preamble": "TI CRC-16",
@@ -49,8 +50,10 @@ VALID = {
     "ESP-IDF application": "ESP SHA-256",
     "MCUboot": "MCUboot hash",
     "nested OTA file > Telink, plain": "nested OTA file",
+    "nested OTA file > GBL 3, plain": "nested OTA file",
     "U-Boot image": "U-Boot data CRC-32",
     "Intel HEX": "Intel HEX checksums",
+    "S-records": "S-record checksums",
 }
 STRUCTURE = {"magic", "header", "total size", "elements"}
 
@@ -213,6 +216,62 @@ def test_content_of_a_cut_element_is_named() -> None:
     image = examine(image_files.ota(image_files.gbl3())[:1000])
     assert image.inner_format == "GBL 3, plain, cut off"
     assert outcomes(image)["GBL CRC-32"] == "invalid"
+    assert "right behind the header" not in detail(image, "elements")
+
+
+@pytest.mark.parametrize(
+    ("octets", "told"),
+    [
+        (b"", "the file is empty"),
+        (
+            image_files.gbl3(),
+            "eb 17 a6 03: GBL 3, plain, without the OTA file that it would come in; 1e f1 ee 0b is not",
+        ),
+        (b"%PDF-1.4" * 999, "begins with 25 50 44 46; 1e f1 ee 0b is not in its first 4,096 octets"),
+    ],
+)
+def test_what_is_no_ota_file_is_told_by_what_it_is(octets: bytes, told: str) -> None:
+    image = examine(octets)
+    assert image.header is None
+    assert told in str(image.error)
+
+
+def test_octets_too_few_for_an_element_are_no_content() -> None:
+    image = examine(image_files.ota(image_files.gbl3(), body=b"abc"))
+    assert outcomes(image)["elements"] == "invalid"
+    assert image.inner_format == "GBL 3, plain"
+
+
+def test_telink_of_the_newer_chips() -> None:
+    octets = image_files.ota(image_files.telink(mark=0x20))
+    image = examine(octets)
+    assert image.inner_format == "Telink, plain"
+    assert outcomes(image)["Telink CRC-32"] == "valid"
+    assert outcomes(examine(flipped(octets, 62 + 0x20, 0)))["Telink CRC-32"] == "invalid"
+
+
+def test_lzma_that_tells_its_size_and_has_a_small_dictionary() -> None:
+    filters = [{"id": lzma.FILTER_LZMA1, "dict_size": 1 << 14}]
+    packed = bytearray(lzma.compress(image_files.telink(), format=lzma.FORMAT_ALONE, filters=filters))
+    packed[5:13] = len(image_files.telink()).to_bytes(8, "little")
+    assert examine(image_files.ota(bytes(packed))).inner_format == "LZMA > Telink, plain"
+
+
+def test_sums_of_s_records() -> None:
+    octets = image_files.CONTENTS["S-records"]
+    assert (
+        outcomes(examine(image_files.ota(octets.replace(b"7C2A\r", b"7C2B\r", 1))))["S-record checksums"] == "invalid"
+    )
+    without_end = octets[: octets.index(b"S9")]
+    assert "none ends the file" in detail(examine(image_files.ota(without_end)), "S-record checksums")
+
+
+def test_a_nested_file_of_another_size_than_its_element() -> None:
+    inner = image_files.ota(image_files.gbl3())
+    behind = examine(image_files.ota(inner + bytes(5)))
+    assert outcomes(behind)["nested OTA file"] == "unknown"
+    assert "5 octets follow it that nothing explains" in detail(behind, "nested OTA file")
+    assert outcomes(examine(image_files.ota(inner[:-5])))["nested OTA file"] == "invalid"
 
 
 def test_content_right_behind_the_header_is_named() -> None:

@@ -188,13 +188,23 @@ def test_crc_behind_the_file_is_recognised(final: int) -> None:
     assert outcomes(examine(SIMPLE + crc))["total size"] == "valid"
     damaged = examine(flip(SIMPLE, 100) + crc)
     assert outcomes(damaged)["total size"] == "invalid"
-    assert "not the CRC-32" in detail(damaged, "total size")
+    assert "not its CRC-32" in detail(damaged, "total size")
 
 
 def test_unexplained_octets_behind_the_file_are_invalid() -> None:
-    image = examine(SIMPLE + bytes(7))
+    image = examine(SIMPLE + bytes(range(7)))
     assert outcomes(image)["total size"] == "invalid"
     assert "7 more octets follow: nothing explains them" in detail(image, "total size")
+
+
+@pytest.mark.parametrize(("filling", "told"), [(b"\xff" * 4, "4 more octets follow"), (b"\0", "1 more octet follows")])
+def test_filling_behind_the_file_is_named_and_no_crc(filling: bytes, told: str) -> None:
+    image = examine(SIMPLE + filling)
+    assert outcomes(image)["total size"] == "invalid"
+    assert "trailing CRC-32" not in outcomes(image)
+    assert image.container is None
+    expected = f"{told}: filling of 0x{filling[0]:02x} that the header does not count"
+    assert detail(image, "total size").endswith(expected)
 
 
 def test_legrand_container() -> None:
@@ -286,7 +296,8 @@ def test_file_that_ends_between_two_elements() -> None:
 def test_octets_too_few_for_an_element_are_no_success(left: int) -> None:
     image = examine(build_ota_file(**IDENTITY, body=build_element(0, b"abc") + bytes(left)))
     assert image.layout == "opaque"
-    assert f"{left} octets are left over at octet 65" in detail(image, "elements")
+    told = "1 octet is" if left == 1 else f"{left} octets are"
+    assert f"{told} left over at octet 65" in detail(image, "elements")
 
 
 @pytest.mark.parametrize("body", [b"", bytes(6), bytes(60)])

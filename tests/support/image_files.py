@@ -58,9 +58,9 @@ def ebl(*, encrypted: bool = False) -> bytes:
     return (octets + u32(zlib.crc32(octets))).ljust(2496, b"\xff")
 
 
-def telink() -> bytes:
+def telink(*, mark: int = 8) -> bytes:
     octets = bytearray(CODE)
-    octets[6:12] = bytes.fromhex("5d02") + b"KNLT"
+    octets[mark : mark + 4] = b"KNLT"
     octets[0x18:0x1C] = u32(len(octets) + 4)
     return bytes(octets) + u32(zlib.crc32(octets) ^ 0xFFFFFFFF)
 
@@ -189,6 +189,7 @@ CONTENTS = {
     "EBL, plain": ebl(),
     "EBL, encrypted": ebl(encrypted=True),
     "Telink, plain": telink(),
+    "EBL, plain + EBL, plain": ebl() + ebl(),
     "TI OAD, CC26x2R1": ti_oad(),
     "TI OAD, CC13x2R1, packed": ti_oad(chip=b"CC13x2R1", length=9000, content=RANDOM),
     "8051 code (CC253x), with TI preamble": ti_8051(),
@@ -213,13 +214,14 @@ CONTENTS = {
     "MCUboot, encrypted": mcuboot(flags=4, content=RANDOM),
     "nested OTA file > Telink, plain": memory_area(ota(telink())),
     "nested OTA file > opaque: encrypted or compressed": memory_area(ota(body=RANDOM)),
+    "nested OTA file > GBL 3, plain": ota(gbl3()),
     "memory area > opaque: encrypted or compressed": memory_area(RANDOM),
     "dresden elektronik, encrypted": memory_area(bytes.fromhex("edfefeca") + RANDOM),
     "ubisys FRS0": b"FRS0" + RANDOM,
     "ELF": b"\x7fELF\x01\x01\x01" + bytes(9) + CODE,
     "U-Boot image": uboot(),
     "Intel HEX": intel_hex(),
-    "S-records": b"S00600004844521B\r\nS30D0000000000000000000000000000F2\r\n" * 40,
+    "S-records": b"S00600004844521B\r\n" + b"S1130000285F245F2212226A000424290008237C2A\r\n" * 40 + b"S9030000FC\r\n",
     "Arm Cortex-M code": cortex_m(),
     "Arm Cortex-M code behind 16 octets": cortex_m(RANDOM[:16]),
     "AVR code": bytes.fromhex("0c948000") + bytes.fromhex("0c940000") * 24 + CODE,

@@ -123,7 +123,7 @@ def test_the_verdict_comes_first(made, rich_analysis):
 
 
 def test_text_from_a_capture_cannot_steer_the_terminal(made):
-    header = msgspec.structs.replace(made.image().header, header_string="\x1b[31m[bold]evil[/bold]\r\n\u202e")
+    header = msgspec.msgspec.structs.replace(made.image().header, header_string="\x1b[31m[bold]evil[/bold]\r\n\u202e")
     analysis = made.analysis(images=(made.image(header=header),), captures=(made.capture(path="a\x07[red]b"),))
     text = report(analysis, Terminal())
     assert r"\x1b[31m[bold]evil[/bold]\r\n\u202e" in without_colours(text)
@@ -188,3 +188,24 @@ def test_an_image_that_cannot_be_read_says_why(made):
     broken = made.image(file="meter.ota", transfer_id=None, error="cannot be read: Permission denied")
     terminal.show_images([broken], terminal.console_for(stream))
     assert stream.text() == "Images  1\n  meter.ota\n     cannot be read: Permission denied\n"
+
+
+def test_of_several_files_all_are_told_and_those_that_failed_again_at_the_end(made):
+    stream = Terminal(tty=False)
+    check = results.Check(name="elements", outcome="invalid", detail="")
+    failed = made.image(file="b.ota", transfer_id=None, checks=(check,))
+    broken = made.image(file="c.ota", transfer_id=None, error="the file is empty")
+    good = made.image(file="a.ota", transfer_id=None, checks=(msgspec.structs.replace(check, outcome="valid"),))
+    terminal.show_images([*[good] * terminal.MOST, failed, broken], terminal.console_for(stream))
+    report = stream.text()
+    assert report.count("\n  a.ota\n") == terminal.MOST
+    assert report.endswith(
+        """
+Overview  52 files
+  50 in which no check failed; in 50 of them no check covers the content
+  1 in which a check failed
+    b.ota: elements
+  1 that could not be read as an OTA file
+    c.ota: the file is empty
+"""
+    )
