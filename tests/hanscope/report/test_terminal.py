@@ -123,7 +123,7 @@ def test_the_verdict_comes_first(made, rich_analysis):
 
 
 def test_text_from_a_capture_cannot_steer_the_terminal(made):
-    header = msgspec.msgspec.structs.replace(made.image().header, header_string="\x1b[31m[bold]evil[/bold]\r\n\u202e")
+    header = msgspec.structs.replace(made.image().header, header_string="\x1b[31m[bold]evil[/bold]\r\n\u202e")
     analysis = made.analysis(images=(made.image(header=header),), captures=(made.capture(path="a\x07[red]b"),))
     text = report(analysis, Terminal())
     assert r"\x1b[31m[bold]evil[/bold]\r\n\u202e" in without_colours(text)
