@@ -7,18 +7,21 @@ spaces and punctuation do not matter:
 
 | column | is one whose name is or contains |
 |---|---|
-| hash | manufacturer image hash, firmware hash, image hash, sha-256, hash |
+| hash | manufacturer image hash, firmware hash, image hash, sha-256, hash, digest, checksum |
 | manufacturer | manufacturer identifier, manufacturer code, manufacturer, vendor |
 | model | model identifier, model |
 | version | firmware version, file version, software version, version (not hardware or GBCS version) |
 
-A list without such a line is taken too, if its lines hold 64 hexadecimal digits. Other columns are not looked at.
+A list without such a line is taken too, if its lines hold 64 hexadecimal digits: what `sha256sum` prints, for example.
+Other columns are not looked at.
 """
 
 from __future__ import annotations
 
 import csv
 import re
+from base64 import b64decode
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -31,8 +34,14 @@ MOST_COMPLAINTS: Final = 20
 HEADER_SOUGHT: Final = 50
 """Lines in which the names of the columns may stand; titles and notices come first in some lists."""
 _HASH: Final = re.compile("[0-9a-f]{64}")
+_HASH_AMONG: Final = re.compile("(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])", re.IGNORECASE)
+_BASE64: Final = re.compile("[A-Za-z0-9+/]{43}=")
+_WORKBOOKS: Final = (b"PK\x03\x04", bytes.fromhex("d0cf11e0a1b11ae1"))
+"""How files of spreadsheet programs begin, new and old."""
+_AS_TEXT: Final = re.compile('="(.*)"|\'(.*)')
+"""How spreadsheet programs are told that digits are no number."""
 _COLUMNS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
-    "hash": (("manufacturerimagehash", "firmwarehash", "imagehash", "sha256", "hash"), ()),
+    "hash": (("manufacturerimagehash", "firmwarehash", "imagehash", "sha256", "hash", "digest", "checksum"), ()),
     "manufacturer": (("manufactureridentifier", "manufacturercode", "manufacturer", "vendor"), ("hash", "image")),
     "model": (("modelidentifier", "model"), ("hash",)),
     "version": (
@@ -103,11 +112,9 @@ def parse_hash(text: str) -> ListedHash:
 def load_hash_list(path: Path | str) -> tuple[tuple[ListedHash, ...], tuple[str, ...]]:
     """The hashes of a list, and its lines that could not be used, in words. Raises `ReferenceFileError`."""
     content = _content(path, LARGEST_LIST, "a list")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
-    rows = list(_rows(text))
+    if content.startswith(_WORKBOOKS):
+        raise ReferenceFileError(f"{path}: this is a workbook or an archive; a list has to be text, saved as CSV")
+    rows = list(_rows(_text(content)))
     columns, first = _columns(rows)
     hashes: list[ListedHash] = []
     complaints: list[str] = []
@@ -138,6 +145,16 @@ def _content(path: Path | str, most: int, what: str) -> bytes:
     return content
 
 
+def _text(content: bytes) -> str:
+    """UTF-8, or what spreadsheet programs write else: UTF-16 with its mark, or an 8-bit encoding."""
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """The lines of a table that hold anything, with their numbers."""
     text = text.replace("\0", "")
@@ -152,7 +169,7 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
         except csv.Error as error:  # a cell that does not end: the reader goes on behind it
             cells = [f"({error})"]
         if any(cell.strip() for cell in cells):
-            yield reader.line_num, [cell.strip() for cell in cells]
+            yield reader.line_num, [_AS_TEXT.sub(r"\1\2", " ".join(cell.split())) for cell in cells]
 
 
 def _columns(rows: Sequence[tuple[int, list[str]]]) -> tuple[dict[str, int], int]:
@@ -180,11 +197,7 @@ def _entry(cells: Sequence[str], columns: dict[str, int], where: str) -> ListedH
         return cells[at] if at < len(cells) else ""
 
     if not columns:
-        found = next((one for one in map(_hash_in, cells) if one is not None), None)
-        if found is None:
-            return "no SHA-256 in it"
-        said = [one for one in cells if one and _hash_in(one) is None]
-        return ListedHash(found, where, model=", ".join(said))
+        return _entry_anywhere(cells, where)
     if not cell("hash"):
         return "no hash"
     found = _hash_in(cell("hash"))
@@ -193,10 +206,24 @@ def _entry(cells: Sequence[str], columns: dict[str, int], where: str) -> ListedH
     return ListedHash(found, where, manufacturer=cell("manufacturer"), model=cell("model"), version=cell("version"))
 
 
+def _entry_anywhere(cells: Sequence[str], where: str) -> ListedHash | str:
+    """The hash of a line in which no column is known: a cell, or digits among other text."""
+    for at, cell in enumerate(cells):
+        if (found := _hash_in(cell)) is not None:
+            return ListedHash(found, where, model=", ".join(filter(None, [*cells[:at], *cells[at + 1 :]])))
+    among = next(filter(None, map(_HASH_AMONG.search, cells)), None)
+    if among is None:
+        return "no SHA-256 in it"
+    said = _shortened(f"{among.string[: among.start()]} {among.string[among.end() :]}".strip(" *"))
+    return ListedHash(among.group().lower(), where, model=said)
+
+
 def _hash_in(text: str) -> str | None:
     """The digits of a SHA-256, written in any of the usual ways."""
     if len(text) > 256:
         return None
+    if _BASE64.fullmatch(text):
+        return b64decode(text).hex()
     digits = re.sub("[ :-]", "", text.strip().lower()).removeprefix("0x")
     return digits if _HASH.fullmatch(digits) else None
 

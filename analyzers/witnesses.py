@@ -55,6 +55,7 @@ MOST_ELEMENTS_HASHED: Final = 8
 MOST_FRAMES: Final = 20
 MOST_NAMED: Final = 3
 _OFFER: Final = "server offered "
+_CODE: Final = re.compile("(?:0x)?([0-9a-f]{1,8}|[0-9a-f]{2}(?:[ :.-][0-9a-f]{2}){1,3})")
 _QUERY: Final = re.compile("client asked for a newer image, has 0x([0-9a-f]{4})/0x([0-9a-f]{4})/0x([0-9a-f]{8})")
 
 
@@ -685,6 +686,6 @@ class _Listed:
 
 
 def _code(text: str) -> int | None:
-    """A number that is written in hexadecimal digits, as codes and versions are."""
-    digits = re.sub("[ :.-]", "", text.lower()).removeprefix("0x")
-    return int(digits, 16) if re.fullmatch("[0-9a-f]{1,8}", digits) else None
+    """A number that is written in hexadecimal digits, as codes and versions are; if they are grouped, by octets."""
+    written = _CODE.fullmatch(text.lower())
+    return None if written is None else int(re.sub("[ :.-]", "", written.group(1)), 16)

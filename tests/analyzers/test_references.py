@@ -1,5 +1,6 @@
 """Hashes and lists of hashes as people write them."""
 
+from base64 import b64encode
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,6 +37,34 @@ def test_a_hash_may_be_written_in_any_usual_way(text: str) -> None:
 def test_what_is_no_hash_is_refused(text: str) -> None:
     with pytest.raises(ReferenceFileError, match="64 hexadecimal digits are needed"):
         parse_hash(text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"'1168,'01020304,'{A}",
+        f'="1168",="01020304",="{A}"',
+        f'"1168"," 01020304\n","{A.upper()}"',
+        f"1168,01020304,{b64encode(bytes.fromhex(A)).decode()}",
+        f"1168,01020304,\u00a00x{A}\u00a0",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_cells_are_read_as_spreadsheet_programs_write_them(tmp_path: Path, line: str, encoding: str) -> None:
+    (one,), complaints = loaded(tmp_path, f"Mfr Manufacturer,FW Version,Digest\r\n{line}\r\n".encode(encoding))
+    assert (one.sha256, one.manufacturer, one.version, complaints) == (A, "1168", "01020304", ())
+
+
+@pytest.mark.parametrize("begin", [b"PK\x03\x04", bytes.fromhex("d0cf11e0a1b11ae1")])
+def test_a_workbook_is_refused_with_advice(tmp_path: Path, begin: bytes) -> None:
+    with pytest.raises(ReferenceFileError, match="saved as CSV"):
+        loaded(tmp_path, begin + A.encode())
+
+
+def test_what_sha256sum_prints_is_a_list(tmp_path: Path) -> None:
+    hashes, complaints = loaded(tmp_path, f"{A}  meter-2.3.ota\n{B} *meter 2.4.ota\n")
+    assert [(one.sha256, one.model) for one in hashes] == [(A, "meter-2.3.ota"), (B, "meter 2.4.ota")]
+    assert complaints == ()
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
