@@ -101,9 +101,11 @@ def _content(page: "Page", image: Image, octets: int) -> None:
     page.line(["holds ", (image.inner_format or "nothing that could be looked at", "bold"), around], indent=5, hang=2)
     proven = min(image.vouched_octets, octets)
     share = f"checks that hold cover {words.share(proven, octets)} of it"
+    agree = witnesses.agreeing(image)
+    told = f"; {' and '.join(agree)} agree{'s' if len(agree) == 1 else ''}" if agree else ""
     failed = _failed(image)
-    told = (f"; failed: {', '.join(failed)}" if failed else "", "bold red")
-    page.line([share if proven else "no check that holds covers its content", told], indent=5, hang=2)
+    wrong = (f"; failed: {', '.join(failed)}" if failed else "", "bold red")
+    page.line([share if proven else "no check of its own covers its content", told, wrong], indent=5, hang=2)
 
 
 def _holds(element: OtaElement) -> str:

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from hanscope.analyzers.results import Image, Outcome, Witness, WitnessSource
-from hanscope.report.words import count
+from hanscope.analyzers.results import Difference, Image, Outcome, Witness, WitnessSource
+from hanscope.report.words import count, frames
 
 if TYPE_CHECKING:
     from hanscope.report.terminal import Page
@@ -36,6 +36,12 @@ def show(page: "Page", image: Image) -> None:
     decided = any(one.outcome != "unknown" and one.source in _OF_OCTETS for one in image.witnesses)
     if image.transfer_id is not None and not decided:
         page.line([("witnesses ", "bold"), _needed(image)], indent=5, hang=2)
+
+
+def agreeing(image: Image) -> list[str]:
+    """Who says the same of its octets."""
+    agree = [one.source for one in image.witnesses if one.outcome == "valid" and one.source in _OF_OCTETS]
+    return list(dict.fromkeys(agree))
 
 
 def _needed(image: Image) -> str:
@@ -81,9 +87,13 @@ def _where(one: Witness) -> str:
     """The first ranges that differ; nothing if there is but one octet, which the detail tells."""
     if one.differing_octets < 2:
         return ""
-    ranges = ", ".join(
-        f"{part.start:,}" if part.end == part.start + 1 else f"{part.start:,} to {part.end - 1:,}"
-        for part in one.differences[:MOST_DIFFERENCES]
-    )
+    ranges = ", ".join(_range(part) for part in one.differences[:MOST_DIFFERENCES])
     more = len(one.differences) - MOST_DIFFERENCES
-    return f" ({ranges}{f' and {more:,} more' if more > 0 else ''})"
+    return f": {ranges}{f' and {more:,} more' if more > 0 else ''}"
+
+
+def _range(part: Difference) -> str:
+    """Offsets, and the frames that brought what stands there."""
+    offsets = f"{part.start:,}" if part.end == part.start + 1 else f"{part.start:,} to {part.end - 1:,}"
+    brought = [number for number in (part.frame, part.other_frame) if number is not None]
+    return f"{offsets} ({frames(brought)})" if brought else offsets

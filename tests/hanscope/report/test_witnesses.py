@@ -68,7 +68,7 @@ def test_transfers_that_agree_share_a_line_and_one_that_does_not_has_its_own(tol
     text = told(*agreeing, other)
     assert "valid other transfer: T2, T3, T4 were given the same octets, wherever two were heard" in text
     assert "(at least 2,000 octets each)" in text
-    assert "INVALID other transfer: T5: device 5: 4 of 9 octets differ (5, 1,000 to 1,002)" in text
+    assert "INVALID other transfer: T5: device 5: 4 of 9 octets differ: 5 (frames 1, 2), 1,000 to 1,002 (frames 1, 2)" in text
 
 
 def test_very_many_witnesses_are_counted(told):
@@ -84,3 +84,11 @@ def test_what_was_filled_is_told_by_lender(told):
         for at, name in ((0, "T2"), (40, "T3"), (90, "T2"))
     ]
     assert "filled 30 octets in 3 ranges: 20 from T2, 10 from T3" in told(filled_ranges=tuple(ranges))
+
+
+def test_who_agrees_is_told_beside_what_the_checks_cover(told):
+    assert " agree" not in told(vouched_octets=0)
+    agreeing = witness("receipt alert"), witness("activation order"), witness("other transfer", "unknown")
+    text = told(*agreeing, vouched_octets=0)
+    assert "no check of its own covers its content; receipt alert and activation order agree" in text
+    assert "; hash list agrees" in told(witness("hash list"), vouched_octets=10)
