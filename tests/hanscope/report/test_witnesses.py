@@ -68,7 +68,10 @@ def test_transfers_that_agree_share_a_line_and_one_that_does_not_has_its_own(tol
     text = told(*agreeing, other)
     assert "valid other transfer: T2, T3, T4 were given the same octets, wherever two were heard" in text
     assert "(at least 2,000 octets each)" in text
-    assert "INVALID other transfer: T5: device 5: 4 of 9 octets differ: 5 (frames 1, 2), 1,000 to 1,002 (frames 1, 2)" in text
+    assert (
+        "INVALID other transfer: T5: device 5: 4 of 9 octets differ: 5 (frames 1, 2), 1,000 to 1,002 (frames 1, 2)"
+        in text
+    )
 
 
 def test_very_many_witnesses_are_counted(told):
