@@ -86,7 +86,7 @@ def analyze(
     """
     with ExitStack() as stack:
         readables = [stack.enter_context(Readable(path)) for path in paths]
-        return analyze_input(
+        run = analyze_input(
             _Opening(readables, progress),
             keys=keys,
             progress=progress,
@@ -97,6 +97,9 @@ def analyze(
             choice=choice,
             scope=scope,
         )
+    if any(one.interrupted for one in readables):
+        return replace(run, analysis=msgspec.structs.replace(run.analysis, interrupted=True))
+    return run
 
 
 def analyze_input(

@@ -1,14 +1,16 @@
 """What an analysis reads: one capture here, several as one stream in `hanscope.analyzers.several`."""
 
-import shutil
+import os
+import select
 import stat
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from io import FileIO
 from os import fdopen
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import BinaryIO, Final, Protocol, Self
 
 import msgspec
 import numpy as np
@@ -16,12 +18,20 @@ import numpy as np
 from hanscope.analyzers.dissect import Dissected
 from hanscope.analyzers.listening import Listening, Span
 from hanscope.analyzers.results import Capture, CaptureInterface, Fault
-from hanscope.captures.batch import FrameBatch, RecordBatch, Secret
-from hanscope.captures.files import CaptureFile, open_capture
+from hanscope.captures.batch import CaptureError, FrameBatch, RecordBatch, Secret
+from hanscope.captures.files import CaptureFile, kind_of, open_capture
 from hanscope.captures.linklayer import Decision, Decisions, decide, frames, link_type_name
 
 POOL_FROM: Final = 24 << 20
 """Octets from which more than one process is worth its start."""
+STANDARD_INPUT: Final = 0
+"""Its file descriptor."""
+_PIECE: Final = 1 << 20
+"""Octets that are taken from a pipe at once, at most."""
+_BEGINNING: Final = 4096
+"""Octets by which it shows whether a pipe gives a capture, gzip or not."""
+_LAST_SECONDS: Final = 0.3
+"""For which more is waited for after Ctrl-C."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -39,29 +49,75 @@ Tell = Callable[[Progress], None]
 
 class Readable:
     """A capture that can be read twice: standard input and pipes are copied to a temporary file while they are waited
-    for.
+    for, if they begin as a capture does.
+
+    Ctrl-C ends the copying; what has come by then can be read, and `interrupted` says so.
     """
 
     def __init__(self, path: str) -> None:
         self.shown = "standard input" if path == "-" else path
         self.path = path
-        self._spool: str | None = None
+        self.interrupted = False
+        self._copy: Path | None = None
+        self._file: BinaryIO | None = None
 
     def __enter__(self) -> "Readable":
         if self.path == "-" or is_pipe(self.path):
-            descriptor, self._spool = tempfile.mkstemp(prefix="hanscope-")
-            with fdopen(descriptor, "wb") as spool:
-                if self.path == "-":
-                    shutil.copyfileobj(sys.stdin.buffer, spool, 1 << 20)
-                else:
-                    with Path(self.path).open("rb") as pipe:
-                        shutil.copyfileobj(pipe, spool, 1 << 20)
-            self.path = self._spool
+            try:
+                with _opened(self.path, self.shown) as pipe:
+                    self._take(pipe)
+            except BaseException:
+                self.__exit__()
+                raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._spool is not None:
-            Path(self._spool).unlink(missing_ok=True)
+        if self._file is not None:
+            with suppress(OSError):  # what did not fit is tried once more
+                self._file.close()
+        if self._copy is not None:
+            self._copy.unlink(missing_ok=True)
+
+    def _take(self, pipe: FileIO) -> None:
+        """Copies all that comes. Raises `CaptureError`."""
+        try:
+            descriptor, name = tempfile.mkstemp(prefix="hanscope-")
+            self._copy, self.path = Path(name), name
+            file = self._file = fdopen(descriptor, "wb")
+            if (proc := Path(f"/proc/{os.getpid()}/fd/{descriptor}")).exists():
+                self._copy.unlink()  # then nothing stays behind, however this process ends
+                self._copy, self.path = None, str(proc)
+            for piece in self._pieces(pipe):
+                before = file.tell()
+                file.write(piece)
+                if before < _BEGINNING:
+                    file.flush()
+                    if before + len(piece) >= _BEGINNING:
+                        kind_of(self.path, self.shown)
+            file.flush()
+        except OSError as error:
+            where = f"cannot be copied to the folder of temporary files ({error.strerror or error})"
+            raise CaptureError(f"{self.shown}: {where}; TMPDIR names another") from None
+        kind_of(self.path, self.shown)
+
+    def _pieces(self, pipe: FileIO) -> Iterator[bytes]:
+        try:
+            while piece := pipe.read(_PIECE):
+                yield piece
+        except KeyboardInterrupt:
+            self.interrupted = True
+            # Whoever writes into the pipe has mostly been told to end too, and writes the last of it.
+            while select.select([pipe], (), (), _LAST_SECONDS)[0] and (piece := pipe.read(_PIECE)):
+                yield piece
+        except OSError as error:
+            raise CaptureError(f"{self.shown}: cannot be read on: {error.strerror}; copy or record it again") from None
+
+
+def _opened(path: str, shown: str) -> FileIO:
+    try:
+        return FileIO(STANDARD_INPUT if path == "-" else path, "rb", closefd=path != "-")
+    except OSError as error:
+        raise CaptureError(f"{shown}: cannot be opened ({error.strerror}); check the name") from None
 
 
 def is_pipe(path: str) -> bool:
@@ -156,7 +212,7 @@ class OneCapture:
 
     def __init__(self, readable: Readable) -> None:
         self.name = readable.shown
-        self._capture = open_capture(readable.path)
+        self._capture = open_capture(readable.path, readable.shown)
         self._decisions: Decisions = dict[int, Decision]()
         self._per_interface: dict[int, int] = {}
 

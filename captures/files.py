@@ -94,18 +94,24 @@ class CaptureFile:
         return self._source.octets_total
 
 
-def open_capture(path: Path | str) -> CaptureFile:
+def open_capture(path: Path | str, name: str | None = None) -> CaptureFile:
     """Open a capture file, plain or gzip; `"-"` is standard input. The kind is told by the content.
 
-    Raises `CaptureError` when nothing can be read from it at all. Damage further on is no exception: what comes before
-    it is read, and it becomes one of `CaptureFile.faults`.
+    `name`: what messages call it, if not by its path. Raises `CaptureError` when nothing can be read from it at all.
+    Damage further on is no exception: what comes before it is read, and it becomes one of `CaptureFile.faults`.
     """
-    source = Source(path)
+    source = Source(path, name)
     try:
         return CaptureFile(source, _format(source))
     except BaseException:
         source.__exit__(None, None, None)
         raise
+
+
+def kind_of(path: Path | str, name: str | None = None) -> Format:
+    """What kind of capture begins so; more of it need not be there yet. Raises `CaptureError` when it is none."""
+    with Source(path, name) as source:
+        return _format(source)
 
 
 def _reader(form: Format) -> "Reader":

@@ -24,16 +24,17 @@ _GZIP: Final = b"\x1f\x8b"
 class Source:
     """An opened capture file. Reading never raises: it ends, and `fault` says why if that was not the file's end."""
 
-    def __init__(self, path: Path | str) -> None:
-        """Raises `CaptureError` when there is nothing to read."""
+    def __init__(self, path: Path | str, name: str | None = None) -> None:
+        """`name`: what messages call it, if not by its path. Raises `CaptureError` when there is nothing to read."""
         standard_input = str(path) == "-"
-        self.name = "standard input" if standard_input else str(path)
+        self.name = name or ("standard input" if standard_input else str(path))
         self.position = 0
         """Octets handed out, after decompression."""
         self._ahead = b""
         self._inflated: _Inflated | None = None
         try:
-            self._raw = _Raw(FileIO(0 if standard_input else str(path), "rb", closefd=not standard_input))
+            file = 0 if standard_input else str(path)
+            self._raw = _Raw(FileIO(file, "rb", closefd=not standard_input, opener=self.opened))
         except FileNotFoundError:
             raise CaptureError(f"{self.name}: there is no such file; check the name") from None
         except IsADirectoryError:
@@ -51,6 +52,11 @@ class Source:
         again = self.octets_total is not None and not self.compressed and not standard_input
         self.path = str(Path(path).absolute()) if again else None
         """Where a worker can read the same octets; `None` for a pipe or a compressed file."""
+
+    @staticmethod
+    def opened(path: str, flags: int) -> int:
+        """Opens the file, as `os.open` does."""
+        return os.open(path, flags)
 
     def __enter__(self) -> Self:
         return self

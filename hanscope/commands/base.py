@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import Any
 
@@ -20,6 +20,7 @@ setattr(typer.core, "HAS_RICH", False)  # noqa: B010 - to the type checker it is
 
 LONGEST_SHOWN = 100
 """Of a name that is too long."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 asked: str | None = None
 """The first word of the process's command line; if it is a command, no other is loaded: all of them take as long as the
 report of a small capture.
@@ -51,7 +52,8 @@ def complain(message: str) -> None:
     """One line on standard error."""
     from hanscope.report.words import printable  # noqa: PLC0415 - only when something is wrong
 
-    print(f"hanscope: {printable(message)}", file=sys.stderr)  # noqa: T201 - the one place for errors
+    with suppress(OSError):  # nobody listens there: what is done goes on
+        print(f"hanscope: {printable(message)}", file=sys.stderr)  # noqa: T201 - the one place for errors
 
 
 @contextmanager
@@ -92,11 +94,7 @@ class Command(TyperCommand):
             _abandon_stdout()
             raise SystemExit(ExitCode.CLOSED_PIPE) from None
         except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
-                report_defect(error)
-                raise SystemExit(ExitCode.DEFECT) from None
-            complain(f"{str(error.filename)[:LONGEST_SHOWN]}...: the system takes no names so long")
-            raise SystemExit(ExitCode.USAGE) from None
+            raise SystemExit(_unexpected(error)) from None
         except Exception as error:
             if hasattr(error, "exit_code"):  # a usage error of typer's, which shows it itself
                 raise
@@ -115,6 +113,23 @@ def report_defect(error: Exception) -> None:
         f"defect in hanscope {doing}: {type(error).__name__}: {error}. Please report this line"
         " (HANSCOPE_DEBUG=1 shows the traceback)"
     )
+
+
+def _unexpected(error: OSError) -> ExitCode:
+    """Tells what the system refused."""
+    if error.errno == errno.ENAMETOOLONG:
+        complain(f"{str(error.filename)[:LONGEST_SHOWN]}...: the system takes no names so long")
+    elif error.errno in _NO_ROOM and error.filename is None:
+        complain(
+            f"standard output or the folder of temporary files: cannot be written ({error.strerror}); have the report "
+            "go to another disk, or name another folder in TMPDIR"
+        )
+    elif "temporary directory" in str(error):  # from tempfile, which tries to write into all folders it knows
+        complain("no folder of temporary files can be written; make room, or name one in TMPDIR")
+    else:
+        report_defect(error)
+        return ExitCode.DEFECT
+    return ExitCode.USAGE
 
 
 def _abandon_stdout() -> None:

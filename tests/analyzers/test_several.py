@@ -1,12 +1,9 @@
 """Several captures of one network are one: what comes out is what one sniffer that heard it all would have given."""
 
 import gzip
-import io
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -278,8 +275,9 @@ def test_standard_input_may_be_one_of_them(
     path, ring = home
     one = sniffed(path, tmp_path / "one.pcap", lambda number: number <= 12_000)
     two = sniffed(path, tmp_path / "two.pcap", lambda number: number > 12_000)
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(Path(two).read_bytes())))
-    found = analyze([one, "-"], keys=ring).analysis
+    with Path(two).open("rb") as piped:
+        monkeypatch.setattr(inputs, "STANDARD_INPUT", piped.fileno())
+        found = analyze([one, "-"], keys=ring).analysis
     assert [capture.path for capture in found.captures] == [one, "standard input"]
     assert told(found) == told(analyze([path], keys=ring).analysis)
 
@@ -335,3 +333,33 @@ def test_updates_are_told_from_two_sniffers_as_from_one(scenario: str, tmp_path:
     assert [update.state for update in found.updates] == [update.state for update in expected.updates]
     assert found.updates
     assert told(found, TIMES | {"quality"}) == told(expected, TIMES | {"quality"})
+
+
+@pytest.mark.parametrize("by", [3 * SECOND, -3 * SECOND])
+def test_a_clock_that_is_set_while_a_sniffer_runs_is_followed_and_told(by: int, tmp_path: Path) -> None:
+    path = tmp_path / "house.pcap"
+    truth = simulate("esme-update", path, seed=6, size=8000)
+    ring = ring_of(path)
+    length = int(analyze([str(path)], keys=ring).analysis.captures[0].ended or 0) - 1_767_225_600 * SECOND
+    middle = 1_767_225_600 * SECOND + length // 2
+    ahead = clock(9 * SECOND, -25, 0, 1_767_225_600 * SECOND)
+    good = np.ones(truth.frames + 1, np.bool_)
+    good[truth.damaged] = False
+    one_heard, two_heard = missing(0.25, 9), missing(0.25, 10)
+    one = sniffed(path, tmp_path / "one.pcap", lambda number: one_heard(number) | ~two_heard(number) | ~good[number])
+    two = sniffed(
+        path,
+        tmp_path / "two.pcap",
+        lambda number: two_heard(number) & good[number],
+        lambda time_ns: ahead(time_ns) + np.where(time_ns < middle, 0, by),
+    )
+    found, expected = analyze([two, one], keys=ring).analysis, analyze([str(path)], keys=ring).analysis
+    assert told(found, TIMES | {"quality"}) == told(expected, TIMES | {"quality"})
+    one_clock, two_clock = merging(found, 1), merging(found, 0)
+    assert (one_clock.clock, one_clock.clock_settings) == (None, ())
+    assert two_clock.clock is not None
+    assert two_clock.clock.offset_ns == pytest.approx(9 * SECOND, abs=100_000)
+    assert two_clock.clock.drift_ppm == pytest.approx(-25, abs=0.1)
+    (setting,) = two_clock.clock_settings
+    assert setting.by_ns == pytest.approx(by, abs=100_000)
+    assert abs(setting.time - middle) < SECOND

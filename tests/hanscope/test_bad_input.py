@@ -1,7 +1,14 @@
 """Whatever is wrong with the input, a user sees a report or one line, never a traceback, and the exit code tells."""
 
+import gzip
 import json
 import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -80,6 +87,75 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.Cap
     code, out, err = run(capsys, "analyze", str(tmp_path / "nothing.pcap"))
     assert (code, out, err.count("\n")) == (3, "", 1)
     assert "no such file" in err
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/urandom", "/dev/null"])
+def test_a_device_that_gives_no_capture_is_not_read_to_its_end(capsys: pytest.CaptureFixture[str], device: str) -> None:
+    if not Path(device).exists():
+        pytest.skip(f"there is no {device}")
+    code, out, err = run(capsys, "analyze", device, "--no-progress")
+    assert (code, out, err.count("\n")) == (3, "", 1)
+    assert err.startswith(f"hanscope: {device}: ")
+
+
+def piped(tmp_path: Path, *words: str) -> "subprocess.Popen[bytes]":
+    """A process that analyzes its standard input; its temporary files are to lie in `tmp_path`."""
+    command = [sys.executable, "-P", "-m", "hanscope", *words, "--no-progress", *KEYS]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env=os.environ | {"TMPDIR": str(tmp_path)}, **pipes)
+
+
+@pytest.mark.parametrize("form", [bytes, gzip.compress])
+def test_a_pipe_is_read_as_the_file_would_be(tmp_path: Path, form: Callable[[bytes], bytes]) -> None:
+    process = piped(tmp_path, "analyze", "-", "--format", "json")
+    out, err = process.communicate(form(capture()), timeout=60)
+    assert (process.returncode, err) == (0, b"")
+    (read,) = json.loads(out)["captures"]
+    assert (read["path"], read["frames"], read["faults"]) == ("standard input", 4, [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_ends_the_reading_of_a_pipe_with_a_report(tmp_path: Path) -> None:
+    process = piped(tmp_path, "analyze", "-", "--format", "json")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(capture())
+    process.stdin.flush()
+    opened = Path(f"/proc/{process.pid}/fd")
+    if not opened.exists():
+        process.kill()
+        pytest.skip("this system does not show the files that a process has open")
+    deadline = time.monotonic() + 60
+    while not any(str(tmp_path) in str(_where(one)) for one in opened.iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    document = json.loads(process.stdout.read())
+    assert process.wait(60) == 130
+    assert (document["interrupted"], document["captures"][0]["frames"]) == (True, 4)
+    process.communicate()
+
+
+def _where(opened: Path) -> Path | None:
+    try:
+        return opened.readlink()
+    except OSError:  # closed meanwhile
+        return None
+
+
+def test_a_full_folder_of_temporary_files_is_one_line() -> None:
+    limit = (100, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+    command = [sys.executable, "-P", "-m", "hanscope", "analyze", "-"]
+    done = subprocess.run(
+        command,
+        input=capture(),
+        capture_output=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count(b"\n")) == (3, 1)
+    assert b"standard input: cannot be copied to the folder of temporary files" in done.stderr
 
 
 NO_NAME = "a" * 300
