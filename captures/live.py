@@ -6,6 +6,7 @@ of buffer run over. Whoever analyzes takes what has come (`Feed.batches`) in its
 
 from __future__ import annotations
 
+import os
 import select
 import threading
 import time
@@ -64,8 +65,17 @@ class Feed(ABC):
         return self.notes.interfaces
 
     def begin(self) -> None:
-        """Open what is to be read, and read it from now on. Raises `SnifferError` or `CaptureError`."""
+        """Open what is to be read, and read it from now on. Raises `SnifferError`, `CaptureError`, `RecordingError`."""
         self._thread.start()
+
+    @property
+    def begun(self) -> bool:
+        return self._thread.ident is not None
+
+    @property
+    def nothing_heard(self) -> str:
+        """What to say where no frame came; empty where that has been told."""
+        return ""
 
     def stop(self) -> None:
         """Have it end; what has come until then can still be taken. May be called from a signal handler."""
@@ -133,9 +143,20 @@ class SnifferFeed(Feed):
         heard = self.sniffer.channel
         told = "" if heard is None else f"channel {heard} ({heard.frequency_mhz:g} MHz)"
         self.notes.interfaces.append(Interface(0, TAP, name=self.name, description=told, resolution=9))
-        if self.recorder is not None and not self.recorder.described:
-            self.recorder.interface(self.name, told)
+        try:
+            if self.recorder is not None and not self.recorder.described:
+                self.recorder.interface(self.name, told)
+        except RecordingError:
+            self.sniffer.close()
+            raise
         super().begin()
+
+    @property
+    def nothing_heard(self) -> str:
+        """What a capture without frames may mean."""
+        if self.sniffer.channel is None:
+            return "nothing came; check that its sender is on and sends here"
+        return f"nothing was heard on channel {self.sniffer.channel}; `hanscope survey` finds channels in use"
 
     def _run(self) -> None:
         number = 1
@@ -177,10 +198,13 @@ class FileFeed(Feed):
         self._follow = follow
         self._written: list[Interface] = []
         """As they are in the recording."""
+        self._source: _Growing | None = None
 
     def begin(self) -> None:
         if self._path != "-" and (not Path(self._path).exists() or Path(self._path).is_file()):
             with Source(self._path) as source:
+                if self._follow and source.compressed:
+                    raise CaptureError(f"{source.name}: compressed; only what is written plainly can be followed")
                 if len(head := source.peek(4)) == 4 or not self._follow:
                     _check_head(source.name, head)
         super().begin()
@@ -189,7 +213,8 @@ class FileFeed(Feed):
     def path(self) -> str | None:
         if self.recorder is not None:
             return super().path
-        return None if self._path == "-" or not Path(self._path).is_file() else self._path
+        gone = self._source is not None and self._source.gone
+        return None if self._path == "-" or gone or not Path(self._path).is_file() else self._path
 
     @property
     def interfaces(self) -> list[Interface]:
@@ -198,6 +223,7 @@ class FileFeed(Feed):
     def _run(self) -> None:
         decisions: Decisions = {}
         with _Growing(self._path, self._stopping, follow=self._follow) as source:
+            self._source = source
             for records in _reader(source, self.notes):
                 if self.recorder is None:
                     self._hand_on(records)
@@ -224,7 +250,7 @@ class FileFeed(Feed):
             made.at,
             made.length,
             made.length + np.where(batch.truncated, records.original[row] - records.captured[row], 0),
-            np.zeros(len(batch), np.uint16),
+            batch.source.astype(np.uint16),
             size=len(made.buffer),
         )
         if len(written):
@@ -251,7 +277,14 @@ class _Growing(Source):
     def __init__(self, path: str, stopping: threading.Event, *, follow: bool) -> None:
         self._stopping = stopping
         self._follow = follow
+        self.gone = False
+        """What is at this path is not what was read."""
         super().__init__(path)
+
+    @staticmethod
+    def opened(path: str, flags: int) -> int:
+        """Without waiting for somebody who writes to a pipe: that may take until it was told to stop."""
+        return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
     def chunk(self, rest: Octets, size: int) -> tuple[Octets, int]:
         """Not more than can be had without waiting (but something, as `peek` was asked before)."""
@@ -283,10 +316,25 @@ class _Growing(Source):
             more = (self._inflated or self._raw).readinto(target[got:])
             got += more
             if not more:
-                if not self._follow or self.octets_total is None:
+                if not self._follow or self.octets_total is None or self.gone:
                     break
-                self._stopping.wait(BATCH_S)
+                if not self._is_gone():  # else what came before it went is read still
+                    self._stopping.wait(BATCH_S)
         return got
+
+    def _is_gone(self) -> bool:
+        """Whether nothing more can come, because who writes has begun anew."""
+        ours = os.fstat(self._raw.file.fileno())
+        try:
+            named = Path(self.name).stat()
+        except OSError:
+            return False  # removed or renamed: it may still be written to
+        if not os.path.samestat(ours, named):
+            self._raw.fault = "another file has taken its place; what is in that one is not here"
+        elif ours.st_size < self._raw.octets_read:
+            self._raw.fault = "the file was begun anew by who writes it; what came then is not here"
+        self.gone = self._raw.fault is not None
+        return self.gone
 
 
 def joined(batches: Sequence[RecordBatch]) -> RecordBatch:

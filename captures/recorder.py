@@ -4,12 +4,19 @@ when the program dies; a new file begins when one has become large or old.
 
 from __future__ import annotations
 
+import glob
 import os
+import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hanscope.captures.batch import RecordBatch, Secret
 from hanscope.captures.linklayer import TAP
@@ -43,10 +50,21 @@ class _Whole:
     def write(self, octets: bytes | memoryview) -> int:
         view = memoryview(octets).cast("B")
         done = 0
-        while done < len(view):
-            done += os.write(self.descriptor, view[done:])
+        try:
+            while done < len(view):
+                done += os.write(self.descriptor, view[done:])
+        except OSError:
+            self._take_back(done)
+            raise
         self.octets += done
         return done
+
+    def _take_back(self, octets: int) -> None:
+        """What was half written when the disk was full: the file ends with the last whole write."""
+        if octets and stat.S_ISREG(os.fstat(self.descriptor).st_mode):
+            with suppress(OSError):
+                os.ftruncate(self.descriptor, self.octets)
+                os.lseek(self.descriptor, self.octets, os.SEEK_SET)
 
     def flush(self) -> None:
         """Nothing waits."""
@@ -56,7 +74,10 @@ class _Whole:
 
 
 class Recorder:
-    """The files of one live capture. Each holds an interface description, so that each can be read by itself."""
+    """The files of one live capture. Each holds an interface description, so that each can be read by itself.
+
+    The first is opened when its interface is described, and not before: a sniffer that cannot begin costs no file.
+    """
 
     def __init__(
         self,
@@ -66,7 +87,7 @@ class Recorder:
         force: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Raises `RecordingError` when the file is there already (unless `force`) or cannot be written."""
+        """Raises `RecordingError` when a file is there already (unless `force`) or its folder cannot be written."""
         self._base = path
         self._rotation = rotation
         self._force = force
@@ -75,17 +96,21 @@ class Recorder:
         self._file: _Whole | None = None
         self._writer: PcapngWriter | None = None
         self._began = 0.0
-        self._frames = 0
+        self._received = np.zeros(0, np.int64)
+        """Frames of each interface in the present file."""
         self._last_ns = 0
+        self._closed = False
         self.lost = 0
         """Frames that the sniffer says it lost, for the statistics at the end of a file."""
         self.paths: list[Path] = []
-        self._open()
+        self._check()
 
     def interface(self, name: str, description: str) -> None:
-        """Describe where the next frames come from; before the first frame of it."""
+        """Describe where the next frames come from; before the first frame of it. Raises `RecordingError`."""
+        with self._explaining():
+            self._opened().interface(TAP, name, description)
         self._described.append((name, description))
-        self._opened().interface(TAP, name, description)
+        self._received = np.append(self._received, 0)
 
     @property
     def described(self) -> int:
@@ -93,33 +118,37 @@ class Recorder:
         return len(self._described)
 
     def secret(self, secret: Secret) -> None:
-        """Put a key into the file, before the frames that it opens."""
-        self._opened().secret(secret)
+        """Put a key into the file, before the frames that it opens. Raises `RecordingError`."""
+        with self._explaining():
+            self._opened().secret(secret)
 
     def write(self, records: RecordBatch) -> None:
         """Take in records; they are in the file when this returns. Raises `RecordingError`."""
-        try:
-            if self._frames and self._over():
+        with self._explaining():
+            if self._received.any() and self._over():
                 self._rotate()
-            interface = int(records.interface[0]) if len(records) else 0
-            self._opened().write(
-                records.time_ns, records.buffer, records.at, records.captured, records.original, interface=interface
-            )
-        except OSError as error:
-            raise self._failed(error) from error
-        self._frames += len(records)
+            writer = self._opened()
+            for index, run in _runs(records.interface):
+                time_ns, at = records.time_ns[run], records.at[run]
+                captured, original = records.captured[run], records.original[run]
+                writer.write(time_ns, records.buffer, at, captured, original, interface=index)
         if len(records):
+            self._received += np.bincount(records.interface, minlength=len(self._described))
             self._last_ns = int(records.time_ns[-1])
 
     def close(self) -> None:
         """Finish the file. Raises `RecordingError`."""
+        self._closed = True
+        self._finish()
+
+    def _finish(self) -> None:
         file, writer, self._file, self._writer = self._file, self._writer, None, None
-        if file is None or writer is None:
+        if file is None:
             return
         try:
-            for index in range(len(self._described) if self._frames else 0):
-                received = self._frames if len(self._described) == 1 else 0
-                writer.statistics(index, self._last_ns, received, self.lost)
+            if writer is not None and self._received.any():
+                for index, received in enumerate(self._received.tolist()):
+                    writer.statistics(index, self._last_ns, received, self.lost if index == 0 else 0)
         except BrokenPipeError:
             pass  # who read has had enough
         except OSError as error:
@@ -128,9 +157,9 @@ class Recorder:
             file.close()
 
     def _opened(self) -> PcapngWriter:
-        if self._writer is None:
+        if self._closed:
             raise RecordingError(f"{self._base}: the capture is closed; begin a new one")
-        return self._writer
+        return self._writer or self._open()
 
     def _over(self) -> bool:
         old = self._rotation.seconds and self._monotonic() - self._began >= self._rotation.seconds
@@ -138,27 +167,64 @@ class Recorder:
         return bool(old or large)
 
     def _rotate(self) -> None:
-        self.close()
-        self._open()
+        self._finish()
+        writer = self._open()
         for name, description in self._described:
-            self._opened().interface(TAP, name, description)
+            writer.interface(TAP, name, description)
 
-    def _open(self) -> None:
+    def _check(self) -> None:
+        """Says before the capture what would be a pity to find out during it."""
+        folder, there = self._base.parent, [self._base]
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise RecordingError(f"{self._base}: its folder cannot be written or does not exist; name another")
+        if self._rotation:
+            numbered = f"{glob.escape(self._base.stem)}_{'[0-9]' * 5}{glob.escape(self._suffix)}"
+            there = sorted(folder.glob(numbered))
+        for path in there:
+            if path.is_dir():
+                raise RecordingError(f"{path}: this is a folder; name a file in it")
+            if path.is_file() and not self._force:
+                raise _there(path)
+
+    @property
+    def _suffix(self) -> str:
+        return self._base.suffix or ".pcapng"
+
+    def _open(self) -> PcapngWriter:
         path = self._base
         if self._rotation:
-            path = path.with_name(f"{path.stem}_{len(self.paths) + 1:05d}{path.suffix or '.pcapng'}")
+            path = path.with_name(f"{path.stem}_{len(self.paths) + 1:05d}{self._suffix}")
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
         # A pipe or a device (as Wireshark hands over) is written to, not replaced.
         flags |= os.O_TRUNC if self._force or (path.exists() and not path.is_file()) else os.O_EXCL
         try:
-            self._file = _Whole(os.open(path, flags, 0o666))
-            self._writer = PcapngWriter(cast("BinaryIO", self._file))
+            file = _Whole(os.open(path, flags, 0o666))
         except FileExistsError:
-            raise RecordingError(f"{path}: it is there already; name another file or add --force") from None
+            raise _there(path) from None
+        self.paths.append(path)
+        self._file = file
+        self._writer = writer = PcapngWriter(cast("BinaryIO", file))
+        self._received[:], self._began = 0, self._monotonic()
+        return writer
+
+    @contextmanager
+    def _explaining(self) -> Generator[None]:
+        try:
+            yield
         except OSError as error:
             raise self._failed(error) from error
-        self.paths.append(path)
-        self._frames, self._began = 0, self._monotonic()
 
     def _failed(self, error: OSError) -> RecordingError:
         return RecordingError(f"{self._base}: cannot be written ({error.strerror}); name a file on another disk")
+
+
+def _runs(interface: NDArray[np.uint16]) -> Iterator[tuple[int, slice]]:
+    """Which records in a row are of one interface, and of which."""
+    edges = np.flatnonzero(interface[1:] != interface[:-1]) + 1
+    for begin, end in pairwise([0, *edges.tolist(), len(interface)]):
+        if end > begin:
+            yield int(interface[begin]), slice(begin, end)
+
+
+def _there(path: Path) -> RecordingError:
+    return RecordingError(f"{path}: it is there already; name another file or add --force")

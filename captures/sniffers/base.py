@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final, NamedTuple, Protocol
 
 from hanscope.captures.batch import Fcs
-from hanscope.captures.sniffers.channels import Channel
+from hanscope.captures.sniffers.channels import CHANNELS_2_4_GHZ, PAGE_2_4_GHZ, Channel
 
 SECOND: Final = 1_000_000_000
 LARGEST_PSDU: Final = 127
@@ -33,6 +33,13 @@ class SnifferError(Exception):
 
 class Unplugged(SnifferError):  # noqa: N818 -- an end, not a mistake
     """The device went away while it was used: what it delivered until then stands."""
+
+
+def on_2_4_ghz(name: str, channel: Channel | None) -> Channel:
+    """The channel that a sniffer is to listen on (none: the first), which is one that hears 2.4 GHz only."""
+    if channel is not None and channel.page != PAGE_2_4_GHZ:
+        raise SnifferError(f"{name} cannot hear channel {channel}", "it hears 2.4 GHz, channels 11 to 26")
+    return channel or Channel(CHANNELS_2_4_GHZ[0])
 
 
 class Heard(NamedTuple):

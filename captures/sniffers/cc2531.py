@@ -20,8 +20,9 @@ from hanscope.captures.sniffers.base import (
     SnifferError,
     Timebase,
     Unplugged,
+    on_2_4_ghz,
 )
-from hanscope.captures.sniffers.channels import CHANNELS_2_4_GHZ, PAGE_2_4_GHZ, Channel
+from hanscope.captures.sniffers.channels import Channel
 from hanscope.captures.sniffers.ti import TRAILER, with_metadata
 
 if TYPE_CHECKING:
@@ -135,14 +136,18 @@ class Cc2531(Sniffer):
     def begin(self, channel: Channel | None) -> None:
         self._device = device = _find(self._place, self._backend)
         self.name = f"{self.model} at {place_of(device)}"
-        channel = _checked(channel or Channel(CHANNELS_2_4_GHZ[0]))
-        self._detach(device)
-        self._ask(device, device.set_configuration)
-        self._power(device)
-        self.tune(channel)
+        channel = on_2_4_ghz(self.name, channel)
+        try:
+            self._detach(device)
+            self._ask(device, device.set_configuration)
+            self._power(device)
+            self.tune(channel)
+        except BaseException:
+            self.close()
+            raise
 
     def tune(self, channel: Channel) -> None:
-        device, channel = self._opened(), _checked(channel)
+        device, channel = self._opened(), on_2_4_ghz(self.name, channel)
         if self.channel is not None:
             self._control(device, _OUT, _STOP)
             self._drain(device)
@@ -169,6 +174,8 @@ class Cc2531(Sniffer):
                 if error.errno == errno.EPIPE:
                     self._ask(device, lambda: device.clear_halt(_ENDPOINT_IN))
                     continue
+                if found:
+                    break  # these first: it fails again the next time
                 raise _explained(error, self.name) from error
             found += self._decoder.feed(octets)
         self._check_life()
@@ -309,12 +316,6 @@ def _find(place: str | None, backend: Any) -> Any:
             "flash sniffer_fw_cc2531.hex; with ZBOSS's or Contiki's sniffer on it, use `zboss` or `sensniff`",
         )
     raise SnifferError("no CC2531 is plugged in (USB 0451:16ae)", "plug it in; `hanscope doctor` shows what is seen")
-
-
-def _checked(channel: Channel) -> Channel:
-    if channel.page != PAGE_2_4_GHZ:
-        raise SnifferError(f"a CC2531 cannot hear channel {channel}", "it hears 2.4 GHz, channels 11 to 26")
-    return channel
 
 
 def _explained(error: Exception, name: str) -> SnifferError:

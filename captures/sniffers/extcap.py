@@ -73,8 +73,8 @@ def _arguments(offer: Offer) -> Iterator[tuple[str, str, dict[str, str]]]:
     if offer.kind.model == "packet-sniffer-2":
         told = "By the firmware's own table, if it is not found by itself"
         yield "--phy", "PHY", {"type": "integer", "range": "0,255", "tooltip": told}
-    key = "32 hexadecimal digits; it is put into the capture for hanscope"
-    yield "--key", "Network key", {"type": "string", "tooltip": key, "group": "Keys"}
+    key = "Network or link key: 32 hexadecimal digits, or as hanscope's --key; it is put into the capture for hanscope"
+    yield "--key", "Key", {"type": "string", "tooltip": key, "group": "Keys"}
     file = {"type": "fileselect", "mustexist": "true"}
     yield "--keys", "Key file", {"tooltip": "Keys in a TOML file, as hanscope's --keys", "group": "Keys", **file}
 

@@ -79,7 +79,9 @@ def _unopened(port: str, error: Exception) -> SnifferError:
         )
     if "exclusively lock" in text or "Errno 16" in text:
         return SnifferError(f"{port}: another program uses it", "end it (ModemManager and serial terminals do that)")
-    if "Errno 2" in text or "FileNotFoundError" in text or "could not open port" in text:
+    if "Inappropriate ioctl" in text:
+        return SnifferError(f"{port}: this is no serial port", "`hanscope doctor` lists the ports")
+    if "Errno 2]" in text or "FileNotFoundError" in text or "could not open port" in text:
         return SnifferError(f"{port}: there is no such port", "plug the sniffer in; `hanscope doctor` lists the ports")
     return SnifferError(f"{port}: {text}", "check the name of the port")
 

@@ -11,8 +11,15 @@ import re
 from typing import ClassVar, Final
 
 from hanscope.captures.batch import Fcs
-from hanscope.captures.sniffers.base import LARGEST_PSDU, MICROSECONDS_32, Counts, Heard, SnifferError, Timebase
-from hanscope.captures.sniffers.channels import CHANNELS_2_4_GHZ, PAGE_2_4_GHZ, Channel
+from hanscope.captures.sniffers.base import (
+    LARGEST_PSDU,
+    MICROSECONDS_32,
+    Counts,
+    Heard,
+    SnifferError,
+    Timebase,
+    on_2_4_ghz,
+)
 from hanscope.captures.sniffers.line import Line, SerialSniffer
 
 UDEV_RULE: Final = (
@@ -83,10 +90,7 @@ class Nrf52840(SerialSniffer):
         return alive
 
     def _listen(self) -> None:
-        channel = self.channel or Channel(CHANNELS_2_4_GHZ[0])
-        if channel.page != PAGE_2_4_GHZ:
-            raise SnifferError(f"an nRF52840 cannot hear channel {channel}", "it hears 2.4 GHz, channels 11 to 26")
-        self.channel = channel
+        self.channel = channel = on_2_4_ghz(self.name, self.channel)
         self.line.write(b"sleep\r\n")
         self.line.drain()  # what it heard on the channel before
         self.line.write(b"channel %d\r\n" % channel.number)

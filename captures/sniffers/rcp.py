@@ -14,8 +14,16 @@ from typing import Any, ClassVar, Final
 from construct import ConstructError, GreedyBytes, Prefixed, Struct
 
 from hanscope.captures.batch import Fcs
-from hanscope.captures.sniffers.base import LARGEST_PSDU, MICROSECONDS_64, Counts, Heard, SnifferError, Timebase
-from hanscope.captures.sniffers.channels import CHANNELS_2_4_GHZ, PAGE_2_4_GHZ, Channel
+from hanscope.captures.sniffers.base import (
+    LARGEST_PSDU,
+    MICROSECONDS_64,
+    Counts,
+    Heard,
+    SnifferError,
+    Timebase,
+    on_2_4_ghz,
+)
+from hanscope.captures.sniffers.channels import CHANNELS_2_4_GHZ, Channel
 from hanscope.captures.sniffers.line import Line, SerialSniffer
 from hanscope.captures.sniffers.numbers import INT8, UINT8, UINT16, UINT64
 from hanscope.dissectors.fcs import crc16
@@ -175,10 +183,7 @@ class Rcp(SerialSniffer):
         return self._asked(reset, lambda: LAST_STATUS in self._spinel.told) and self._set(PHY_ENABLED, 1)
 
     def _listen(self) -> None:
-        channel = self.channel or Channel(CHANNELS_2_4_GHZ[0])
-        if channel.page != PAGE_2_4_GHZ:
-            raise SnifferError(f"{self.name} cannot hear channel {channel}", "it hears 2.4 GHz, channels 11 to 26")
-        self.channel = channel
+        self.channel = channel = on_2_4_ghz(self.name, self.channel)
         steps = ((MAC_FILTER_MODE, MONITOR), (PHY_CHANNEL, channel.number), (RAW_STREAM_ENABLED, 1))
         for key, value in steps:
             if not self._set(key, value):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hanscope.captures.sniffers.base import LARGEST_PSDU, Counts, Heard, SnifferError
+from hanscope.captures.sniffers.base import LARGEST_PSDU, Counts, Heard, SnifferError, on_2_4_ghz
 from hanscope.captures.sniffers.channels import CHANNELS_2_4_GHZ, Channel
 from hanscope.captures.sniffers.line import SerialSniffer
 from hanscope.captures.sniffers.ti import TRAILER, with_metadata
@@ -99,7 +99,7 @@ class Sensniff(SerialSniffer):
             if told is not None and told in CHANNELS_2_4_GHZ:
                 self.channel = Channel(told)
             return
-        wanted = self.channel.number
+        wanted = on_2_4_ghz(self.name, self.channel).number
         if not self._told(message(SET_CHANNEL, bytes([wanted]))) or self._messages.channel != wanted:
             raise SnifferError(f"{self.name}: it does not take channel {self.channel}", "try another channel")
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from hanscope.captures.sniffers.base import LARGEST_PSDU, Counts, Heard, SnifferError
-from hanscope.captures.sniffers.channels import CHANNELS_2_4_GHZ, PAGE_2_4_GHZ, Channel
+from hanscope.captures.sniffers.base import LARGEST_PSDU, Counts, Heard, on_2_4_ghz
 from hanscope.captures.sniffers.line import Line, SerialSniffer
 from hanscope.captures.sniffers.ti import TRAILER, with_metadata
 
@@ -77,10 +76,7 @@ class Zboss(SerialSniffer):
         return True
 
     def _listen(self) -> None:
-        channel = self.channel or Channel(CHANNELS_2_4_GHZ[0])
-        if channel.page != PAGE_2_4_GHZ:
-            raise SnifferError(f"{self.name} cannot hear channel {channel}", "it hears 2.4 GHz, channels 11 to 26")
-        self.channel = channel
+        self.channel = channel = on_2_4_ghz(self.name, self.channel)
         self.line.write(_STOP)
         self.line.drain()  # what it heard on the channel before
         self.line.write(bytes([channel.number]))

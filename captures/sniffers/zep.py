@@ -22,6 +22,8 @@ from hanscope.dissectors.fcs import crc16
 PORT: Final = 17754
 _LARGEST: Final = 65_535
 _SEQUENCES: Final = 1 << 32
+_AT_ONCE: Final = 256
+"""Datagrams that are taken before what they held is handed on."""
 _MOST_LOST: Final = 10_000
 """A larger gap of sequence numbers is a restart, not a loss."""
 
@@ -140,7 +142,7 @@ class Zep(Sniffer):
         try:
             found += self._decoder.feed(self._socket.recv(_LARGEST))
             self._socket.setblocking(False)
-            while len(found) < 256:
+            for _ in range(_AT_ONCE):
                 found += self._decoder.feed(self._socket.recv(_LARGEST))
         except (TimeoutError, BlockingIOError):
             pass

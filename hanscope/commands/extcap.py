@@ -48,11 +48,11 @@ def extcap(context: typer.Context) -> None:
 
 def _parsed(words: list[str]) -> Namespace:
     """Arguments that a later Wireshark adds are ignored, as the contract says."""
-    parser = ArgumentParser(prog="hanscope extcap", allow_abbrev=False, add_help=False, exit_on_error=False)
+    parser = ArgumentParser(prog="hanscope extcap", allow_abbrev=False, add_help=False)
     for flag in ("--extcap-interfaces", "--extcap-dlts", "--extcap-config", "--capture"):
         parser.add_argument(flag, action="store_true")
     for option in ("--extcap-interface", "--fifo", "--channel", "--port", "--phy", "--key", "--keys"):
-        parser.add_argument(option)
+        parser.add_argument(option, nargs="?")  # as an empty field of Wireshark's dialog may come
     return parser.parse_known_args(words)[0]
 
 
@@ -90,14 +90,17 @@ def _capture(asked: Namespace) -> None:
     from hanscope.captures.sniffers.catalogue import made  # noqa: PLC0415 - heavy
     from hanscope.captures.sniffers.extcap import DEFAULT_CHANNEL, wanted  # noqa: PLC0415 - heavy
 
-    recorder = Recorder(Path(asked.fifo), force=True)
     try:
+        recorder = Recorder(Path(asked.fifo), force=True)
         recorder.interface(asked.extcap_interface, "")
+    except RecordingError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from None
+    try:
         offer = _offer(asked)
         for secret in _secrets(asked):
             recorder.secret(secret)
         channel = channel_of(asked.channel) if asked.channel else DEFAULT_CHANNEL
-        sniffer = made(wanted(offer, asked.port or None, int(asked.phy) if asked.phy else None))
+        sniffer = made(wanted(offer, asked.port or None, _phy(asked)))
         feed = SnifferFeed(sniffer, channel if offer.kind.tunable else None, recorder)
         for one in (signal.SIGINT, signal.SIGTERM):
             signal.signal(one, lambda *_: feed.stop())
@@ -108,17 +111,25 @@ def _capture(asked: Namespace) -> None:
             raise feed.failure
     except (SnifferError, RecordingError, CaptureError) as error:
         raise CommandError(str(error), ExitCode.INPUT) from None
-    except ValueError as error:
-        raise CommandError(f"--phy: {error}", ExitCode.USAGE) from None
     finally:
         recorder.close()
 
 
+def _phy(asked: Namespace) -> int | None:
+    try:
+        return int(asked.phy) if asked.phy else None
+    except ValueError:
+        raise CommandError(f"--phy {asked.phy}: this is no number", ExitCode.USAGE) from None
+
+
 def _secrets(asked: Namespace) -> "list[Secret]":
+    """The keys as the capture holds them for whoever reads it."""
     from hanscope.analyzers.analysis import ANY_PAN  # noqa: PLC0415 - heavy
     from hanscope.captures.batch import Secret  # noqa: PLC0415 - heavy
 
     if not asked.key and not asked.keys:
         return []
     ring = key_ring(Path(asked.keys) if asked.keys else None, [asked.key] if asked.key else None)
-    return [Secret("nwk", one.octets, ANY_PAN if one.pan_id is None else one.pan_id) for one in ring.network]
+    network = [Secret("nwk", one.octets, ANY_PAN if one.pan_id is None else one.pan_id) for one in ring.network]
+    # A capture's secrets name a link key's devices by short addresses, which nobody knows before the capture.
+    return network + [Secret("aps", one.octets, ANY_PAN, (ANY_PAN, ANY_PAN)) for one in ring.link]

@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -112,9 +112,9 @@ def sniff(
     feed = FileFeed(source, recorder, follow=follow) if device is None else SnifferFeed(device, tuned, recorder)
     counts = None if device is None else device.counts
     view = nullcontext() if quiet else LiveView(sys.stderr, counts)
-    with _until_told(feed, seconds):
+    with _until_told(feed):
         begin(feed)
-        with view as show:
+        with _at_most(feed, seconds), view as show:
             run = LiveAnalysis(feed, show).run(ring, show_keys=show_keys, credentials=credentials)
     _tell(feed, [] if device is None else device.problems())
     analysis = redacted(run.analysis, reporting)
@@ -124,8 +124,9 @@ def sniff(
         json=lambda: [json.document(analysis)],
         jsonl=lambda: json.analysis_lines(analysis),
     )
+    code = exit_code(analysis, fail_on)
     failed = feed.failure is not None or feed.notes.faults
-    raise typer.Exit(ExitCode.INPUT if failed else exit_code(analysis, fail_on))
+    raise typer.Exit(ExitCode.INPUT if failed and code is not ExitCode.INTERRUPTED else code)
 
 
 def _check(
@@ -144,14 +145,26 @@ def _check(
 
 
 @contextmanager
-def _until_told(feed: "Feed", seconds: float) -> Generator[None]:
-    """Ctrl-C, a polite kill or the end of the time end the capture, not the program; a second Ctrl-C ends all."""
+def _until_told(feed: "Feed") -> Generator[None]:
+    """Ctrl-C or a polite kill ends the capture, not the program; too early, or a second time, it ends everything."""
 
     def told(*_: object) -> None:
+        if not feed.begun:
+            raise KeyboardInterrupt
         feed.stop()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     before = {one: signal.signal(one, told) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+@contextmanager
+def _at_most(feed: "Feed", seconds: float) -> Generator[None]:
+    """The end of the time ends the capture; 0: there is none."""
     timer = threading.Timer(seconds, feed.stop)
     timer.daemon = True
     if seconds:
@@ -160,14 +173,13 @@ def _until_told(feed: "Feed", seconds: float) -> Generator[None]:
         yield
     finally:
         timer.cancel()
-        for one, handler in before.items():
-            signal.signal(one, handler)
 
 
 def _tell(feed: "Feed", problems: list[str]) -> None:
     if feed.recorder is not None:
         for path in feed.recorder.paths:
-            print(f"{path}: written", file=sys.stderr)  # noqa: T201 - beside the report
+            with suppress(OSError):  # nobody listens there
+                print(f"{path}: written", file=sys.stderr)  # noqa: T201 - beside the report
     if problems:
         complain(f"{feed.name}: {'; '.join(problems)}")
     if feed.recorder is not None:

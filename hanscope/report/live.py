@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TextIO
 
@@ -33,6 +34,7 @@ class LiveView:
         self._counts = counts
         self._live: Live | None = None
         self._line_due = 0.0
+        self._gone = False
 
     def __enter__(self) -> Self:
         from rich.live import Live  # noqa: PLC0415 -- heavy
@@ -46,10 +48,19 @@ class LiveView:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
-            self._live.stop()
+            with suppress(OSError):
+                self._live.stop()
 
     def __call__(self, picture: Picture) -> None:
         problems = [] if self._counts is None else self._counts.problems()
+        try:
+            self._show(picture, problems)
+        except OSError:  # the terminal has gone, or whoever read the log: the capture goes on
+            self._gone = True
+
+    def _show(self, picture: Picture, problems: list[str]) -> None:
+        if self._gone:
+            return
         if self._live is not None:
             self._live.update(_drawn(picture, problems), refresh=True)
         elif time.monotonic() >= self._line_due:

@@ -1,9 +1,13 @@
 """Recording: what was handed over is in the file, and files begin anew when they should."""
 
+import dataclasses
+import resource
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
-from capture_files import read
+from capture_files import gathered, read
 from oracles import tshark_text
 
 from hanscope.captures.batch import Fcs, RecordBatch
@@ -67,14 +71,66 @@ def test_file_that_is_there_is_kept_unless_forced(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="--force"):
         Recorder(path)
     assert path.read_bytes() == b"mine"
-    Recorder(path, force=True).close()
+    recorder = Recorder(path, force=True)
+    assert path.read_bytes() == b"mine", "nothing is lost before there is something to write"
+    recorder.interface("x", "")
     assert path.read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
+
+
+@pytest.mark.parametrize("name", ["out_00007.pcapng", "out_00001.pcapng"])
+def test_rotation_begins_only_where_no_name_is_taken(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"mine")
+    with pytest.raises(RecordingError, match=f"{name}: it is there already"):
+        Recorder(tmp_path / "out.pcapng", rotation=Rotation(octets=1))
+    Recorder(tmp_path / "out.pcapng")
+
+
+def test_folder_that_is_not_there_is_told_before_the_capture(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match="its folder cannot be written or does not exist"):
+        Recorder(tmp_path / "none" / "out.pcapng")
+    with pytest.raises(RecordingError, match="this is a folder"):
+        Recorder(tmp_path)
+
+
+def test_frames_keep_their_interface(tmp_path: Path) -> None:
+    path = tmp_path / "out.pcapng"
+    recorder = Recorder(path)
+    recorder.interface("one", "")
+    recorder.interface("other", "")
+    first, second = batch(1, 3), batch(2)
+    recorder.write(dataclasses.replace(first, interface=np.array([0, 1, 1], np.uint16)))
+    recorder.write(dataclasses.replace(second, interface=np.array([1], np.uint16)))
+    recorder.close()
+    _, (records,) = gathered(path)
+    assert records.source.tolist() == [0, 1, 1, 1]
+    tail = path.read_bytes()[-128:]
+    assert tail.index((1).to_bytes(8, "little")) < tail.index((3).to_bytes(8, "little"))
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no /dev/full")
 def test_full_disk_is_one_line() -> None:
     with pytest.raises(RecordingError, match="cannot be written \\(No space left on device\\)"):
-        Recorder(Path("/dev/full"))
+        Recorder(Path("/dev/full")).interface("x", "")
+
+
+@pytest.mark.parametrize("spare", [0, 1, 100, 143])
+def test_file_on_a_full_disk_ends_with_a_whole_record(tmp_path: Path, spare: int) -> None:
+    """The limit of a file's size stands for the end of the disk."""
+    path = tmp_path / "out.pcapng"
+    recorder = Recorder(path)
+    recorder.interface("x", "")
+    recorder.write(batch(1, 5))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + spare, before[1]))
+    try:
+        with pytest.raises(RecordingError, match=r"out\.pcapng: cannot be written \(File too large\); name a file on"):
+            recorder.write(batch(2, 2))
+        with suppress(RecordingError):  # there may be room for the statistics
+            recorder.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    capture, records = read(path)
+    assert (len(records), capture.faults) == (5, [])
 
 
 def test_damaged_frame_without_its_fcs_is_damaged_for_every_reader() -> None:

@@ -107,7 +107,7 @@ def test_tshark_captures_from_a_sniffer_and_decodes(wireshark: dict[str, str], t
     assert any(line[2] for line in told)
     with open_capture(path) as capture:
         assert sum(len(records) for records in capture) == len(frames)
-        assert [secret.key for secret in capture.secrets] == [network.octets]
+        assert [secret.key for secret in capture.secrets] == [network.octets] * 2, "as network and as link key"
 
 
 @pytest.mark.parametrize("port", ["/dev/hanscope-has-none", ""])
@@ -115,6 +115,53 @@ def test_device_error_ends_tshark_with_our_sentence(wireshark: dict[str, str], p
     words = ["-o", f"{OPTION}.port:{port}"] if port else []
     done = run(wireshark, "-i", INTERFACE, *words, "-a", "duration:20", "-w", tmp_path / "out.pcapng")
     assert ("there is no such port" if port else "no nrf52840 is plugged in") in done.stderr
+
+
+def test_keys_of_both_kinds_go_into_the_capture(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    fifo.write_bytes(b"")
+    keys = tmp_path / "keys.toml"
+    keys.write_text(f'[[network]]\nkey = "{"11" * 16}"\npan_id = 0x1a2b\n[[link]]\nkey = "{"22" * 16}"\n')
+    words = ["--fifo", str(fifo), "--port", "/dev/hanscope-has-none", "--key", "33" * 16, "--keys", str(keys)]
+    done = CliRunner().invoke(app, ["extcap", "--capture", "--extcap-interface", INTERFACE, *words])
+    assert (done.exit_code, "there is no such port" in done.output) == (3, True)
+    with open_capture(fifo) as capture:
+        assert list(capture) == []
+        told = [(one.kind, one.key[0], one.pan_id, one.devices) for one in capture.secrets]
+    any_pan, any_pair = 0xFFFF, (0xFFFF, 0xFFFF)
+    assert told == [
+        ("nwk", 0x11, 0x1A2B, ()),
+        ("nwk", 0x33, any_pan, ()),
+        ("aps", 0x22, any_pan, any_pair),
+        ("aps", 0x33, any_pan, any_pair),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--phy", "x"), "--phy x: this is no number"),
+        (("--channel", "99"), "there is no channel 99"),
+        (("--key", "xyz"), "--key"),
+        (("--keys", "/hanscope/has/none"), "/hanscope/has/none"),
+        (("--port", "/dev/hanscope-has-none", "--channel"), "there is no such port"),
+    ],
+)
+def test_every_error_comes_after_the_header(words: tuple[str, ...], told: str, tmp_path: Path) -> None:
+    """tshark waits without end for a program that ends before it wrote one."""
+    fifo = tmp_path / "fifo"
+    fifo.write_bytes(b"")
+    first = ["extcap", "--capture", "--extcap-interface", "hanscope-packet-sniffer-2", "--fifo", str(fifo)]
+    done = CliRunner().invoke(app, [*first, *words])
+    assert done.exit_code in (2, 3)
+    assert (told in done.output, done.output.count("\n")) == (True, 1), done.output
+    assert fifo.read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
+
+
+def test_pipe_that_is_not_there_is_one_line() -> None:
+    words = ["extcap", "--capture", "--extcap-interface", INTERFACE, "--fifo", "/hanscope/has/none"]
+    done = CliRunner().invoke(app, words)
+    assert (done.exit_code, done.output.count("\n"), "defect" in done.output) == (2, 1, False)
 
 
 def test_interface_that_is_gone(wireshark: dict[str, str], tmp_path: Path) -> None:

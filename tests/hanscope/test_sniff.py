@@ -1,7 +1,9 @@
 """`hanscope sniff`, as a program of its own, with an emulated sniffer on a serial port."""
 
+import gzip
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import sniffer_emulators as emulators
+from capture_files import pcap_header, pcap_record
 from live_play import scenario
 from oracles import tshark
 from sniffer_emulators import OnAir, Pty, back_to_back
@@ -113,6 +116,8 @@ def test_unplugging_ends_with_a_sentence_and_the_report(tmp_path: Path) -> None:
 def test_what_cannot_begin_is_one_line(tmp_path: Path) -> None:
     taken = tmp_path / "taken.pcapng"
     taken.write_bytes(b"mine")
+    packed = tmp_path / "packed.gz"
+    packed.write_bytes(gzip.compress(pcap_header()))
     for words, code, told in [
         (("nrf52840", "--port", "/dev/hanscope-has-none"), 3, "there is no such port"),
         (("cc2532",), 2, "there is no sniffer"),
@@ -122,11 +127,17 @@ def test_what_cannot_begin_is_one_line(tmp_path: Path) -> None:
         (("zep", "--port", "127.0.0.1:0", "-w", taken), 2, "it is there already"),
         ((f"file:{tmp_path / 'none'}",), 3, "there is no such file"),
         ((f"file:{taken}",), 3, "not pcap or pcapng"),
+        ((f"file:{packed}", "--follow"), 3, "compressed; only what is written plainly can be followed"),
+        (("nrf52840", "--port", "/dev/null"), 3, "/dev/null: this is no serial port"),
+        (("nrf52840", "--port", "/dev/hanscope-has-none", "-w", taken, "--force"), 3, "there is no such port"),
+        (("nrf52840", "--port", "/dev/hanscope-has-none", "-w", tmp_path / "new"), 3, "there is no such port"),
+        (("nrf52840", "-w", "-"), 2, "standard output is for the report"),
     ]:
         program = started(*words)
         _, err = program.communicate(timeout=60)
         assert (program.returncode, told in err, err.count("\n")) == (code, True, 1), err
     assert taken.read_bytes() == b"mine"
+    assert not (tmp_path / "new").exists(), "a capture that cannot begin leaves no file in its own way"
 
 
 def test_rotation_begins_files_that_stand_by_themselves(tmp_path: Path) -> None:
@@ -165,3 +176,57 @@ def test_pipe_is_captured_and_analyzed(tmp_path: Path) -> None:
         out, _ = program.communicate(timeout=60)
     assert json.loads(out)["captures"][0]["frames"] == len(frames)
     assert len(tshark("-r", copy, "-T", "fields", "-e", "frame.len")) == len(frames)
+
+
+def test_pipe_to_which_nobody_writes_ends_with_ctrl_c(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    program = started(f"file:{fifo}")
+    assert program.stderr is not None
+    program.stderr.readline()  # the first line of the view: it waits
+    program.send_signal(signal.SIGINT)
+    _, err = program.communicate(timeout=30)
+    assert (program.returncode, err) == (3, f"hanscope: {fifo}: nothing came; check what writes it\n")
+
+
+def test_damage_in_what_is_recorded_anew_is_told(tmp_path: Path) -> None:
+    path, out = tmp_path / "cut.pcap", tmp_path / "out.pcapng"
+    path.write_bytes((pcap_header() + pcap_record(1) * 3)[:-1])
+    program = started(f"file:{path}", "-w", out, "--no-view")
+    _, err = program.communicate(timeout=60)
+    assert program.returncode == 3
+    assert "the file ends inside record 3" in err
+    assert len(tshark("-r", out, "-T", "fields", "-e", "frame.len")) == 2
+
+
+def test_nothing_heard_is_told_with_what_to_do() -> None:
+    with Pty(emulators.NrfDevice()) as port:
+        program = started("nrf52840", "--port", port.path, "-c", 20, "--no-view", "--duration", 0.3)
+        _, err = program.communicate(timeout=60)
+    assert program.returncode == 0
+    assert "nothing was heard on channel 20; `hanscope survey` finds channels in use" in err
+
+
+@pytest.mark.parametrize("closed", ["1>&-", "2>&-", "2>/dev/full"])
+def test_closed_outputs_do_not_end_the_capture(tmp_path: Path, closed: str) -> None:
+    path = tmp_path / "out.pcapng"
+    with Pty(Paced(at_pace(back_to_back([DATA] * 100_000), []))) as port:
+        words = ("sniff", "nrf52840", "--port", port.path, "-w", str(path), "--duration", "1")
+        command = f"exec {shlex.join([*HANSCOPE, *words])} {closed}"
+        done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert len(tshark("-r", path, "-T", "fields", "-e", "frame.len")) > 50
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_report_to_a_full_disk_is_one_line(form: str) -> None:
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("this system has no /dev/full")
+    with Pty(emulators.NrfDevice(back_to_back([DATA] * 2000))) as port, Path("/dev/full").open("w") as full:
+        words = [*HANSCOPE, "sniff", "nrf52840", "--port", port.path, "--duration", "0.3", "--no-view"]
+        done = subprocess.run(
+            [*words, "--format", form], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("hanscope: standard output")
+    assert "cannot be written (No space left on device); have " in done.stderr

@@ -420,6 +420,8 @@ class NrfDevice(Device):
                     self._echo = False
                 case [b"channel", number]:
                     self.channel = int(number)
+                case [b"channel"]:
+                    out += b"channel: %d\r\n" % (self.channel or 11)
                 case [b"receive"]:
                     self.listening = True
                 case [b"sleep"]:
