@@ -66,11 +66,21 @@ class Clock(Result, frozen=True, kw_only=True):
     offset_ns: int
     """By how much this capture's clock was ahead of the reference's when the capture began (negative: behind)."""
     drift_ppm: float | None
-    """By how much it gained on the reference's from the capture's beginning to its end; `None`: less than a minute."""
+    """By how much it gained on the reference's while neither was set; `None`: the capture is shorter than a minute."""
     spread_ns: int
-    """Nineteen of twenty common frames have times that agree within this, offset and drift taken off."""
+    """Nineteen of twenty common frames have times that agree within this, offset, drift and settings taken off."""
     matches: int
     """Common frames that this was concluded from."""
+
+
+class ClockSetting(Result, frozen=True, kw_only=True):
+    """A clock that was set while a capture ran."""
+
+    time: int
+    """On the reference's clock, nanoseconds."""
+    by_ns: int
+    """Negative: back. Of the clock that is the reference itself this is about right: how long nothing was heard before
+    is not known."""
 
 
 class Merging(Result, frozen=True, kw_only=True):
@@ -78,6 +88,8 @@ class Merging(Result, frozen=True, kw_only=True):
 
     clock: Clock | None
     """`None`: it has no frames in common with another, or its own clock is the reference."""
+    clock_settings: tuple[ClockSetting, ...]
+    """How often its clock was set meanwhile. All times in results are as if none had been."""
     common_frames: int
     """Frames that another capture holds too. The analysis counts such a transmission once, which ..."""
     kept_frames: int

@@ -21,6 +21,8 @@ HEARD: Final = 3
 """Data frames of a PAN from which a capture counts as listening to it."""
 _LONG_NS: Final = 60 * 10**9
 """A drift is told of captures that ran this long."""
+_NEAR_NS: Final = 10 * 10**9
+"""How long nothing was heard after the reference's clock was set back is guessed; another clock was not set by that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class SeveralCaptures:
             frame_base=base,
             merging=Merging(
                 clock=self._clock(index, stream),
+                clock_settings=self._settings(index, stream),
                 common_frames=counts.common,
                 kept_frames=counts.kept,
                 only_here=counts.alone,
@@ -134,15 +137,31 @@ class SeveralCaptures:
 
     def _clock(self, index: int, stream: Stream) -> results.Clock | None:
         survey = self._surveys[index]
-        if not stream.clock.steps or survey.first_ns is None or survey.last_ns is None:
+        fit = stream.clock.fit
+        if fit is None or survey.first_ns is None or survey.last_ns is None:
             return None
-        ends = np.array([survey.first_ns, survey.last_ns])
-        begin, end = (ends - stream.clock.read(ends)).tolist()
+        begin = survey.first_ns - int(stream.clock.read(np.array([survey.first_ns]))[0])
         length = survey.last_ns - survey.first_ns
         return results.Clock(
             reference=self._shown[self._merged.order[stream.clock.reference]],
             offset_ns=begin,
-            drift_ppm=(end - begin) / length * 1e6 if length >= _LONG_NS else None,
-            spread_ns=stream.clock.spread_ns,
-            matches=stream.clock.matches,
+            drift_ppm=-1e6 * fit.slope if length >= _LONG_NS else None,
+            spread_ns=fit.spread_ns,
+            matches=fit.matches,
         )
+
+    def _settings(self, index: int, stream: Stream) -> tuple[results.ClockSetting, ...]:
+        """When a capture's clock was set: back, as its own times tell, or anyhow, as those of others do."""
+        found = {when: -by for when, by in self._surveys[index].onward.lifts}
+        reference = self._surveys[self._merged.order[stream.clock.reference]]
+        theirs = [when for when, _ in reference.onward.lifts]
+        for when, by in stream.clock.fit.steps if stream.clock.fit is not None else ():
+            if abs(by) >= _NEAR_NS or all(abs(_about(stream, when) - one) >= _NEAR_NS for one in theirs):
+                found[when] = found.get(when, 0) - by
+        return tuple(results.ClockSetting(time=_about(stream, when), by_ns=by) for when, by in sorted(found.items()))
+
+
+def _about(stream: Stream, when: int) -> int:
+    """On the reference's clock: in the middle between the last that was heard before and the first after."""
+    before, after = stream.clock.read(np.array([when - 1, when])).tolist()
+    return before + (after - before) // 2

@@ -6,12 +6,13 @@ occurs twice. A capture's sample (`Survey`) keeps frames by their hash, so that 
 same frames whatever their sizes are, in bounded memory.
 
 The difference of two clocks is a line (offset and drift) with a correction on it that changes with time: temperature
-moves quartzes, and computers set their clocks. Both are medians, so that a few false matches do no harm.
+moves quartzes. Both are medians, so that a few false matches do no harm. Computers set their clocks: from there on the
+line lies elsewhere. Where a clock is set back the same times come twice; `Onward` makes them go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -30,12 +31,29 @@ LEAST_OCTETS: Final = 20
 LEAST_MATCHES: Final = 3
 FARTHEST_PPM: Final = 200
 """Two quartzes of 100 ppm each; a drift beyond that is no drift."""
-_STEP_NS: Final = 30 * 10**9
-"""By how much a clock may have been set while the capture ran."""
+_STEP_NS: Final = 5_000_000
+"""A difference that changes by less than this, or than eight times the usual, is no clock that was set."""
+_MOST_STEP_NS: Final = 5_000_000_000
+"""One that changes by more than this is, however usual that is."""
+_BACK_NS: Final = 100_000_000
+"""A time that is earlier by this than the one before it is of a clock that was set back, or wild."""
+_RETRY_NS: Final = 500_000
+"""Repetitions come later than this (802.15.4 7.5.6.4.3)."""
+_LIFTS: Final = 256
+"""A clock that is set back more often is none."""
+_LONGEST_NS: Final = 10 * 366 * 86_400 * 10**9
+_SMOOTH: Final = 7
+"""Matches of which the median is taken to tell a clock that was set from false matches."""
+_SEGMENT: Final = 4
+"""Matches that agree, from which a clock was set and is not just wrong."""
 _PIECE_NS: Final = 600 * 10**9
 _PIECE: Final = 64
 """Matches from which one correction is made, or those of ten minutes."""
 _SLOPES: Final = 4096
+_PAIRS: Final = 8
+"""Times as many as captures: pairs of captures that are compared, at most."""
+_COPIES: Final = 8
+"""Captures with the same frame that are looked for together."""
 _HASHED: Final = 256
 """Octets of a frame that go into its hash; only sub-GHz PHYs have longer ones."""
 PANS: Final = 256
@@ -56,6 +74,52 @@ def hashed(buffer: Octets, at: Int64s, length: Int64s) -> Hashes:
     return total
 
 
+class Onward:
+    """A capture's times as if its clock had never been set back: what comes after that comes 1 ms later.
+
+    Only for files with one interface. Several deliver in turns, each a little late, which looks the same.
+    """
+
+    def __init__(self) -> None:
+        self.lifts: list[tuple[int, int]] = []
+        """From which time on (as it is read here), and by how much times are later than the clock said."""
+        self._lift = 0
+        self._before: Int64s = np.zeros(0, np.int64)
+        """The last two times."""
+        self._source: int | None = None
+
+    def read(self, batch: FrameBatch) -> Int64s:
+        """The times of the next frames."""
+        sources = distinct(batch.source).tolist()
+        if sources and self._source is None:
+            self._source = sources[0]
+        if any(source != self._source for source in sources):
+            self._source = -1
+        known = len(self._before)
+        times = np.concatenate((self._before, batch.time_ns))
+        self._before = times[-2:]
+        lift = np.full(len(times), self._lift)
+        if self._source != -1:
+            for at in (np.flatnonzero(times[1:] < times[:-1] - _BACK_NS) + 1).tolist():
+                if at >= known and _set_back(times, at):
+                    self._set(lift, times, at)
+        return (times + lift)[known:]
+
+    def _set(self, lift: Int64s, times: Int64s, at: int) -> None:
+        by = int(times[at - 1] - times[at]) + 1_000_000
+        if len(self.lifts) < _LIFTS and by + self._lift < _LONGEST_NS:
+            self._lift += by
+            lift[at:] += by
+            self.lifts.append((int(times[at] + lift[at]), by))
+
+
+def _set_back(times: Int64s, at: int) -> bool:
+    """Whether all times are earlier from here on, and not just this one, or just that before it later."""
+    low = at + 1 < len(times) and times[at + 1] >= times[at - 1] - _BACK_NS
+    high = at > 1 and times[at] >= times[at - 2] - _BACK_NS
+    return not low and not high
+
+
 @dataclass(slots=True)
 class Survey:
     """What a first look at a capture tells: when it was running, whom it heard, and a sample of its frames."""
@@ -64,10 +128,11 @@ class Survey:
     """Of the capture, decompressed or not: how much there is to read."""
     frames: int = 0
     first_ns: int | None = None
-    """By its own clock, as is the sample."""
+    """By its own clock, made to go on, as are all times here."""
     last_ns: int | None = None
     pans: dict[int, int] = field(default_factory=dict[int, int])
     """Data frames by destination PAN."""
+    onward: Onward = field(default_factory=Onward)
     _hashes: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
     _times: Int64s = field(default_factory=lambda: np.zeros(0, np.int64))
     _limit: int = (1 << 64) - 1
@@ -77,7 +142,8 @@ class Survey:
         if not len(batch):
             return
         self.frames += len(batch)
-        first, last = int(batch.time_ns.min()), int(batch.time_ns.max())
+        time_ns = self.onward.read(batch)
+        first, last = int(time_ns.min()), int(time_ns.max())
         self.first_ns = first if self.first_ns is None else min(first, self.first_ns)
         self.last_ns = last if self.last_ns is None else max(last, self.last_ns)
         head = padded(batch.buffer, batch.at, batch.length, 5)
@@ -91,7 +157,7 @@ class Survey:
         hashes = hashed(batch.buffer, batch.at[chosen], batch.length[chosen])
         few = hashes <= np.uint64(self._limit)
         self._hashes = np.concatenate((self._hashes, hashes[few]))
-        self._times = np.concatenate((self._times, batch.time_ns[chosen[few]]))
+        self._times = np.concatenate((self._times, time_ns[chosen[few]]))
         if len(self._hashes) > SAMPLED:
             self._thin_out()
 
@@ -131,6 +197,8 @@ class Fit:
     spread_ns: int
     """Nineteen of twenty common frames lie within this."""
     matches: int
+    steps: tuple[tuple[int, int], ...] = ()
+    """When, by the first clock, and by how much the second was set against it; what is more than the line tells."""
 
     def read(self, time_ns: Int64s) -> Int64s:
         """What the second clock shows when the first shows `time_ns`."""
@@ -139,37 +207,94 @@ class Fit:
         return time_ns + self.offset + np.rint(fine).astype(np.int64)
 
 
-def fitted(own: Int64s, other: Int64s) -> Fit | None:
+def fitted(own: Int64s, other: Int64s, set_back: Sequence[int] = ()) -> Fit | None:
     """How to get from the first clock to the second, from what both showed at the same frames.
 
-    `None`: too few of the matches agree with each other.
+    `set_back`: when the first was. `None`: too few of the matches agree with each other.
     """
     if len(own) < LEAST_MATCHES:
         return None
     order = np.argsort(own, kind="stable")
     own, other = own[order], other[order]
-    offset = int(np.median(other - own - (other[0] - own[0]))) + int(other[0] - own[0])
-    origin = int(own[0])
+    origin, offset = int(own[0]), _middle(other - own)
     after = (own - origin).astype(np.float64)
     rest = (other - own - offset).astype(np.float64)
-    sound = np.abs(rest) <= _STEP_NS + FARTHEST_PPM * 1e-6 * after[-1]
-    if 2 * int(sound.sum()) < len(own) or int(sound.sum()) < LEAST_MATCHES:
+    known = np.array(set_back, np.int64) - origin
+    segments = _segments(after, rest, known)
+    count = sum(map(len, segments))
+    if count < LEAST_MATCHES or 2 * count < len(own):
         return None
-    after, rest = after[sound], rest[sound]
-    slope = _slope(after, rest)
-    level = rest - slope * after
-    knots, corrections = _pieces(after, level)
-    misfit = np.abs(level - np.interp(after, knots, corrections))
-    spread = int(np.quantile(misfit, 0.95))
-    return Fit(origin, offset, slope, knots, corrections, spread, len(after))
+    longest = max(segments, key=lambda one: after[one[-1]] - after[one[0]])
+    slope = _slope(after[longest], rest[longest])
+    knots, corrections, edges = _line(segments, after, rest - slope * after, known)
+    sound = np.concatenate(segments)
+    misfit = np.abs(rest[sound] - slope * after[sound] - np.interp(after[sound], knots, corrections))
+    # A frame and its repetition, of which each capture has one, are no match.
+    misfit = misfit[misfit <= max(_RETRY_NS, 8 * float(np.quantile(misfit, 0.75)))]
+    steps = tuple((origin + int(knots[at]), round(corrections[at] - corrections[at - 1])) for at in edges)
+    return Fit(origin, offset, slope, knots, corrections, int(np.quantile(misfit, 0.95)), len(misfit), steps)
+
+
+def _line(
+    segments: Sequence[Int64s], after: NDArray[np.float64], level: NDArray[np.float64], set_back: Int64s
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[int]]:
+    """Knots and corrections, and at which knots a clock was set: there is another one just before each."""
+    knots: list[float] = []
+    corrections: list[float] = []
+    edges: list[int] = []
+    last = 0.0
+    for one in segments:
+        where, what = _pieces(after[one], level[one])
+        if knots:
+            edge = _edge(last, float(after[one[0]]), set_back)
+            edges.append(len(knots) + 1)
+            knots += [edge - 1, edge]
+            corrections += [corrections[-1], what[0]]
+        knots += where
+        corrections += what
+        last = float(after[one[-1]])
+    return np.array(knots), np.array(corrections), edges
+
+
+def _middle(times: Int64s) -> int:
+    """A median that is exact however large the numbers are."""
+    return int(np.partition(times, len(times) // 2)[len(times) // 2])
+
+
+def _edge(last: float, first: float, set_back: Int64s) -> float:
+    """When a clock was set that was still as before at `last` and was not any more at `first`."""
+    known = set_back[(set_back > last) & (set_back <= first)]
+    return float(known[-1]) if len(known) else max(last + 1, last + (first - last) // 2)
+
+
+def _segments(after: NDArray[np.float64], rest: NDArray[np.float64], set_back: Int64s) -> list[Int64s]:
+    """Matches that agree with those beside them, by the times between which neither clock was set."""
+    window = min(_SMOOTH, (len(rest) - 1) | 1)
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(rest, window // 2, mode="edge"), window)
+    smooth = np.median(around, axis=1)
+    away = np.abs(rest - smooth)
+    least = min(max(_STEP_NS, 8 * float(np.quantile(away, 0.75))), _MOST_STEP_NS)
+    room = least + FARTHEST_PPM * 1e-6 * np.diff(after)
+    told = np.isin(np.arange(1, len(after)), np.searchsorted(after, set_back))
+    breaks = np.flatnonzero((np.abs(np.diff(smooth)) > room) | told) + 1
+    parts = [part for part in np.split(np.arange(len(after)), breaks) if len(part) >= min(_SEGMENT, len(after))]
+    parts = [sound for part in parts if len(sound := part[away[part] <= least])]
+    joined: list[Int64s] = []
+    for part in parts:
+        if joined and not told[joined[-1][-1] : part[0]].any():
+            last, first = joined[-1][-_SMOOTH:], part[:_SMOOTH]
+            apart = abs(float(np.median(rest[first]) - np.median(rest[last])))
+            if apart <= least + FARTHEST_PPM * 1e-6 * (after[first[-1]] - after[last[0]]):
+                joined[-1] = np.concatenate((joined[-1], part))
+                continue
+        joined.append(part)
+    return joined
 
 
 def _slope(after: NDArray[np.float64], rest: NDArray[np.float64]) -> float:
-    """The median slope between matches that lie an eighth of the way apart, so that a clock that was set once harms
-    few of them; 0 if it is more than a quartz can be off.
-    """
+    """The median slope between matches an eighth of the way apart; 0 if it is more than a quartz can be off."""
     apart = max(len(after) // 8, 1)
-    begin = np.linspace(0, len(after) - 1 - apart, min(len(after) - apart, _SLOPES)).astype(np.int64)
+    begin = np.linspace(0, len(after) - 1 - apart, max(min(len(after) - apart, _SLOPES), 0)).astype(np.int64)
     width = after[begin + apart] - after[begin]
     begin, width = begin[width > 0], width[width > 0]
     if not len(begin):
@@ -178,7 +303,7 @@ def _slope(after: NDArray[np.float64], rest: NDArray[np.float64]) -> float:
     return slope if abs(slope) <= FARTHEST_PPM * 1e-6 else 0.0
 
 
-def _pieces(after: NDArray[np.float64], level: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _pieces(after: NDArray[np.float64], level: NDArray[np.float64]) -> tuple[list[float], list[float]]:
     """Medians over neighbouring matches: where, and how much."""
     knots: list[float] = []
     corrections: list[float] = []
@@ -191,7 +316,7 @@ def _pieces(after: NDArray[np.float64], level: NDArray[np.float64]) -> tuple[NDA
         knots.append(float(np.median(after[begin:end])))
         corrections.append(float(np.median(level[begin:end])))
         begin = end
-    return np.array(knots), np.array(corrections)
+    return knots, corrections
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,69 +325,75 @@ class Clock:
 
     reference: int
     """Index of the capture whose clock is used; its own: nothing is known about its clock, or it is the reference."""
-    steps: tuple[Fit, ...] = ()
-    """From its own clock to the reference's, maybe through those of other captures."""
+    fit: Fit | None = None
+    """From its own clock to the reference's."""
 
     def read(self, time_ns: Int64s) -> Int64s:
         """What the reference's clock shows when this one shows `time_ns`."""
-        for step in self.steps:
-            time_ns = step.read(time_ns)
-        return time_ns
+        return time_ns if self.fit is None else self.fit.read(time_ns)
 
     @property
     def spread_ns(self) -> int:
-        return max((step.spread_ns for step in self.steps), default=0)
-
-    @property
-    def matches(self) -> int:
-        return min((step.matches for step in self.steps), default=0)
+        return 0 if self.fit is None else self.fit.spread_ns
 
 
 def clocks(surveys: Sequence[Survey]) -> list[Clock]:
     """A clock for each capture.
 
-    Captures are tied together two by two, those with the most common frames first; the reference of those that hang
-    together is the first of them.
+    The first of those that hang together is their reference. One after the other is compared with all that have been
+    before, those with the most common frames first.
     """
     samples = [survey.sample() for survey in surveys]
-    ties: dict[int, dict[int, tuple[Fit, Fit]]] = {}
-    group = list(range(len(surveys)))
-    for one, other in _neighbours(samples)[: 8 * len(surveys)]:
-        if group[one] == group[other]:
-            continue
-        times = _common(samples[one], samples[other])
-        there, back = fitted(*times), fitted(*times[::-1])
-        if there is None or back is None:
-            continue
-        ties.setdefault(one, {})[other] = there, back
-        ties.setdefault(other, {})[one] = back, there
-        low, high = sorted((group[one], group[other]))
-        group = [low if mark == high else mark for mark in group]
+    common = _neighbours(samples)
     found: dict[int, Clock] = {}
     for root in range(len(surveys)):
         if root in found:
             continue
         found[root] = Clock(root)
-        reached = [root]
-        for here in reached:  # grows while it is walked
-            for beyond, (_, back) in sorted(ties.get(here, {}).items()):
-                if beyond not in found:
-                    found[beyond] = Clock(root, (back, *found[here].steps))
-                    reached.append(beyond)
+        waiting = {other: count for other, count in common[root].items() if other not in found}
+        while waiting:
+            one = max(waiting, key=lambda index: (waiting[index], -index))
+            del waiting[one]
+            others = [other for other in common[one] if other in found and found[other].reference == root]
+            own, theirs = _matches(samples, one, others, found)
+            fit = fitted(own, theirs, [at for at, _ in surveys[one].onward.lifts])
+            if fit is None:
+                continue
+            found[one] = Clock(root, fit)
+            for other, count in common[one].items():
+                if other not in found:
+                    waiting[other] = waiting.get(other, 0) + count
     return [found[index] for index in range(len(surveys))]
 
 
-def _neighbours(samples: Sequence[tuple[Hashes, Int64s]]) -> list[tuple[int, int]]:
-    """Pairs of captures that have frames in common, those with the most first."""
+def _neighbours(samples: Sequence[tuple[Hashes, Int64s]]) -> list[dict[int, int]]:
+    """For each capture those that have frames in common with it, and how many; of many captures the best pairs."""
     hashes = np.concatenate([hashes for hashes, _ in samples])
     owner = np.concatenate([np.full(len(hashes), index) for index, (hashes, _) in enumerate(samples)])
     order = np.lexsort((owner, hashes))
     hashes, owner = hashes[order], owner[order]
-    same = np.flatnonzero(hashes[1:] == hashes[:-1])
-    pair = owner[same] * len(samples) + owner[same + 1]
-    pairs = distinct(pair)
-    counts = np.bincount(np.searchsorted(pairs, pair), minlength=len(pairs))
-    return [divmod(one, len(samples)) for one in pairs[np.lexsort((pairs, -counts))].tolist()]
+    count = len(samples)
+    totals = np.zeros(count * count, np.int64)
+    for apart in range(1, min(count, _COPIES)):
+        same = np.flatnonzero(hashes[apart:] == hashes[:-apart])
+        totals += np.bincount(owner[same] * count + owner[same + apart], minlength=count * count)
+    found: list[dict[int, int]] = [{} for _ in samples]
+    for pair in np.argsort(-totals, kind="stable")[: _PAIRS * count].tolist():
+        one, other = divmod(pair, count)
+        if totals[pair]:
+            found[one][other] = found[other][one] = int(totals[pair])
+    return found
+
+
+def _matches(
+    samples: Sequence[tuple[Hashes, Int64s]], one: int, others: Sequence[int], clocks: Mapping[int, Clock]
+) -> tuple[Int64s, Int64s]:
+    """When a capture heard the frames that any of the others has too, by its own clock and by the reference's."""
+    pairs = [_common(samples[one], samples[other]) for other in others]
+    own = np.concatenate([mine for mine, _ in pairs])
+    theirs = np.concatenate([clocks[other].read(times) for other, (_, times) in zip(others, pairs, strict=True)])
+    first = np.unique(own, return_index=True)[1]
+    return own[first], theirs[first]
 
 
 def _common(one: tuple[Hashes, Int64s], other: tuple[Hashes, Int64s]) -> tuple[Int64s, Int64s]:

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hanscope.captures.batch import Fcs, FrameBatch, Int64s, Secret
-from hanscope.captures.clocks import Clock, Hashes, Survey, clocks, hashed
+from hanscope.captures.clocks import Clock, Hashes, Onward, Survey, clocks, hashed
 from hanscope.captures.files import CaptureFile, open_capture
 from hanscope.captures.linklayer import Decision, Decisions, decide, frames
 from hanscope.dissectors.columns.rows import SLACK, Octets, distinct, narrowed, padded
@@ -158,6 +158,7 @@ class Stream:
         self.decisions: Decisions = dict[int, Decision]()
         self.capture: CaptureFile | None = None
         self.ended = False
+        self._onward = Onward()
         self.span = (
             (0, 0)
             if survey.first_ns is None or survey.last_ns is None
@@ -193,7 +194,7 @@ class Stream:
         self.counts.add(batch)
         if not len(batch):
             return
-        time_ns = self.clock.read(batch.time_ns)
+        time_ns = self.clock.read(self._onward.read(batch))
         key = np.maximum.accumulate(np.maximum(_steady(time_ns), self.reach))
         self.reach = int(key[-1])
         hashes = hashed(batch.buffer, batch.at, batch.length)

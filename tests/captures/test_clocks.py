@@ -1,10 +1,12 @@
 """Clocks of sniffers: what two captures have in common tells how they differ."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from hanscope.captures.batch import FrameBatch
-from hanscope.captures.clocks import SAMPLED, Clock, Survey, clocks, fitted, hashed
+from hanscope.captures.clocks import SAMPLED, Clock, Onward, Survey, clocks, fitted, hashed
 
 SECOND = 10**9
 START = 1_767_225_600 * SECOND
@@ -38,13 +40,65 @@ def test_late_stamps_and_false_matches_do_little_harm() -> None:
     assert 3_000_000 < fit.spread_ns < 12_000_000
 
 
-def test_a_clock_that_is_set_meanwhile_is_followed() -> None:
+@pytest.mark.parametrize("by", [2 * SECOND, -2 * SECOND, SECOND // 10, 86_400 * SECOND])
+def test_a_clock_that_is_set_meanwhile_is_followed(by: int) -> None:
     own = times()
-    other = own + np.where(own - START < 900 * SECOND, 0, 2 * SECOND)
+    other = own + 5 * SECOND + np.where(own - START < 900 * SECOND, 0, by) + ((own - START) * 40e-6).astype(np.int64)
+    other[::9] += 3600 * SECOND
     fit = fitted(own, other)
     assert fit is not None
-    away = np.abs(own - START - 900 * SECOND) > 120 * SECOND
-    assert np.abs(fit.read(own) - other)[away].max() < 1000
+    right = np.arange(len(own)) % 9 != 0
+    assert np.abs(fit.read(own) - other)[right].max() < 1000
+    assert fit.slope == pytest.approx(40e-6, rel=1e-3)
+    ((when, much),) = fit.steps
+    assert own[own - START < 900 * SECOND][-1] < when <= own[own - START >= 900 * SECOND][0]
+    assert much == pytest.approx(by, abs=1000)
+
+
+def test_of_six_frames_three_may_be_before_a_clock_was_set_if_more_are_not_needed() -> None:
+    """Too few to tell a clock that was set from false matches: what most say stands."""
+    own = START + np.arange(9) * SECOND
+    fit = fitted(own, own + np.where(np.arange(9) < 3, 0, 60 * SECOND))
+    assert fit is not None
+    assert np.abs(fit.read(own[3:]) - own[3:] - 60 * SECOND).max() < 1000
+    assert (fit.matches, fit.steps) == (6, ())
+
+
+def one_after_the_other(stamps: np.ndarray, size: int) -> tuple[np.ndarray, Onward]:
+    found = Onward()
+    frames = data_frames(len(stamps))
+    parts = [slice(begin, begin + size) for begin in range(0, len(stamps), size)]
+    return np.concatenate([found.read(batch(frames[part], stamps[part])) for part in parts]), found
+
+
+@pytest.mark.parametrize("size", [1000, 7])
+def test_a_clock_that_is_set_back_goes_on(size: int) -> None:
+    stamps = START + np.arange(100) * SECOND // 10
+    stamps[40:] -= 2 * SECOND
+    stamps[80:] -= 3600 * SECOND
+    read, onward = one_after_the_other(stamps, size)
+    assert (read[:40] == stamps[:40]).all()
+    assert (np.diff(read) == np.where(np.isin(np.arange(99), [39, 79]), SECOND // 1000, SECOND // 10)).all()
+    assert onward.lifts == [
+        (int(read[40]), 19 * SECOND // 10 + SECOND // 1000),
+        (int(read[80]), 3600 * SECOND - SECOND // 10 + SECOND // 1000),
+    ]
+
+
+def test_wild_stamps_are_no_clock_that_was_set_back() -> None:
+    stamps = START + np.arange(100) * SECOND // 10
+    stamps[20], stamps[40], stamps[60] = 0, START + 10**6 * SECOND, START
+    read, onward = one_after_the_other(stamps, 1000)
+    assert (read == stamps).all()
+    assert onward.lifts == []
+
+
+def test_interfaces_that_deliver_in_turns_are_no_clock_that_was_set_back() -> None:
+    stamps = START + np.arange(100) * SECOND // 10
+    turns = np.arange(100) // 4 % 2
+    made = batch(data_frames(100), stamps - turns * SECOND)
+    found = Onward()
+    assert (found.read(dataclasses.replace(made, source=turns.astype(np.uint16))) == made.time_ns).all()
 
 
 def test_a_crystal_that_warms_up_is_followed() -> None:
@@ -107,7 +161,7 @@ def test_captures_that_hang_together_get_one_reference() -> None:
     stranger = survey(data_frames(500, seed=9), times(500))
     found = clocks([one, two, three, stranger])
     assert [clock.reference for clock in found] == [0, 0, 0, 3]
-    assert [clock.matches for clock in found] == [0, 1000, 500, 0]
+    assert [clock.fit.matches if clock.fit else 0 for clock in found] == [0, 1000, 500, 0]
     for clock, shift in zip(found, (0, 5, -9, 0), strict=True):
         assert np.abs(clock.read(when + shift * SECOND) - when).max() < 1000
 
@@ -145,4 +199,4 @@ def test_hashes_tell_frames_apart() -> None:
 
 def test_a_clock_without_steps_is_the_reference() -> None:
     assert Clock(0).read(np.array([1, 2])).tolist() == [1, 2]
-    assert (Clock(0).spread_ns, Clock(0).matches) == (0, 0)
+    assert Clock(0).spread_ns == 0
