@@ -450,6 +450,13 @@ class OtaRows:
         answer = self.at(self.answer_row, row)
         return (row >= 0) & ((answer < 0) | (answer > self._index))
 
+    def late_copy(self, row: Column) -> Mask:
+        """Whether the question in another row was answered before: its first sending was missed, this is a retry."""
+        answer = self.last_of_sequence(self._answers & self.fresh)
+        elapsed = self.time_ns - self.time_ns[answer]
+        late = (answer >= 0) & (elapsed <= SAME_MESSAGE_NS) & (self.asked_row[answer] < 0)
+        return (row >= 0) & late[row]
+
     # A client's way through an image
 
     @cached_property

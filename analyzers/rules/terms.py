@@ -55,7 +55,8 @@ def overdue(t: OtaRows, row: str, kinds: Mask) -> Mask:
     """Where a request of these kinds in another row is still unanswered: at the next request, or at the end."""
     asked = getattr(t, row)
     patient = np.where(t.end, int(t.limits.response_seconds * SECOND), SECOND)
-    return (t.request | t.end) & t.unanswered_until(asked) & kinds[asked] & (t.elapsed(asked) >= patient)
+    late = (t.request | t.end) & t.unanswered_until(asked) & kinds[asked] & (t.elapsed(asked) >= patient)
+    return late & ~t.late_copy(asked) if late.any() else late
 
 
 def odd_clock(t: OtaRows) -> Mask:

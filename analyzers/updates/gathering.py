@@ -137,13 +137,14 @@ class _Who:
 
 
 def _of_transfers(analysis: Analysis, who: _Who, signs: Signs) -> list[Story]:
-    offered = {(sign.pan_id, sign.identity) for sign in signs.signs if sign.command == OFFER and sign.status == 0}
+    offers = (sign for sign in signs.signs if sign.command == OFFER and sign.status == 0)
+    offered = {(sign.pan_id, sign.client.short, sign.identity) for sign in offers}
     stories: dict[tuple[int, str | int, Identity], Story] = {}
     declined: list[tuple[Transfer, Party, Identity]] = []
     for transfer in analysis.transfers:
         device = who.party(transfer.client, transfer.pan_id)
         identity = Identity(transfer.manufacturer_code, transfer.image_type, transfer.file_version)
-        if transfer.state == "refused" and (transfer.pan_id, identity) not in offered:
+        if transfer.state == "refused" and (transfer.pan_id, transfer.client.short, identity) not in offered:
             declined.append((transfer, device, identity))
             continue
         key = transfer.pan_id, device.eui64 or device.short, identity

@@ -42,7 +42,9 @@ def _confirmation(case: Case) -> Judgement | None:  # noqa: PLR0911 -- the rules
     # Without its transfer, what the device said on activating is all that tells the image's version: no proof of it.
     own = OUTCOMES if case.named_version is not None else OUTCOMES | {"CS09 alert"}
     reads = [one for one in case.versions if one.when == "after" and one.said_by not in own]
-    if not reads or case.version is None:
+    if not reads:
+        return _runs_it(case)
+    if case.version is None:
         return None
     last, new = reads[-1], case.version
     before = next((one for one in reversed(case.versions) if one.when == "before"), None)
@@ -86,6 +88,19 @@ def _confirmation(case: Case) -> Judgement | None:  # noqa: PLR0911 -- the rules
             "never-activated",
         )
     return None
+
+
+def _runs_it(case: Case) -> Judgement | None:
+    """How the device came to the version that it names was not heard, but it did not run it before."""
+    reads = [one for one in case.versions if one.said_by not in {*OUTCOMES, "CS09 alert", PROXY}]
+    if not reads or reads[-1].version != case.named_version:
+        return None
+    last = reads[-1]
+    course = case.story.course
+    loaded = course is not None and last.time > course.last_ns
+    if not loaded and all(one.version == last.version for one in reads):
+        return None
+    return Judgement("confirmed", f"The device runs the image's version 0x{last.version:08x} ({_source(last)}).")
 
 
 def _reported(case: Case) -> str | None:
