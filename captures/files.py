@@ -17,6 +17,9 @@ _NOT_OURS: Final = {
     b"\x04\x22\x4d\x18": "compressed with lz4; decompress it first (unlz4)",
     b"\xfd7zXZ\x00": "compressed with xz; decompress it first (unxz)",
     b"BZh": "compressed with bzip2; decompress it first (bunzip2)",
+    b"\x1e\xf1\xee\x0b": "an OTA image; `hanscope image` checks it",
+    b"\xdf\x09": "a GBCS message; `hanscope gbcs` decodes it",
+    b"\xdd\x00\x00": "a GBCS message; `hanscope gbcs` decodes it",
     b"GMBU": "a NetMon capture; convert it (editcap -F pcapng)",
     **dict.fromkeys(pcap.MODIFIED, "a pcap file of the modified kind; convert it (editcap -F pcapng)"),
 }

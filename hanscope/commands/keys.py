@@ -20,7 +20,7 @@ from hanscope.commands.options import (
     ShowKeys,
 )
 from hanscope.commands.output import check_target, key_paths, put, redacted, reporting_of, terminal
-from hanscope.commands.reading import exit_code, key_ring, read
+from hanscope.commands.reading import exit_code, key_ring, read, tell_faults
 
 if TYPE_CHECKING:
     from hanscope.analyzers.analysis import AnalysisRun
@@ -82,6 +82,8 @@ def key_ledger(
     if reading.run is not None and wireshark is not None:
         notes.append(_write_table(reading.run, wireshark))
     analysis = redacted(_narrowed(reading.analysis), reporting)
+    if reading.anything:
+        tell_faults(analysis, capture)
     if reading.anything or form is not Format.TEXT:
         put(
             reporting,

@@ -214,11 +214,21 @@ def frames_of(path: str, keys: "KeyRing", *, no_progress: bool, processes: int |
                 reader = stack.enter_context(open_frames(path, keys=keys, progress=bar, processes=processes))
             if reader.analysis.interrupted:
                 raise KeyboardInterrupt
-            for fault in (fault for one in reader.analysis.captures for fault in one.faults):
-                complain(f"{path}: {fault.where}: {fault.what}")
+            tell_faults(reader.analysis, path)
             yield reader
     except CaptureError as error:
         raise CommandError(str(error), ExitCode.INPUT) from None
+
+
+def tell_faults(analysis: "Analysis", path: str) -> None:
+    """What is wrong with a capture, for reports without a verdict."""
+    from hanscope.report.words import another_kind, of_another_kind  # noqa: PLC0415 - heavy
+
+    for capture in analysis.captures:
+        for fault in capture.faults:
+            complain(f"{path}: {fault.where}: {fault.what}")
+        if of_another_kind(capture):
+            complain(another_kind(capture))
 
 
 def frames_exit_code(analysis: "Analysis") -> ExitCode:

@@ -284,7 +284,7 @@ def verdict(analysis: Analysis) -> Verdict:
         tone = "bad"
     elif not analysis.transfers and not analysis.updates:
         sentences = [f"No firmware transfer was seen in {count(frames, 'frame')}."]
-    sentences += [_another_kind(capture) for capture in analysis.captures if of_another_kind(capture)][:3]
+    sentences += [another_kind(capture) for capture in analysis.captures if of_another_kind(capture)][:3]
     if invalid := sum(check.outcome == "invalid" for image in analysis.images for check in image.checks):
         tone = "bad"
         sentences.append(f"{count(invalid, 'image check')} failed.")
@@ -381,7 +381,7 @@ def seconds(time_ns: int) -> str:
     return f"{time_ns / 10**9:.3f} s" if time_ns < 60 * 10**9 else duration(time_ns)
 
 
-def _another_kind(capture: Capture) -> str:
+def another_kind(capture: Capture) -> str:
     kinds = ", ".join(
         dict.fromkeys(f"{interface.link_type} ({interface.link_type_name})" for interface in capture.interfaces[:3])
     )

@@ -52,21 +52,24 @@ def test_a_capture_cut_at_every_octet_is_reported_as_far_as_it_goes(
         assert err.count("\n") == (size < 4), "only a file of which nothing can be read is told about beside the report"
 
 
+@pytest.mark.parametrize("command", ["analyze", "frames", "keys"])
 @pytest.mark.parametrize(
     ("content", "code", "says"),
     [
         (b"", 3, "is empty"),
         (b"just some text\n", 3, "not a capture file"),
         (b"\x28\xb5\x2f\xfd" + bytes(40), 3, "zstd"),
+        (bytes.fromhex("1ef1ee0b00013800"), 3, "an OTA image; `hanscope image` checks it"),
+        (bytes.fromhex("df090100000000000003e8"), 3, "a GBCS message; `hanscope gbcs` decodes it"),
         (capture()[:20] + bytes.fromhex("01000000") + capture()[24:], 3, "link type 1"),
     ],
 )
 def test_a_file_that_is_no_802_15_4_capture_is_refused_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, code: int, says: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, content: bytes, code: int, says: str
 ) -> None:
     path = tmp_path / "capture.pcap"
     path.write_bytes(content)
-    found, out, err = run(capsys, "analyze", str(path), "--no-progress")
+    found, out, err = run(capsys, command, str(path), "--no-progress")
     assert found == code
     assert says in " ".join((out + err).split())
 
