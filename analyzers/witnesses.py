@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 MOST_HEADERS: Final = 8
 """OTA headers of a file that are tried to lay it beside an image."""
 MOST_ALIGNMENTS: Final = 24
+LARGEST_HASHED: Final = 16 << 20
+"""Octets of a reference that is looked into."""
 MOST_ELEMENTS_HASHED: Final = 8
 MOST_FRAMES: Final = 20
 MOST_NAMED: Final = 3
@@ -72,6 +74,8 @@ class _Subject:
     side: SideBySide = field(default_factory=SideBySide)
     missing: Sequence[tuple[int, int]] = ()
     """Ranges that `octets` lacks."""
+    said: dict[str, str] = field(default_factory=dict[str, str])
+    """SHA-256 values that messages say the image has, and who says so: they hold whatever was not captured."""
 
     @property
     def identity(self) -> Identity | None:
@@ -146,6 +150,9 @@ def corroborated(
         if image.transfer_id in by_id
     ]
     heard = _Heard(analysis)
+    for subject in subjects if given is not None else ():
+        if subject.record is not None:
+            subject.said = _hashes_said(heard.concerning(subject.record.transfer))
     from_outside = _from_outside(subjects, given)
     images = {
         subject.image.transfer_id: replace(
@@ -443,6 +450,16 @@ def _ordered_and_calculated(subject: _Subject, transfer: Transfer, readings: Ite
         )
 
 
+def _hashes_said(readings: Iterable[Reading]) -> dict[str, str]:
+    """The hashes of genuine messages, and in words who says them."""
+    said: dict[str, list[str]] = {}
+    for one in readings:
+        if one.sha256 is not None and "invalid" not in (one.message.signature.outcome, one.message.mac.outcome):
+            what = "CS06" if one.code is None else f"alert 0x{one.code:04X}"
+            said.setdefault(one.sha256, []).append(f"{one.id} ({what})")
+    return {digest: _and(names[:MOST_NAMED]) for digest, names in said.items()}
+
+
 def _proven(message: Message) -> str:
     """That a message is genuine, where that was verified."""
     proofs = {"signature": message.signature.outcome, "MAC": message.mac.outcome}
@@ -568,6 +585,7 @@ def _reference(subject: _Subject, reference: Reference, headers: _Headers) -> Wi
         f"it is another image: {_named(named)}" if named and subject.identity not in (None, named) else "",
         f"it has {reached:,} octets, the image {known:,}" if other_size else "",
         _compared(subject, found, known),
+        _said_of_reference(subject, reference) if found.common and not found.differing else "",
     ]
     outcome = "unknown" if not found.common else "invalid" if found.differing or other_size else "valid"
     behind = f", from octet {shift:,} on" if shift else ""
@@ -581,6 +599,17 @@ def _reference(subject: _Subject, reference: Reference, headers: _Headers) -> Wi
         differing_octets=found.differing,
         differences=found.differences,
     )
+
+
+def _said_of_reference(subject: _Subject, reference: Reference) -> str:
+    """Whether messages say the hash of the reference: that tells of the octets too that were not captured."""
+    if not subject.said or len(reference.octets) > LARGEST_HASHED:
+        return ""
+    from hanscope.analyzers.images import examine  # noqa: PLC0415 -- only where a reference and a hash are
+
+    hashes = _hashes(examine(reference.octets), reference.octets, ())
+    told = [f"{what} in it has the hash of {subject.said[one]}" for one, what in hashes.items() if one in subject.said]
+    return "; ".join(told) or f"nothing in it has the hash of {_and(list(subject.said.values())[:MOST_NAMED])}"
 
 
 def _known_size(subject: _Subject) -> int | None:
@@ -658,17 +687,24 @@ class _Listed:
             said = f"{first.sha256}, {'; '.join(names[:MOST_NAMED])}{more}"
             return self._said(said, "valid", f"it is the SHA-256 of {what}{subject.rests_on()}")
         said = "1 hash was given" if self._count == 1 else f"{self._count:,} hashes were given"
-        if not subject.hashes:
-            return self._said(said, "unknown", f"not compared: {subject.lacks()}")
+        if not subject.hashes or subject.missing:
+            return self._said(said, "unknown", f"not compared: {subject.lacks()}{self._said_and_listed(subject)}")
         own = subject.image.manufacturer_image_sha256 or next(iter(subject.hashes))
-        if subject.missing:
-            return self._said(said, "unknown", f"not compared: {subject.lacks()}")
         if self._asked_for and alone:
             return self._said(said, "invalid", f"none of them is of this image; {subject.hashes[own]} has {own}")
         if (meant := self._meant(subject)) is not None:
             where = f"{meant.name} should have {meant.sha256} ({meant.where})"
             return self._said(said, "invalid", f"{where}; {subject.hashes[own]} has {own}")
         return self._said(said, "unknown", f"none of them is of this image; {subject.hashes[own]} has {own}")
+
+    def _said_and_listed(self, subject: _Subject) -> str:
+        """What the list has under the hashes that messages say."""
+        known = [
+            f"; the hash of {who} is listed{one.name and f' as {one.name}'} ({one.where})"
+            for digest, who in subject.said.items()
+            for one in self._by_hash.get(digest, ())[:1]
+        ]
+        return "".join(known[:MOST_NAMED])
 
     def _meant(self, subject: _Subject) -> ListedHash | None:
         """An entry that names this image's manufacturer code and file version."""

@@ -17,6 +17,7 @@ LAYOUTS: Final[dict[str, str]] = {
     "gbcs-plain": "a GBCS Manufacturer Image",
     "opaque": "neither whole elements nor a GB image",
 }
+UNDECIDED: Final = "what they consist of cannot be told"
 _OUTCOMES: Final[dict[Outcome, str]] = {"valid": "green", "unknown": "yellow", "invalid": "bold red"}
 
 
@@ -66,7 +67,8 @@ def _image(page: "Page", image: Image) -> None:
         witnesses.show(page, image)
         return
     part = ", partial" if image.partial else ""
-    page.line(f"{count(image.size, 'octet')}{part}, {LAYOUTS[image.layout]}", indent=5, hang=2)
+    layout = UNDECIDED if image.partial and image.layout == "opaque" else LAYOUTS[image.layout]
+    page.line(f"{count(image.size, 'octet')}{part}, {layout}", indent=5, hang=2)
     if image.header:
         _header(page, image.header, image.header_offset)
         _content(page, image, image.header.total_image_size)

@@ -6,6 +6,7 @@ import pytest
 
 from hanscope.analyzers.analysis import AnalysisRun, analyze
 from hanscope.analyzers.keys import KeyRing, KnownKey
+from hanscope.analyzers.references import Given, ListedHash, Reference
 from hanscope.analyzers.results import Image, Witness
 from hanscope.captures.simulator.scenarios import simulate
 from hanscope.captures.simulator.truth import Truth
@@ -14,9 +15,13 @@ from hanscope.export import export
 
 def played(path: Path, scenario: str, *faults: str, seed: int = 3) -> tuple[Truth, AnalysisRun]:
     truth = simulate(scenario, path / "house.pcapng", seed=seed, faults=faults)
+    return truth, analyzed(path, truth)
+
+
+def analyzed(path: Path, truth: Truth, given: Given | None = None) -> AnalysisRun:
     keys = [KnownKey("network", truth.han.network_key, "test")]
     keys += [KnownKey("link", node.link_key, "test") for node in truth.han.nodes if node.link_key]
-    return truth, analyze([str(path / "house.pcapng")], keys=KeyRing(tuple(keys)), processes=1)
+    return analyze([str(path / "house.pcapng")], keys=KeyRing(tuple(keys)), processes=1, given=given)
 
 
 def said_by(image: Image, source: str) -> Witness:
@@ -58,6 +63,28 @@ def test_alert_order_and_version_read_agree_with_a_meters_image(tmp_path: Path) 
     assert image.manufacturer_image_sha256 == device.manufacturer_image_hash.hex()
     for source in ("query response", "OTA header", "receipt alert", "activation order", "version read"):
         assert said_by(image, source).outcome == "valid", source
+
+
+def test_a_hash_that_was_heard_speaks_for_octets_that_were_not(tmp_path: Path) -> None:
+    truth = simulate("esme-update", tmp_path / "house.pcapng", seed=1, faults=["sniffer-loss:4%"])
+    (device,) = truth.devices
+    octets, digest = device.firmware.octets, device.manufacturer_image_hash.hex()
+    other = bytearray(octets)
+    references = [Reference("true.ota", octets)]
+    (gap, *_) = analyzed(tmp_path, truth).analysis.transfers[0].missing_ranges
+    other[gap.start] ^= 1
+    references.append(Reference("other.ota", bytes(other)))
+    listed = ListedHash(digest, "list line 2", manufacturer="Meters Ltd", version="5")
+    (image,) = analyzed(tmp_path, truth, Given(tuple(references), (listed,))).analysis.images
+    assert image.partial
+    true, false = [one for one in image.witnesses if one.source == "reference file"]
+    assert (true.outcome, false.outcome) == ("valid", "valid"), "what was heard is the same"
+    assert "; the Manufacturer Image in it has the hash of M" in true.detail
+    assert "(alert 0x8F72)" in true.detail
+    assert "; nothing in it has the hash of M" in false.detail
+    listed_as = said_by(image, "hash list")
+    assert listed_as.outcome == "unknown"
+    assert listed_as.detail.endswith("is listed as manufacturer Meters Ltd, version 5 (list line 2)")
 
 
 def test_an_order_for_another_image_is_invalid(tmp_path: Path) -> None:
