@@ -45,12 +45,13 @@ def examine_gb(
     start, end = offset + header.header_length, offset + header.total_image_size
     trailer_at = end - gbcs.TRAILER_LENGTH
     if start >= end or (end > source.size and not source.partial):
-        return _opaque(source, offset, header, walk, "the end of the image is not there to look for a trailer")
+        rest = of_rest(source, offset, header, walk)
+        return _opaque(rest, walk, "the end of the image is not there to look for a trailer")
     reason = source.lacks(max(start, trailer_at), end)
     if reason is not None:
-        detail = f"{walk.detail}; it may be a GB image without elements: {reason}"
-        checks = (Judgement("elements", "unknown", detail), Judgement(LAYOUT, "unknown", reason))
         rest = of_rest(source, offset, header, walk)
+        detail = f"{_why_no_elements(rest, walk)}; it may be a GB image, which has none: {reason}"
+        checks = (Judgement("elements", "unknown", detail), Judgement(LAYOUT, "unknown", reason))
         return GbContent("opaque", replace(rest, checks=(*checks, *rest.checks)))
     octets = bytes(source.read(trailer_at, end)) if trailer_at > start else b""
     trailer = gbcs.parse_trailer(octets)
@@ -60,7 +61,7 @@ def examine_gb(
     sample_header = header.field_control == gbcs.HEADER_FIELD_CONTROL
     if sample_header and header.image_type == gbcs.DeviceType.PPMID:
         return _plain(source.view(start, end), header, evidence)
-    return _opaque(source, offset, header, walk, _why_opaque(octets, header, evidence))
+    return _opaque(of_rest(source, offset, header, walk), walk, _why_opaque(octets, header, evidence))
 
 
 def _why_opaque(end: bytes, header: Header, evidence: str) -> str:
@@ -73,15 +74,16 @@ def _why_opaque(end: bytes, header: Header, evidence: str) -> str:
     return f"no 00 40 before the last 64 octets; {evidence} do not speak for a PPMID's image either"
 
 
-def _opaque(source: Octets, offset: int, header: Header, walk: Walk, detail: str) -> GbContent:
-    rest = of_rest(source, offset, header, walk)
-    # Some vendors leave elements out: what then stands there explains why they cannot be followed.
-    instead = None if walk.elements or rest.main is None or rest.main.endswith(CUT_OFF) else rest.main
-    told = walk.detail
-    if instead is not None and not is_unnamed(instead):
-        told += f"; right behind the header stands: {instead}"
-    checks = (Judgement("elements", "invalid", told), Judgement(LAYOUT, "unknown", detail), *rest.checks)
-    return GbContent("opaque", Content(rest.elements, rest.formats, rest.main, checks))
+def _opaque(rest: Content, walk: Walk, detail: str) -> GbContent:
+    elements = Judgement("elements", "invalid", _why_no_elements(rest, walk))
+    return GbContent("opaque", replace(rest, checks=(elements, Judgement(LAYOUT, "unknown", detail), *rest.checks)))
+
+
+def _why_no_elements(rest: Content, walk: Walk) -> str:
+    """Some vendors leave elements out: what then stands there explains why they cannot be followed."""
+    if walk.elements or rest.main is None or rest.main.endswith(CUT_OFF) or is_unnamed(rest.main):
+        return walk.detail
+    return f"{walk.detail}; right behind the header stands: {rest.main}"
 
 
 def _signed(image: View, header: Header, trailer: gbcs.Trailer, certificates: "Certificates | None") -> GbContent:

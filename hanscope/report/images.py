@@ -17,7 +17,7 @@ LAYOUTS: Final[dict[str, str]] = {
     "gbcs-plain": "a GBCS Manufacturer Image",
     "opaque": "neither whole elements nor a GB image",
 }
-UNDECIDED: Final = "what they consist of cannot be told"
+UNDECIDED: Final = "of a layout that cannot be told"
 _OUTCOMES: Final[dict[Outcome, str]] = {"valid": "green", "unknown": "yellow", "invalid": "bold red"}
 
 
