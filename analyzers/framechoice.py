@@ -43,10 +43,10 @@ def wanted(expression: str | None, columns: str | None, limit: int | None, defau
     return Wanted(condition, names, limit)
 
 
-def chosen(reader: FrameReader, wanted: Wanted) -> Iterator[Chosen]:
-    """The frames that are wanted, in batches, no more than are."""
+def chosen(reader: FrameReader, wanted: Wanted, *, octets: bool = True) -> Iterator[Chosen]:
+    """The frames that are wanted, in batches, no more than are; `octets` as in `FrameReader.tables`."""
     left = wanted.limit
-    for table in reader.tables():
+    for table in reader.tables(octets=octets):
         rows = np.arange(len(table)) if wanted.filter is None else np.flatnonzero(wanted.filter.mask(table))
         rows = rows if left is None else rows[:left]
         if len(rows):

@@ -48,6 +48,26 @@ COMPUTED: Final[dict[str, Kind]] = {
 SECRET: Final = frozenset({"TransportKey.key"})
 """Fields that hold keys."""
 
+SHORT_ADDRESSES: Final = frozenset(
+    [
+        "assigned_short",
+        "coordinator_short",
+        "destination",
+        "destination_short",
+        "device_short",
+        "network_address",
+        "next_hop",
+        "nwk_address",
+        "nwk_address_of_interest",
+        "nwk_manager_address",
+        "originator",
+        "responder",
+        "source",
+        "source_short",
+    ]
+)
+"""What the layers call fields that hold the short address of a device."""
+
 _ALIASES: Final[dict[str, tuple[str, ...]]] = {
     "pan": ("Mac.destination_pan_id", "Mac.source_pan_id"),
     "mac.source": ("Mac.source_short",),
@@ -123,6 +143,13 @@ def field_of(slot: str) -> Any:
     """The Scapy field of a `Layer.field` that there is."""
     layer, _, name = slot.partition(".")
     return fields_of(layer)[name]
+
+
+@cache
+def is_short_address(slot: str) -> bool:
+    """Whether a `Layer.field` holds the short address of a device."""
+    layer, _, name = slot.partition(".")
+    return name in SHORT_ADDRESSES and getattr(fields_of(layer).get(name), "sz", 0) == 2
 
 
 @cache

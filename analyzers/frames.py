@@ -26,6 +26,7 @@ from hanscope.analyzers.framefields import (
     describe,
     field_of,
     fields_of,
+    is_short_address,
     kind_of,
     number_in,
     slots_of,
@@ -53,6 +54,8 @@ MOST_RECORDS: Final = 8
 """Elements of a list that `info` shows."""
 LONGEST_OCTETS: Final = 16
 """Octets that `info` shows; of more it tells the number."""
+_LARGEST_COUNT: Final = 1 << 32
+"""Larger attribute values may be addresses."""
 FCS: Final[dict[Fcs, Literal["valid", "invalid", "not captured"]]] = {
     Fcs.INVALID: "invalid",
     Fcs.VALID: "valid",
@@ -111,14 +114,22 @@ class FrameReader:
         self._path = path
         self._sightings = run.sightings
 
-    def tables(self) -> Iterator[Frames]:
-        """The frames, in batches, in capture order. Raises `CaptureError`."""
+    def tables(self, *, octets: bool = True) -> Iterator[Frames]:
+        """The frames, in batches, in capture order; without `octets` they only tell how many octets there were where
+        fields have no other value. Raises `CaptureError`.
+        """
         origin: int | None = None
         for passage in self.passages():
             if origin is None and len(passage.batch):
                 origin = int(passage.batch.time_ns[0])
             yield Frames(
-                passage.batch, passage.sight, origin or 0, self.ring, self.analysis.transfers, passage.messages
+                passage.batch,
+                passage.sight,
+                origin or 0,
+                self.ring,
+                self.analysis.transfers,
+                passage.messages,
+                octets=octets,
             )
 
     def passages(self, given_up: Callable[[Incomplete], None] | None = None) -> Iterator[Passage]:
@@ -193,8 +204,11 @@ class Frames:
         ring: KeyRing,
         transfers: Sequence[Transfer],
         messages: Messages | None,
+        *,
+        octets: bool = True,
     ) -> None:
         self._batch = batch
+        self._octets = octets
         self._sight = sight
         self._origin_ns = origin_ns
         self._ring = ring
@@ -224,6 +238,16 @@ class Frames:
             describe(name)
             self._columns[name] = self._computed(name) if name in COMPUTED else self._field(slots_of(name))
         return self._columns[name]
+
+    def short_addresses(self) -> set[int]:
+        """Of the devices that these frames speak of."""
+        return {
+            address
+            for place in self._places
+            for name, slot in place.group.layout.slots.items()
+            if slot.kind == "uint" and is_short_address(name)
+            for address in distinct(place.group.uint(name)).tolist()
+        }
 
     # What is computed.
 
@@ -338,7 +362,8 @@ class Frames:
                 slot = place.group.layout.slots.get(name)
                 fresh = np.flatnonzero(~there[place.rows]) if slot is not None else ()
                 if slot is not None and len(fresh):
-                    parts.append((place.rows[fresh], _slot_values(place.group, name, slot)[fresh]))
+                    values = _slot_values(place.group, name, slot, octets=self._octets)
+                    parts.append((place.rows[fresh], values[fresh]))
                     there[place.rows[fresh]] = True
         if any(values.dtype == object for _, values in parts):
             merged = np.full(len(self), "", object)
@@ -358,7 +383,7 @@ class Frames:
         for number, place in enumerate(self._places):
             mine = np.flatnonzero(innermost[place.rows] == number)
             if len(mine):
-                out[place.rows[mine]] = _told(place.group, mine)
+                out[place.rows[mine]] = _told(place.group, mine, octets=self._octets)
         for column, lead in ((self.column("shut"), ""), (self.column("malformed"), "ends inside ")):
             rows = np.flatnonzero(column.there)
             out[rows] = [f"{lead}{text}" for text in column.values[rows]]
@@ -427,17 +452,17 @@ def _octets_of(group: Group, name: str, which: NDArray[np.intp]) -> list[bytes]:
     return [group.buffer[start[one] : start[one] + size[one]].tobytes() for one in which]
 
 
-def _slot_values(group: Group, name: str, slot: Slot) -> NDArray[Any]:
+def _slot_values(group: Group, name: str, slot: Slot, *, octets: bool) -> NDArray[Any]:
     """A field of a whole group: unsigned numbers, numbers with a sign, or texts."""
     if slot.kind == "uint":
         return group.uint(name).astype(np.uint64)
     every = np.arange(len(group))
-    octets = _octets_of(group, name, every)
+    found = _octets_of(group, name, every)
     if slot.kind == "opaque" and kind_of(field_of(name)) == "number":
-        found = [number_in(field_of(name), one) for one in octets]
-        return np.array([0 if one is None else one for one in found], np.int64)
+        numbers = [number_in(field_of(name), one) for one in found]
+        return np.array([0 if one is None else one for one in numbers], np.int64)
     values = np.empty(len(group), object)
-    values[:] = [_hidden(one) if name in SECRET else one.hex() for one in octets]
+    values[:] = [_hidden(one) if name in SECRET else one.hex() if octets else _amount(one) for one in found]
     return values
 
 
@@ -456,11 +481,11 @@ _HEADERS: Final = {
 """Of these layers, where they are the innermost, only some fields are told."""
 
 
-def _told(group: Group, which: NDArray[np.intp]) -> list[str]:
+def _told(group: Group, which: NDArray[np.intp], *, octets: bool) -> list[str]:
     layout = group.layout
     layer = layout.layers[-1] if layout.layers else ""
     parts = [
-        [f"{name}={text}" for text in _field_texts(group, f"{layer}.{name}", which)]
+        [f"{name}={text}" for text in _field_texts(group, f"{layer}.{name}", which, LONGEST_OCTETS if octets else 0)]
         for name in _HEADERS.get(layer, fields_of(layer))
         if f"{layer}.{name}" in layout.slots and _worth_telling(name)
     ]
@@ -471,7 +496,8 @@ def _worth_telling(name: str) -> bool:
     return "reserved" not in name and not name.endswith("_present")
 
 
-def _field_texts(group: Group, name: str, which: NDArray[np.intp]) -> list[str]:
+def _field_texts(group: Group, name: str, which: NDArray[np.intp], longest: int) -> list[str]:
+    """`longest`: octets of a field that are shown; of a longer one only how many there are."""
     slot, fld = group.layout.slots[name], field_of(name)
     if slot.kind == "uint":
         values = group.uint(name)[which]
@@ -482,15 +508,19 @@ def _field_texts(group: Group, name: str, which: NDArray[np.intp]) -> list[str]:
         return [_hidden(one) for one in octets]
     if isinstance(fld, RecordsToEnd):
         namers = _namers(group, which)
-        return [_records_text(fld, one, namer) for one, namer in zip(octets, namers, strict=True)]
+        return [_records_text(fld, one, namer, longest) for one, namer in zip(octets, namers, strict=True)]
     if slot.kind == "opaque" and (numbers := [number_in(fld, one) for one in octets]) and None not in numbers:
         return [str(number) for number in numbers]
     nothing = "[]" if fld.islist else "(0 octets)"
-    return [_octets_text(one) if one else nothing for one in octets]
+    return [_octets_text(one, longest) if one else nothing for one in octets]
 
 
-def _octets_text(octets: bytes) -> str:
-    return octets.hex() if len(octets) <= LONGEST_OCTETS else f"({len(octets)} octets)"
+def _octets_text(octets: bytes, longest: int) -> str:
+    return octets.hex() if len(octets) <= longest else _amount(octets)
+
+
+def _amount(octets: bytes) -> str:
+    return f"({len(octets)} octets)"
 
 
 _Namer = Callable[[int], str | None]
@@ -513,14 +543,14 @@ def _namer(cluster: int, server_to_client: int, command: int) -> _Namer:
     return lambda attribute_id: attribute_name(cluster, attribute_id, of_server=server)
 
 
-def _records_text(fld: RecordsToEnd, octets: bytes, namer: _Namer) -> str:
+def _records_text(fld: RecordsToEnd, octets: bytes, namer: _Namer, longest: int) -> str:
     records = fld.i2h(None, octets)
-    told = [_record_text(record, namer) for record in records[:MOST_RECORDS]]
+    told = [_record_text(record, namer, longest) for record in records[:MOST_RECORDS]]
     more = [f"and {len(records) - MOST_RECORDS} more"] if len(records) > MOST_RECORDS else []
     return "[" + ", ".join(told + more) + "]"
 
 
-def _record_text(record: Any, namer: _Namer) -> str:
+def _record_text(record: Any, namer: _Namer, longest: int) -> str:
     attribute_id = record if isinstance(record, int) else getattr(record, "attribute_id", None)
     if attribute_id is None:
         return type(record).__name__
@@ -530,4 +560,6 @@ def _record_text(record: Any, namer: _Namer) -> str:
     if record.data_type is None:
         return f"{name}: status 0x{record.status or 0:02x}"
     value = record.value
+    if not longest and (not isinstance(value, int | float) or value >= _LARGEST_COUNT):
+        return f"{name}=(left out)"  # a text or an address
     return f"{name}={value.hex() if isinstance(value, bytes) else value}"

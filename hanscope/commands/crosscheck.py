@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hanscope.commands.base import Command, CommandError, ExitCode, app, during
-from hanscope.commands.options import Format, FormatOption, KeysFile, KeyTexts, NoProgress, Output
+from hanscope.commands.options import Format, FormatOption, KeysFile, KeyTexts, NoProgress, Output, Redact
 from hanscope.commands.output import key_paths, put, reporting_of
 from hanscope.commands.reading import key_ring
 
@@ -23,7 +23,8 @@ tshark is given every key, those found in the capture too, on its command line: 
 in the list of processes.
 
 Exit codes: 0 every difference has a known reason (docs/crosscheck.md), 1 one has not, 3 there is no tshark, or the
-capture cannot be read by both. jsonl prints the totals, then one difference a line.
+capture cannot be read by both. --redact leaves out the values that differ. jsonl prints the totals, then one
+difference a line.
 """,
 )
 def crosscheck(
@@ -33,6 +34,7 @@ def crosscheck(
     key: KeyTexts = None,
     form: FormatOption = Format.TEXT,
     output: Output = None,
+    redact: Redact = False,
     no_progress: NoProgress = False,
 ) -> None:
     """Compare our reading with tshark's, field by field."""
@@ -44,7 +46,7 @@ def crosscheck(
     from hanscope.report import json  # noqa: PLC0415 - heavy
     from hanscope.report.progress import ProgressBar  # noqa: PLC0415 - heavy
 
-    reporting = reporting_of(form, output, redact=False, show_keys=False, inputs=[capture, *key_paths(keys)])
+    reporting = reporting_of(form, output, redact=redact, show_keys=False, inputs=[capture, *key_paths(keys)])
     if capture == "-" or is_pipe(capture):
         raise CommandError(f"{capture}: tshark reads the capture too, so it has to be a file; save it", ExitCode.USAGE)
     shown = not no_progress and sys.stderr.isatty()
@@ -53,6 +55,8 @@ def crosscheck(
             result = compare(capture, keys=key_ring(keys, key), progress=bar)
     except (CaptureError, NoOracleError) as error:
         raise CommandError(str(error), ExitCode.INPUT) from None
+    if redact:
+        result = report.redacted(result)
     put(
         reporting,
         text=lambda console: report.show_crosscheck(result, console),

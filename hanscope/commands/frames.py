@@ -14,6 +14,7 @@ from hanscope.commands.options import (
     OneCapture,
     Output,
     Processes,
+    Redact,
     ShowKeys,
 )
 from hanscope.commands.output import key_paths, put, reporting_of
@@ -53,6 +54,7 @@ def frames(
     key: KeyTexts = None,
     form: FormatOption = Format.TEXT,
     output: Output = None,
+    redact: Redact = False,
     no_progress: NoProgress = False,
     processes: Processes = None,
 ) -> None:
@@ -60,20 +62,24 @@ def frames(
     from hanscope.analyzers import framechoice  # noqa: PLC0415 - heavy
     from hanscope.analyzers.filters import FilterError  # noqa: PLC0415 - heavy
     from hanscope.report import frames as report  # noqa: PLC0415 - heavy
+    from hanscope.report.redact import Redactor  # noqa: PLC0415 - heavy
 
-    reporting = reporting_of(form, output, redact=False, show_keys=False, inputs=[capture, *key_paths(keys)])
+    reporting = reporting_of(form, output, redact=redact, show_keys=False, inputs=[capture, *key_paths(keys)])
     default = report.FOR_PEOPLE if form is Format.TEXT else report.FOR_SCRIPTS
     try:
         wanted = framechoice.wanted(expression, columns, limit, default)
     except FilterError as error:
         raise CommandError(str(error), ExitCode.USAGE) from None
     with frames_of(capture, key_ring(keys, key), no_progress=no_progress, processes=processes) as reader:
-        chosen = framechoice.chosen(reader, wanted)
+        chosen = framechoice.chosen(reader, wanted, octets=not redact)
+        redactor = Redactor() if redact else None
+        if redactor is not None:
+            redactor.meet(reader.analysis)
         put(
             reporting,
-            text=lambda console: report.show_frames(chosen, wanted.columns, console),
-            json=lambda: report.document(chosen, wanted.columns),
-            jsonl=lambda: report.lines(chosen, wanted.columns),
+            text=lambda console: report.show_frames(chosen, wanted.columns, console, redactor),
+            json=lambda: report.document(chosen, wanted.columns, redactor),
+            jsonl=lambda: report.lines(chosen, wanted.columns, redactor),
         )
         raise typer.Exit(frames_exit_code(reader.analysis))
 
@@ -94,6 +100,7 @@ def frame(
     key: KeyTexts = None,
     form: FormatOption = Format.TEXT,
     output: Output = None,
+    redact: Redact = False,
     show_keys: ShowKeys = False,
     no_progress: NoProgress = False,
     processes: Processes = None,
@@ -101,14 +108,19 @@ def frame(
     """Show one frame in full: every layer, with its octets."""
     from hanscope.analyzers.frameview import FrameError, view  # noqa: PLC0415 - heavy
     from hanscope.report import json  # noqa: PLC0415 - heavy
-    from hanscope.report.frames import show_frame  # noqa: PLC0415 - heavy
+    from hanscope.report.frames import redacted_view, show_frame  # noqa: PLC0415 - heavy
+    from hanscope.report.redact import Redactor  # noqa: PLC0415 - heavy
 
-    reporting = reporting_of(form, output, redact=False, show_keys=show_keys, inputs=[capture, *key_paths(keys)])
+    reporting = reporting_of(form, output, redact=redact, show_keys=show_keys, inputs=[capture, *key_paths(keys)])
     with frames_of(capture, key_ring(keys, key), no_progress=no_progress, processes=processes) as reader:
         try:
             one = view(reader, number, show_keys=show_keys)
         except FrameError as error:
             raise CommandError(f"{capture}: {error}", ExitCode.USAGE) from None
+        if redact:
+            redactor = Redactor()
+            redactor.meet(reader.analysis)
+            one = redacted_view(one, redactor)
         put(
             reporting,
             text=lambda console: show_frame(one, console),

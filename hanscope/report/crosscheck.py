@@ -22,6 +22,17 @@ def lines(result: Crosscheck) -> Iterator[Result]:
     yield from result.one_sided
 
 
+def redacted(result: Crosscheck) -> Crosscheck:
+    """The result without the values: where the two sides differ, nobody knows which of them are addresses."""
+    left_out = ("(left out)",)
+    return replace(
+        result,
+        differences=tuple(
+            replace(one, ours=one.ours and left_out, tshark=one.tshark and left_out) for one in result.differences
+        ),
+    )
+
+
 def show_crosscheck(result: Crosscheck, console: Console) -> None:
     """The verdict, what is unexplained, and what is explained."""
     page = Page(console)

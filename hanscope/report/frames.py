@@ -3,19 +3,29 @@
 On a terminal the lines of the table are cut at its width; in a pipe or a file they are whole.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 from rich.console import Console
 
 from hanscope.analyzers.filters import Kind
 from hanscope.analyzers.framechoice import Chosen
-from hanscope.analyzers.framefields import COMPUTED, describe, field_of, slots_of, value_text
-from hanscope.analyzers.frameview import FrameLayer, FrameReassembly, FrameView
+from hanscope.analyzers.framefields import (
+    COMPUTED,
+    SHORT_ADDRESSES,
+    describe,
+    field_of,
+    is_short_address,
+    slots_of,
+    value_text,
+)
+from hanscope.analyzers.frameview import HIDDEN, FrameLayer, FrameReassembly, FrameView
 from hanscope.analyzers.results import MessagePart
 from hanscope.dissectors.eui64 import eui64_text
+from hanscope.report.redact import Redactor
 from hanscope.report.terminal import Page
 from hanscope.report.words import count, printable
 
@@ -36,20 +46,25 @@ OCTETS_A_LINE: Final = 8
 """Octets of a field that stand beside it; a longer one goes on below."""
 MOST_LINES: Final = 64
 """Lines of octets that one field gets."""
+_KEYS: Final = frozenset({"key", "nwk.key", "aps.key"})
 SCHEMA: Final = "hanscope.frames/1"
 
 
 # A table.
 
 
-def show_frames(chosen: Iterable[Chosen], columns: Sequence[str], console: Console) -> None:
+def show_frames(
+    chosen: Iterable[Chosen], columns: Sequence[str], console: Console, redactor: Redactor | None = None
+) -> None:
     """One line for each frame, below a line with the names of the columns."""
     widths = [len(name) for name in columns]
     right = [describe(name).kind == "number" for name in columns]
     most = console.width if console.is_terminal else None
     begun = False
     for batch in chosen:
-        cells = [_texts(name, batch) for name in columns]
+        if redactor is not None:
+            redactor.shorts(batch.table.short_addresses())
+        cells = [_texts(name, batch, redactor) for name in columns]
         widths = [
             min(max(width, max(map(len, column), default=0)), WIDEST_CELL)
             for width, column in zip(widths, cells, strict=True)
@@ -69,9 +84,11 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
     ).rstrip()
 
 
-def _texts(name: str, batch: Chosen) -> list[str]:
+def _texts(name: str, batch: Chosen, redactor: Redactor | None) -> list[str]:
     values, there = batch.table.column(name)
     told = _teller(name)
+    if redactor is not None:
+        told = _redacting(name, told, redactor)
     known: dict[Any, str] = {}
     out: list[str] = []
     for value, is_there in zip(values[batch.rows].tolist(), there[batch.rows].tolist(), strict=True):
@@ -101,6 +118,19 @@ def _teller(name: str) -> Any:
     return lambda value: value_text(fld, value)
 
 
+def _redacting(name: str, told: Callable[[Any], str], redactor: Redactor) -> Callable[[Any], str]:
+    """How values of a column read without addresses."""
+    if name in _KEYS:
+        return lambda value: " ".join(map(redactor.key, value.split()))
+    if _holds_addresses(name):
+        return lambda value: told(redactor.number(value))
+    return lambda value: redactor.text(told(value))
+
+
+def _holds_addresses(name: str) -> bool:
+    return name not in COMPUTED and any(map(is_short_address, slots_of(name)))
+
+
 def _moment(time_ns: int) -> str:
     """UTC in ISO 8601 with microseconds; a time stamp that no calendar holds is shown as the number it is."""
     try:
@@ -110,34 +140,91 @@ def _moment(time_ns: int) -> str:
     return f"{second:%Y-%m-%dT%H:%M:%S}.{time_ns % 10**9 // 1000:06}Z"
 
 
-def lines(chosen: Iterable[Chosen], columns: Sequence[str]) -> Iterator[bytes]:
+def lines(chosen: Iterable[Chosen], columns: Sequence[str], redactor: Redactor | None = None) -> Iterator[bytes]:
     """One JSON object a line, its members named as the columns; `null` where a frame has no such field."""
     for batch in chosen:
-        cells = [_values(name, batch) for name in columns]
+        if redactor is not None:
+            redactor.shorts(batch.table.short_addresses())
+        cells = [_values(name, batch, redactor) for name in columns]
         for row in zip(*cells, strict=True):
             yield msgspec.json.encode(dict(zip(columns, row, strict=True))) + b"\n"
 
 
-def document(chosen: Iterable[Chosen], columns: Sequence[str]) -> Iterator[bytes]:
+def document(chosen: Iterable[Chosen], columns: Sequence[str], redactor: Redactor | None = None) -> Iterator[bytes]:
     """The same objects as one JSON document."""
     yield b'{"schema": "%s", "frames": [' % SCHEMA.encode()
     lead = b"\n"
-    for line in lines(chosen, columns):
+    for line in lines(chosen, columns, redactor):
         yield lead + line.rstrip(b"\n")
         lead = b",\n"
     yield b"\n]}\n"
 
 
-def _values(name: str, batch: Chosen) -> list[Any]:
+def _values(name: str, batch: Chosen, redactor: Redactor | None) -> list[Any]:
     values, there = batch.table.column(name)
     kind: Kind = describe(name).kind
+    told: Callable[[Any], Any] = eui64_text if kind == "eui64" else lambda value: value
+    if redactor is not None and (kind in {"text", "eui64"} or _holds_addresses(name)):
+        told = _redacting(name, told, redactor)
     return [
-        (eui64_text(value) if kind == "eui64" else value) if is_there else None
+        told(value) if is_there else None
         for value, is_there in zip(values[batch.rows].tolist(), there[batch.rows].tolist(), strict=True)
     ]
 
 
 # One frame.
+
+
+def redacted_view(view: FrameView, redactor: Redactor) -> FrameView:
+    """A frame without addresses, keys and octets: from these they could be read."""
+    redactor.shorts(
+        part.value
+        for layer in view.layers
+        for part in _all_parts(layer.fields)
+        if _is_short_address(part) and isinstance(part.value, int)
+    )
+    return replace(
+        view,
+        octets=tuple(replace(one, octets=HIDDEN * (len(one.octets) // 2)) for one in view.octets),
+        layers=tuple(
+            replace(layer, fields=tuple(_redacted_part(part, redactor) for part in layer.fields))
+            for layer in view.layers
+        ),
+        keys=tuple(
+            replace(key, fingerprint=redactor.key(key.fingerprint), source=redactor.text(key.source))
+            for key in view.keys
+        ),
+        shut=tuple(map(redactor.text, view.shut)),
+        problems=tuple(map(redactor.text, view.problems)),
+    )
+
+
+def _all_parts(parts: Iterable[MessagePart]) -> Iterator[MessagePart]:
+    for part in parts:
+        yield part
+        yield from _all_parts(part.parts)
+
+
+def _is_short_address(part: MessagePart) -> bool:
+    return part.name in SHORT_ADDRESSES and part.stop - part.start == 2
+
+
+def _redacted_part(part: MessagePart, redactor: Redactor) -> MessagePart:
+    value, text = part.value, redactor.text(part.text)
+    if isinstance(value, str):  # octets, or a text that was sent
+        value, text = None, f"({part.stop - part.start} octets)"
+    elif _is_short_address(part) and isinstance(value, int):
+        value = redactor.number(value)
+    elif isinstance(value, int) and value >> 32:
+        value = None
+    return replace(
+        part,
+        value=value,
+        text=text,
+        problem=redactor.text(part.problem or "") or None,
+        plaintext=None,
+        parts=tuple(_redacted_part(one, redactor) for one in part.parts),
+    )
 
 
 def show_frame(view: FrameView, console: Console) -> None:

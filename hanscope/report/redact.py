@@ -9,6 +9,7 @@ PAN ids, image identities, times and the images themselves are left as they are.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
@@ -23,6 +24,7 @@ _EUI64: Final = re.compile(
 )
 _KEY: Final = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])", re.IGNORECASE)
 _SHORT: Final = re.compile(r"(?<![0-9a-z])0x[0-9a-f]{4}(?![0-9a-f])", re.IGNORECASE)
+_HIDDEN_KEY: Final = re.compile(r"(?<=\(key )[0-9a-f]{8}(?=\))")
 _HEXADECIMAL: Final = re.compile("[0-9a-f]+$")
 _EUI64_DIGITS: Final = 16
 """Longer values of message parts are octets in which an EUI-64 may stand; one of this length gets a pseudonym."""
@@ -47,6 +49,23 @@ class Redactor:
         plain = msgspec.to_builtins(result)
         self._meet(plain)
         return msgspec.convert(self._replaced(plain, ""), type(result))
+
+    def meet(self, result: Result) -> None:
+        """Gives every short address in a result its pseudonym, for what is redacted later."""
+        self._meet(msgspec.to_builtins(result))
+
+    def shorts(self, addresses: Iterable[int]) -> None:
+        """Gives short addresses their pseudonyms."""
+        for address in addresses:
+            self._short(address)
+
+    def number(self, value: int) -> int:
+        """A number of 16 bits; the pseudonym, if it is that of a known short address."""
+        return self._shorts.get(value, value)
+
+    def key(self, fingerprint: str) -> str:
+        """The pseudonym of a key."""
+        return self._keys.setdefault(fingerprint, f"key-{len(self._keys) + 1:04}")
 
     def _meet(self, value: Any) -> None:
         """Gives every short address its pseudonym, so that texts that come before it are redacted too."""
@@ -75,7 +94,7 @@ class Redactor:
         if name == "octets":  # of a GBCS message: addresses could be read from them
             return ""
         if name == "fingerprint":
-            return self._keys.setdefault(value, f"key-{len(self._keys) + 1:04}")
+            return self.key(value)
         if name == "value" and len(value) > _EUI64_DIGITS and _HEXADECIMAL.match(value):
             return f"({len(value) // 2} octets)"
         return self.text(value)
@@ -87,7 +106,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """A text in which addresses and keys are replaced."""
-        text = _KEY.sub("(key)", text)
+        text = _HIDDEN_KEY.sub(lambda found: self.key(found[0]), _KEY.sub("(key)", text))
         text = _EUI64.sub(self._eui64_pseudonym, text)
         return _SHORT.sub(self._short_pseudonym, text)
 

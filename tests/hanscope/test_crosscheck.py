@@ -48,6 +48,16 @@ def test_an_unexplained_difference(run, monkeypatch):
 
 
 @tshark
+def test_redacted_differences_have_no_values(run, monkeypatch):
+    monkeypatch.setattr(module, "FAULTS", ())
+    code, out, _ = run(DEMO, "--keys", DEMO_KEYS, "--format", "jsonl", "--redact")
+    assert code == 1
+    differences = [one for one in map(json.loads, out.splitlines()) if "ours" in one]
+    assert differences
+    assert {value for one in differences for value in (*one["ours"], *one["tshark"])} == {"(left out)"}
+
+
+@tshark
 def test_json(run, tmp_path):
     file = tmp_path / "result.json"
     code, out, _ = run(DEMO, "--keys", DEMO_KEYS, "--format", "json", "--output", file)

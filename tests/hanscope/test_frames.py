@@ -213,3 +213,39 @@ def test_hostile_texts_do_not_steer_the_terminal(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "MANUFACTURER_NAME=" in out
+
+
+# What is left out.
+
+REVEALING = ("00:15:8d:00:00:c0:ff:ee", "00158d0000c0ffee", "eeffc000008d1500", "0x1234", "4660")
+"""The address of the device, as people write it, as digits, on the air, and as a number."""
+
+
+@pytest.mark.parametrize("form", ["text", "json", "jsonl"])
+def test_redacted_frames_tell_no_address_and_no_key(capture, capsys, form):
+    columns = "number,source,destination,mac.source,nwk.source,NwkSecurity.source_eui64,key,layer,info"
+    plain = ("frames", capture, *KEYS, "--format", form, "--columns", columns)
+    assert run(*plain) == 0
+    out = capsys.readouterr().out
+    assert "00:15:8d:00:00:c0:ff:ee" in out
+    assert ("4660" if form != "text" else "0x1234") in out
+    assert run(*plain, "--redact") == 0
+    out = capsys.readouterr().out
+    assert [word for word in REVEALING if word in out] == []
+    assert "02:00:00:00:00:00:00:01" in out
+    assert "key-0001" in out
+    assert "ImageBlockRequest" in out
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_redacted_frame_tells_what_it_is_and_not_whose(capture, capsys, form):
+    for number in range(1, 8):
+        assert run("frame", capture, number, *KEYS, "--format", form, "--redact") == 0
+        out = capsys.readouterr().out
+        assert [word for word in REVEALING if word in out] == []
+        assert "Mac" in out
+    assert run("frame", capture, 1, *KEYS, "--redact") == 0
+    out = capsys.readouterr().out
+    assert "source_short: 0x0001" in out
+    assert "file_offset: 0" in out or "file_offset" in out
+    assert run("frame", capture, 1, "--redact", "--show-keys") == 2
