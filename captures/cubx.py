@@ -24,6 +24,7 @@ _PLACEHOLDER: Final = b"\xff\xff"
 _ANY: Final = 0xFFFF
 """PAN id and short addresses of keys that are bound to none."""
 _KEYS: Final = 1000
+_LARGEST_VALUE: Final = 1 << 20
 _STEPS: Final = 10_000
 """Times a million steps of SQLite's machine: more are hostile."""
 _STRENGTHS: Final = range(-126, 21)
@@ -43,6 +44,8 @@ def read(source: Source, notes: Notes) -> Generator[RecordBatch]:
 
 def _frames(path: str, notes: Notes) -> Iterator[Found]:
     with closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
+        database.text_factory = _text
+        database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)  # a column may be computed
         left = iter(range(_STEPS))
         database.set_progress_handler(lambda: next(left, -1) < 0, 1_000_000)
         try:
@@ -56,8 +59,12 @@ def _frames(path: str, notes: Notes) -> Iterator[Found]:
             rows = database.execute("SELECT Id, Raw, Channel, Timestamp, RSSI FROM Packets ORDER BY Id")
             for number, raw, channel, seconds, rssi in rows:
                 yield _found(number, raw, channel, seconds, rssi)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter: the words of the former are not UTF-8
             raise Unreadable("the table Packets", f"the database cannot be read on ({error})") from None
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "replace")
 
 
 def _found(number: Any, raw: Any, channel: Any, seconds: Any, rssi: Any) -> Found:

@@ -21,7 +21,7 @@ from collections.abc import Generator, Iterator
 from typing import Any, Final
 
 from hanscope.captures.batch import Fcs, Notes, RecordBatch
-from hanscope.captures.foreign import Found, Unreadable, chunks, described, lines, whole
+from hanscope.captures.foreign import MOST_INTERFACES, Found, Unreadable, chunks, described, lines, whole
 from hanscope.captures.sniffers.base import LARGEST_PSDU, LARGEST_SUN_PSDU, Heard
 from hanscope.captures.sniffers.channels import CHANNELS_2_4_GHZ, Channel, of_gb863_index
 from hanscope.captures.source import Source
@@ -108,6 +108,8 @@ class _Log:
 
     def _interface(self, node: bytes) -> int:
         if node not in self._nodes:
+            if len(self._nodes) == MOST_INTERFACES:
+                return MOST_INTERFACES - 1
             name = node.decode("ascii", "replace")[:64]
             self._nodes[node] = described(self._notes, name, "Silicon Labs Network Analyzer")
         return self._nodes[node]

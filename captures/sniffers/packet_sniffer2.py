@@ -34,6 +34,7 @@ END: Final = b"\x40\x45"
 _HEAD: Final = 5
 _LARGEST_PAYLOAD: Final = 2049
 _FCS: Final = 2
+_REVERSED: Final = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
 
 PING: Final = 0x40
 START_CAPTURE: Final = 0x41
@@ -93,6 +94,8 @@ class PacketSniffer2Decoder:
         """The PHY header has two octets, and the order of bits in an octet is whichever makes the FCS right."""
         self.answers: list[bytes] = []
         self._rest = b""
+        self._turned = False
+        """Octets came with their bits in the order of the air when the FCS was right last."""
 
     def feed(self, octets: bytes) -> list[Heard]:
         found: list[Heard] = []
@@ -154,7 +157,7 @@ class PacketSniffer2Decoder:
         tail = _TAIL.parse(payload[end:])
         psdu = payload[begin:end]
         if self.sub_ghz:
-            psdu = _in_order(psdu)
+            psdu = self._in_order(psdu)
         elif payload[_CLOCK] & 0x7F != len(psdu):
             return None
         if len(psdu) > (LARGEST_SUN_PSDU if self.sub_ghz else LARGEST_PSDU):
@@ -168,6 +171,15 @@ class PacketSniffer2Decoder:
             trailer=psdu[-_FCS:],
         )
 
+    def _in_order(self, psdu: bytes) -> bytes:
+        """The PSDU with the bits of each octet in the order in which its FCS is right, or was in the last good one."""
+        either = psdu, psdu.translate(_REVERSED)
+        for turned, candidate in enumerate(either):
+            if crc16(candidate) == 0:
+                self._turned = bool(turned)
+                return candidate
+        return either[self._turned]
+
 
 def _end(data: bytes, tail: int, info: int) -> int | None:
     """Where a packet ends whose payload ends at `tail`; `None` if it does not. More octets than needed may be there."""
@@ -177,17 +189,6 @@ def _end(data: bytes, tail: int, info: int) -> int | None:
             return tail + len(END)
         return tail + 1 + len(END) if with_checksum else None
     return tail + 1 + len(END) if with_checksum else None
-
-
-_REVERSED: Final = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
-
-
-def _in_order(psdu: bytes) -> bytes:
-    """The PSDU with the bits of each octet in the order in which its FCS is right; as it is if that is neither."""
-    for candidate in (psdu, psdu.translate(_REVERSED)):
-        if crc16(candidate) == 0:
-            return candidate
-    return psdu
 
 
 class PacketSniffer2(SerialSniffer):

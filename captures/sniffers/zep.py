@@ -67,9 +67,9 @@ class ZepDecoder:
         return found
 
     def _heard(self, octets: bytes) -> Heard:
-        form = _V1 if octets[2] == 1 else _V2
-        if octets[2] not in (1, 2, 3):
+        if octets[2:3] not in (b"\x01", b"\x02", b"\x03"):
             raise ValueError("a version that is not known")
+        form = _V1 if octets[2] == 1 else _V2
         head = form.parse(octets)
         psdu = octets[form.sizeof() :][: head.length & 0x7F]
         if len(psdu) < (head.length & 0x7F) or len(psdu) < TRAILER:

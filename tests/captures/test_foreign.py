@@ -149,6 +149,32 @@ def test_damaged_or_foreign_database_is_a_fault(tmp_path: Path) -> None:
         gathered(path)
 
 
+def test_cubx_with_words_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    cubx(path, [(1, B + b"\xff\xff", 20, 1.0, 255, -44)])
+    octets = path.read_bytes()
+    for word in (b"Metadata", b"TimeDelta", b"NetworkKey"):
+        for place in (0, 3):
+            at = octets.index(word) + place
+            path.write_bytes(octets[:at] + b"\xfd" + octets[at + 1 :])
+            try:
+                gathered(path)
+            except CaptureError as error:
+                assert "database" in str(error)  # noqa: PT017 -- or it is well
+
+
+def test_cubx_that_computes_what_it_does_not_hold(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE Metadata (Key, Value)")
+        blob = "BLOB GENERATED ALWAYS AS (zeroblob(1000000000)) VIRTUAL"
+        database.execute(f"CREATE TABLE Packets (Id INTEGER PRIMARY KEY, Raw {blob}, Channel, Timestamp, RSSI)")
+        database.execute("INSERT INTO Packets (Id, Channel, Timestamp, RSSI) VALUES (1, 20, 1.0, -40)")
+    database.close()
+    capture, batches = gathered(path)
+    assert (list(batches), "too big" in capture.faults[0].what) == ([], True)
+
+
 def test_real_cubx(data: Path) -> None:
     capture, batch = one_batch(data / "captures" / "ubiqua-sample.cubx")
     assert (len(batch), len(capture.secrets), capture.faults) == (3384, 3, [])

@@ -5,8 +5,10 @@ sources of the vectors.
 import struct
 
 import pytest
+import sniffer_emulators as emulators
 from hypothesis import given
 from hypothesis import strategies as st
+from sniffer_emulators import OnAir
 
 from hanscope.captures.batch import Fcs
 from hanscope.captures.sniffers.base import Heard
@@ -128,6 +130,15 @@ def test_packet_sniffer_2_sub_ghz_bits_in_either_order(*, reverse: bool) -> None
     assert decoder.feed(packet(0xC0, payload)) == [Heard(B, Fcs.VALID, 5, -60.0, trailer=b"\xc2\x31")]
 
 
+def test_packet_sniffer_2_sub_ghz_damaged_frame_has_the_order_of_the_good_ones() -> None:
+    good, damaged = (
+        emulators.ps2_sub_ghz(OnAir(0, B)),
+        emulators.ps2_sub_ghz(OnAir(0, B, intact=False)),
+    )
+    decoder = PacketSniffer2Decoder(sub_ghz=True)
+    assert [heard.octets == B for heard in decoder.feed(damaged + good + damaged)] == [False, True, True]
+
+
 def test_packet_sniffer_2_finds_the_next_packet_after_garbage() -> None:
     decoder = PacketSniffer2Decoder()
     assert len(decoder.feed(b"\x40\x53\xff\xff\xff" + PS2_DATA + b"noise" + PS2_DATA + b"\x40")) == 2
@@ -153,7 +164,7 @@ def test_zep_counts_datagrams_that_were_lost() -> None:
     assert decoder.counts.lost == 2
 
 
-@pytest.mark.parametrize("cut", [1, 3, 15, 16, 20, 24])
+@pytest.mark.parametrize("cut", [0, 1, 2, 3, 15, 16, 20, 24])
 def test_zep_counts_what_is_no_zep(cut: int) -> None:
     decoder = ZepDecoder()
     assert decoder.feed(ZEP_V1[:cut]) == []
@@ -220,6 +231,31 @@ def test_any_split_of_the_stream_gives_the_same_frames(kind: type) -> None:
         found = [heard for at in range(0, len(stream), size) for heard in decoder.feed(stream[at : at + size])]
         assert [heard.octets for heard in found] == [B] * 5
         assert (decoder.counts.frames, decoder.counts.corrupt) == (5, 0)
+
+
+ENCODED = {
+    Cc2531Decoder: emulators.cc2531,
+    Nrf52840Decoder: emulators.nrf52840,
+    PacketSniffer2Decoder: emulators.ps2,
+    SensniffDecoder: emulators.contiki,
+    SpinelDecoder: emulators.spinel,
+    ZbossDecoder: emulators.zboss,
+}
+
+
+@pytest.mark.parametrize("kind", ENCODED, ids=lambda kind: kind.__name__)
+def test_cut_at_every_octet_the_stream_gives_the_same_frames(kind: type) -> None:
+    """Frames of all lengths with octets that look like the beginning and the end of records."""
+    bait = b"\x7e\x7d\x40\x53\x40\x45\xc1\x1f\xfe\x72\x0e\x00\x00\x00\r\nreceived: "
+    octets = [B, bait, bytes(3), bait * 4, bytes(range(125)), b"\xff" * 60]
+    frames = [OnAir(number * 10**7, one, rssi_dbm=-40 - number) for number, one in enumerate(octets)]
+    stream = b"".join(map(ENCODED[kind], frames))
+    whole = kind().feed(stream)
+    assert [heard.octets for heard in whole] == octets
+    for cut in range(len(stream)):
+        decoder = kind()
+        assert decoder.feed(stream[:cut]) + decoder.feed(stream[cut:]) == whole, cut
+        assert decoder.counts.corrupt == 0
 
 
 @pytest.mark.parametrize("kind", [*STREAMS, ZepDecoder], ids=lambda kind: kind.__name__)
