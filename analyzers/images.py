@@ -32,6 +32,8 @@ from hanscope.dissectors.images.vendor_elements import tag_use
 if TYPE_CHECKING:
     from hanscope.analyzers.certificates import Certificates
 
+CAPTURES: Final = {bytes.fromhex(magic) for magic in ("0a0d0d0a", "d4c3b2a1", "a1b2c3d4", "4d3cb2a1", "a1b23c4d")}
+"""How pcapng and pcap files begin."""
 SEARCHED: Final = 4096
 """Octets in front of an OTA header that a container may take."""
 
@@ -158,6 +160,8 @@ def _what_else(source: Octets) -> str:
         return "the file is empty"
     name, _ = recognised(source.view(), Context())
     named = "" if is_unnamed(name) else f": {name}, without the OTA file that it would come in"
+    if begin in CAPTURES:
+        named = ": a capture; `hanscope analyze` reads those"
     searched = f" is not in its first {SEARCHED:,} octets" if source.size > SEARCHED else " is not in it"
     return f"the file begins with {begin.hex(' ')}{named}; 1e f1 ee 0b{searched}"
 

@@ -1,7 +1,7 @@
 """Images of Bouffalo Lab's chips (BL602, BL702): `BFNP`, then records with a CRC-32 each.
 
-Header of 176 octets: `FCFG` at 8 (flash configuration, 84 octets, CRC-32), `PCFG` (clock configuration, 8 octets,
-CRC-32), boot configuration, SHA-256; `ef be ad de` stands where no CRC of the whole header was written.
+Header of 176 octets: `FCFG` at 8 (flash configuration, 84 octets, CRC-32), `PCFG` (clock configuration, 8 octets, later
+chips 12 to 24, CRC-32), boot configuration, SHA-256; `ef be ad de` stands where no CRC of the whole header was written.
 """
 
 import zlib
@@ -20,8 +20,8 @@ from hanscope.dissectors.images.format import (
 from hanscope.dissectors.images.octets import View
 
 MAGIC: Final = b"BFNP"
-RECORDS: Final = {"flash": (12, 84), "clock": (104, 8)}
-"""Where they lie behind their marks, and their octets."""
+RECORDS: Final = {"flash": (12, (84,)), "clock": (104, (8, 12, 16, 20, 24))}
+"""Where they lie behind their marks, and how many octets they may have."""
 
 
 def read(view: View, _context: Context) -> Inner | None:
@@ -33,12 +33,14 @@ def read(view: View, _context: Context) -> Inner | None:
 
 @checked("Bouffalo header CRC-32")
 def _record(view: View, name: str) -> Judgement:
-    at, length = RECORDS[name]
-    end = at + length
-    check = f"Bouffalo {name} configuration CRC-32"
-    covers = (view.span(at, end + 4),)
+    at, lengths = RECORDS[name]
+    tried = [_crc(view, f"Bouffalo {name} configuration CRC-32", at, at + length) for length in lengths]
+    return next((one for one in tried if one.outcome == "valid"), tried[0])
+
+
+def _crc(view: View, check: str, at: int, end: int) -> Judgement:
     found = zlib.crc32(view.take(at, end))
-    return compared(check, f"CRC-32 of {length} octets", view.u32(end), found, covers)
+    return compared(check, f"CRC-32 of {end - at} octets", view.u32(end), found, (view.span(at, end + 4),))
 
 
 FORMAT: Final = InnerFormat(

@@ -105,6 +105,7 @@ def _content(page: "Page", image: Image, octets: int) -> None:
     share = f"checks that hold cover {words.share(proven, octets)} of it"
     agree = witnesses.agreeing(image)
     told = f"; {' and '.join(agree)} agree{'s' if len(agree) == 1 else ''}" if agree else ""
+    told += " with what was heard" if agree and image.partial else ""
     failed = _failed(image)
     wrong = (f"; failed: {', '.join(failed)}" if failed else "", "bold red")
     page.line([share if proven else "no check of its own covers its content", told, wrong], indent=5, hang=2)

@@ -227,6 +227,7 @@ def test_content_of_a_cut_element_is_named() -> None:
             image_files.gbl3(),
             "eb 17 a6 03: GBL 3, plain, without the OTA file that it would come in; 1e f1 ee 0b is not",
         ),
+        (bytes.fromhex("0a0d0d0a") * 9, "begins with 0a 0d 0d 0a: a capture; `hanscope analyze` reads those"),
         (b"%PDF-1.4" * 999, "begins with 25 50 44 46; 1e f1 ee 0b is not in its first 4,096 octets"),
     ],
 )
@@ -462,3 +463,22 @@ def test_tags_without_end_are_given_up() -> None:
     image = examine(image_files.ota(image_files.gbl3(tags=tags)))
     assert outcomes(image)["GBL CRC-32"] == "invalid"
     assert "no end tag among the first 5,000 tags" in detail(image, "GBL CRC-32")
+
+
+def test_a_length_that_differs_is_wrong_only_if_one_bit_explains_it() -> None:
+    content = bytes.fromhex("edfefeca") + image_files.RANDOM
+    area = bytearray(image_files.memory_area(content))
+    assert outcomes(examine(image_files.ota(bytes(area))))["length of the memory area"] == "valid"
+    area[5] ^= 4
+    assert outcomes(examine(image_files.ota(bytes(area))))["length of the memory area"] == "invalid"
+    area[4] ^= 1
+    assert outcomes(examine(image_files.ota(bytes(area))))["length of the memory area"] == "unknown"
+
+
+@pytest.mark.parametrize("length", [8, 12, 20])
+def test_clock_configurations_of_bouffalos_chips(length: int) -> None:
+    octets = bytearray(image_files.bouffalo())
+    octets[104 : 104 + length + 4] = bytes(range(length)) + zlib.crc32(bytes(range(length))).to_bytes(4, "little")
+    name = "Bouffalo clock configuration CRC-32"
+    assert outcomes(examine(image_files.ota(bytes(octets))))[name] == "valid"
+    assert outcomes(examine(image_files.ota(flipped(bytes(octets), 104, 0))))[name] == "invalid"
