@@ -18,7 +18,7 @@ from hanscope.dissectors.images.format import (
     near,
     unverifiable,
 )
-from hanscope.dissectors.images.octets import BrokenError, View
+from hanscope.dissectors.images.octets import BrokenError, NotCapturedError, View
 from hanscope.dissectors.images.unnamed import looks_random
 
 CRC_AT: Final = 8
@@ -52,6 +52,10 @@ def _holds_packed_content(view: View) -> bool:
 @checked("OAD CRC-32")
 def _crc(view: View) -> Judgement:
     length = view.u32(LENGTH_AT)
+    if length > view.size and (reason := view.lacks(HEADER, view.size)) is not None:
+        raise NotCapturedError(
+            reason
+        )  # of packed content the length says more, and whether it is packed its octets say
     if not HEADER <= length <= view.size:
         raise BrokenError(f"it says that it has {length:,} octets, there are {view.size:,}")
     what = f"CRC-32 of octets {COVERED_FROM} to {length - 1:,} of the image{behind(view, length)}"

@@ -482,3 +482,10 @@ def test_clock_configurations_of_bouffalos_chips(length: int) -> None:
     name = "Bouffalo clock configuration CRC-32"
     assert outcomes(examine(image_files.ota(bytes(octets))))[name] == "valid"
     assert outcomes(examine(image_files.ota(flipped(bytes(octets), 104, 0))))[name] == "invalid"
+
+
+def test_packed_content_that_was_not_captured_makes_no_crc_wrong() -> None:
+    octets = FILES["TI OAD, CC13x2R1, packed"]
+    image = examine(octets, missing=[(120, len(octets))])
+    assert outcomes(image)["OAD CRC-32"] == "unknown"
+    assert "were not captured" in detail(image, "OAD CRC-32")
