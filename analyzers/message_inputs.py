@@ -2,9 +2,11 @@
 
 An input is a file, a folder of files, `-` for standard input, or the hexadecimal digits themselves. Text may hold one
 message that goes over several lines, or one message a line, with or without what GFI tools put before it
-(`GBCS:DATA#0:79:`); binary may hold several messages one after the other.
+(`GBCS:DATA#0:79:`); or messages in base64, alone or inside of other text, such as the GBCSPayload of a DUIS response
+(XML). Binary may hold several messages one after the other.
 """
 
+import base64
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +25,9 @@ STANDARD_INPUT: Final = 0
 _LARGEST_MESSAGE: Final = 1 << 16
 _GFI: Final = re.compile(r"^\s*GBCS:DATA#\d+:\d+:", re.IGNORECASE)
 _BETWEEN_DIGITS: Final = re.compile(r"[\s:,-]|0x", re.IGNORECASE)
+_IN_BASE64: Final = "3(?:w[k-n]|Q[A-Dk-n])"
+_BASE64: Final = re.compile(rf"(?<![A-Za-z0-9+/]){_IN_BASE64}(?:[A-Za-z0-9+/]|\s+(?!{_IN_BASE64})){{30,}}")
+"""What begins as a message does, in one line or over several."""
 _BEGINNINGS: Final = (b"\xdf\x09", b"\xdd\x00", b"\xdd\x09")
 
 
@@ -84,20 +89,41 @@ def _in_contents(name: str, contents: bytes) -> Iterator[MessageInput]:
         for message in _split(contents):
             yield MessageInput(name, message)
         return
-    try:
-        lines = [line for line in contents.decode("ascii").splitlines() if line.strip()]
-    except UnicodeDecodeError:
+    text = _text(contents)
+    if text is None:
         yield MessageInput(name, contents)  # binary, but no message: decoding says why
         return
+    lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         yield MessageInput(name, b"", "there is nothing in it")
     elif (whole := _one_message(lines)) is not None:
         yield MessageInput(name, whole)
+    elif not any(map(_octets, lines)) and (encoded := list(_in_base64(text))):
+        for number, octets in enumerate(encoded, 1):
+            yield MessageInput(name if len(encoded) == 1 else f"{name} ({number})", octets)
     else:
         for number, line in enumerate(lines, 1):
             octets = _octets(line)
             place = name if len(lines) == 1 else f"{name}:{number}"
-            yield MessageInput(place, octets or b"", None if octets else "neither binary nor hexadecimal digits")
+            error = None if octets else "neither binary nor hexadecimal digits, nor a message in base64"
+            yield MessageInput(place, octets or b"", error)
+
+
+def _text(contents: bytes) -> str | None:
+    """What contents say, if they are text."""
+    utf_16 = contents.startswith((b"\xff\xfe", b"\xfe\xff"))
+    try:
+        return contents.decode("utf-16" if utf_16 else "utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+
+
+def _in_base64(text: str) -> Iterator[bytes]:
+    """The messages that stand in a text in base64."""
+    for found in _BASE64.finditer(text):
+        digits = "".join(found[0].split())
+        with suppress(ValueError):
+            yield base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
 
 
 def _octets(text: str) -> bytes | None:

@@ -30,16 +30,17 @@ Examples:
   hanscope frames house.pcapng --filter 'has(shut)' --columns number,pan,nwk.source,shut
   hanscope frames house.pcapng --format jsonl | jq 'select(.transfer == "T1") | .number'
 
-\b
 A filter compares fields (== != < <= > >=, in (...), "Zcl" in layers, has(field)) and joins comparisons with and, or,
 not and parentheses. A comparison with a field that a frame has not is false.
 
 \b
 Columns, and fields of a filter:
   number time elapsed length fcs channel lqi rssi_dbm pan source destination
-  layer (the innermost) layers info malformed key nwk.key aps.key shut fragments transfer
-  mac.source nwk.frame_counter aps.cluster zcl.command zdp.sequence ota.file_offset tunneling.tunnel_id ...
-  Layer.field, every field of every layer; docs/layers.md lists them
+  layer (the innermost) layers info malformed shut fragments transfer
+  key nwk.key aps.key (fingerprints)
+  mac.source nwk.frame_counter aps.cluster zcl.command zdp.sequence
+  ota.file_offset tunneling.tunnel_id and the like
+  Layer.field for every field of every layer: docs/layers.md lists them
 """,
 )
 def frames(

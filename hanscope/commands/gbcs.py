@@ -25,7 +25,8 @@ Examples:
   hanscope gbcs dd000000000000471100000000df0901...
   hanscope gbcs messages/ --certificates certificates --private-keys keys.json --format jsonl
 
-A file is binary or hexadecimal: one message, or one a line. A folder stands for all files in it.
+A file is binary or hexadecimal: one message, or one a line; or a text, such as a DUIS response in XML, in which
+messages stand in base64. A folder stands for all files in it.
 
 Exit codes: 0 well, 1 a signature, a MAC or an encrypted part is invalid, 3 an input is no GBCS message. jsonl prints
 one object a line, one for each message in the order given, for what is no message with "error".

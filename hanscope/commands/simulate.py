@@ -80,7 +80,7 @@ def simulate(
     force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="List scenarios and faults.")] = False,
 ) -> None:
-    """Write the capture of a simulated HAN in which devices update themselves, and what is true of it."""
+    """Write the capture of a simulated HAN, and what is true of it."""
     if list_:
         _show_list()
         return

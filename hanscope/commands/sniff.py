@@ -88,7 +88,7 @@ def sniff(
     redact: Redact = False,
     show_keys: ShowKeys = False,
 ) -> None:
-    """Capture from a sniffer, show what happens, and report at the end."""
+    """Capture live, show what happens, and report at the end."""
     from hanscope.analyzers.live import LiveAnalysis  # noqa: PLC0415 - heavy
     from hanscope.captures.live import FileFeed, SnifferFeed  # noqa: PLC0415 - heavy
     from hanscope.report import json  # noqa: PLC0415 - heavy

@@ -41,7 +41,7 @@ def survey(
     phy: Phy = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
-    """Listen on one channel after the other and list the networks heard."""
+    """Listen on all channels in turn, and list the networks heard."""
     from hanscope.analyzers.survey import survey as run  # noqa: PLC0415 - heavy
     from hanscope.captures.sniffers.base import SnifferError  # noqa: PLC0415 - heavy
     from hanscope.report.json import lines  # noqa: PLC0415 - heavy

@@ -21,7 +21,7 @@ wireshark = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Wireshark's plugin, profile and capture program: install, remove, look, open.",
+    help="Wireshark's plugin and profile: install, remove, look, open.",
     epilog="""\b
 Examples:
   hanscope wireshark install

@@ -1,5 +1,6 @@
 """`hanscope gbcs`: every way to give messages, both reports, and the exit codes."""
 
+import base64
 import io
 import json
 import sys
@@ -192,3 +193,34 @@ def test_activation_is_told_with_readable_dates_and_versions(run, data):
     assert code == 0
     assert "executionDateTime: 2030-01-15 09:00:00" in out
     assert "0x0123abcf" in out
+
+
+def in_base64(message: str, width: int = 1000) -> str:
+    encoded = base64.b64encode(bytes.fromhex(message)).decode()
+    return "\n".join(encoded[at : at + width] for at in range(0, len(encoded), width))
+
+
+@pytest.mark.parametrize(
+    ("contents", "codes"),
+    [
+        (in_base64(READ_VERSION), [0x59]),
+        (in_base64(READ_VERSION, 64), [0x59]),
+        (f"{in_base64(READ_VERSION)}\n{in_base64(READ_PPMID)}\n", [0x59, 0x129]),
+        (f"<r:GBCSPayload>\n{in_base64(READ_PPMID, 76)}\n</r:GBCSPayload>\n<r:x>3w</r:x>", [0x129]),
+        (f'[{{"payload": "{in_base64(READ_VERSION)}"}}, {{"payload": "{in_base64(READ_PPMID)}"}}]', [0x59, 0x129]),
+        (f"{READ_VERSION}\n{in_base64(READ_PPMID)}", [0x59, None]),
+    ],
+)
+def test_messages_in_base64_are_found_in_whatever_text_they_stand(run, tmp_path, contents, codes):
+    path = tmp_path / "response.xml"
+    path.write_text(contents)
+    code, out, _ = run(path, "--format", "jsonl")
+    assert [one["message_code"] for one in lines(out)] == codes
+    assert code == (3 if None in codes else 0)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_texts_of_windows_programs_are_read(run, tmp_path, encoding):
+    path = tmp_path / "message.txt"
+    path.write_text(READ_VERSION, encoding)
+    assert run(path)[0] == 0
