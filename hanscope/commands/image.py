@@ -1,15 +1,29 @@
 """`hanscope image`: OTA image files."""
 
+import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
 from hanscope.commands.base import Command, CommandError, ExitCode, app, complain, during
-from hanscope.commands.options import Certificates, Format, FormatOption, Hashes, HashLists, Output, Redact, References
+from hanscope.commands.options import (
+    Certificates,
+    Format,
+    FormatOption,
+    Hashes,
+    HashLists,
+    NoProgress,
+    Output,
+    Redact,
+    References,
+)
 from hanscope.commands.output import paths_of, put, reporting_of, terminal
 from hanscope.commands.reading import credentials_of, disappointed, given_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hanscope.analyzers.certificates import Certificates as CertificatesAtHand
     from hanscope.analyzers.references import Given
     from hanscope.analyzers.results import Image
@@ -49,6 +63,7 @@ def image(
     form: FormatOption = Format.TEXT,
     output: Output = None,
     redact: Redact = False,
+    no_progress: NoProgress = False,
 ) -> None:
     """Check OTA image files, element by element."""
     from hanscope.analyzers.results import Analysis  # noqa: PLC0415 - heavy
@@ -64,7 +79,7 @@ def image(
         None if credentials is None else credentials.certificates,
         [_ca_key(text) for text in ca_key or ()],
     )
-    images = [_examined(file, proofs) for file in files]
+    images = list(_all_examined(files, proofs, shown=not no_progress and sys.stderr.isatty()))
     if redact:
         redactor = Redactor()
         images = [redactor(one) for one in images]
@@ -103,6 +118,16 @@ def _ca_key(text: str) -> bytes:
             f"--ca-key {text}: 22 or 37 octets in hexadecimal digits are needed (suite 1 or 2)", ExitCode.USAGE
         )
     return key
+
+
+def _all_examined(files: list[str], proofs: _Proofs, *, shown: bool) -> "Iterator[Image]":
+    from hanscope.report.progress import ProgressBar  # noqa: PLC0415 - heavy
+
+    with ProgressBar(sys.stderr) if shown else nullcontext() as bar:
+        for number, file in enumerate(files):
+            if bar is not None:
+                bar.file(number, len(files), file)
+            yield _examined(file, proofs)
 
 
 def _examined(file: str, proofs: _Proofs) -> "Image":

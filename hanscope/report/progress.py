@@ -34,17 +34,20 @@ class ProgressBar:
             self._bar.stop()
 
     def __call__(self, progress: "Progress") -> None:
+        again = ", again with the keys found" if progress.second_pass else ""
+        self._tell(progress.octets_done, progress.octets_total, count(progress.frames, "frame"), progress.path, again)
+
+    def file(self, number: int, of: int, path: str) -> None:
+        """The next of many files."""
+        self._tell(number, of, f"{number:,} of {count(of, 'file')}", path)
+
+    def _tell(self, done: int, total: int | None, told: str, path: str, note: str = "") -> None:
         if self._bar is None:
             if time.monotonic() - self._began < PATIENCE_S:
                 return
             self._bar = self._shown()
-        self._bar.update(
-            self._bar.task_ids[0],
-            completed=progress.octets_done,
-            total=progress.octets_total,
-            frames=count(progress.frames, "frame"),
-            note=printable(Path(progress.path).name) + (", again with the keys found" if progress.second_pass else ""),
-        )
+        note = printable(Path(path).name) + note
+        self._bar.update(self._bar.task_ids[0], completed=done, total=total, told=told, note=note)
 
     def _shown(self) -> "Bar":
         from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415 - seldom
@@ -56,10 +59,10 @@ class ProgressBar:
             BarColumn(bar_width=24),
             TaskProgressColumn(),
             TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[frames]}  {task.fields[note]}", markup=False),
+            TextColumn("{task.fields[told]}  {task.fields[note]}", markup=False),
             console=console_for(self._stream),
             transient=True,
         )
-        bar.add_task("", frames="", note="")
+        bar.add_task("", told="", note="")
         bar.start()
         return bar

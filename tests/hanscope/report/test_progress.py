@@ -40,6 +40,19 @@ def test_quick_work_shows_nothing(clock):
     assert stream.getvalue() == ""
 
 
+def test_many_files_are_counted(clock):
+    stream = Terminal()
+    with progress.ProgressBar(stream) as bar:
+        bar.file(0, 1200, "a/first.ota")
+        clock[0] = 1.1
+        bar.file(300, 1200, "a/meter.ota")
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    assert "25%" in shown
+    assert "300 of 1,200 files" in shown
+    assert "meter.ota" in shown
+    assert "first.ota" not in shown
+
+
 def test_work_of_more_than_a_second_is_shown(clock):
     stream = Terminal()
     with progress.ProgressBar(stream) as bar:
