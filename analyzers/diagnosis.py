@@ -153,6 +153,10 @@ CAUSES: Final[dict[Cause, Telling]] = {
     "inconclusive": Telling("nothing", "A longer capture, taken nearer to the device, would show more."),
 }
 
+_GENUINE: Final = (
+    "The supplier's certificate (--certificates) or the image as its maker has it (--reference) tell whether the "
+    "device was right."
+)
 UNSUCCESSFUL: Final = frozenset({"failed", "refused", "undecided", "distributing"})
 
 
@@ -177,6 +181,8 @@ def _diagnosis(update: Update, analysis: Analysis, transfers: dict[str, Transfer
         if one.transfer_id in update.transfer_ids and one.rule.startswith(telling.rules or ("\0",))
     ]
     advice = telling.advice
+    if update.failed_at == "verification" and cause == "inconclusive" and last is not None and last.complete:
+        advice = _GENUINE
     if confidence == "open" and update.missing:
         advice = f"To decide it, the capture would have to hold {'; '.join(update.missing)}."
     return Diagnosis(

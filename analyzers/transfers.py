@@ -707,6 +707,11 @@ def _upgraded(attempt: Attempt, query: Attempt) -> bool:
     return True
 
 
+def first_block(transfer: Transfer) -> TransferEvent | None:
+    """The first request or block of a transfer; `None`: nothing tells, or there was none."""
+    return next((event for event in transfer.events if event.what.startswith("first ")), None)
+
+
 def _status(status: int) -> str:
     if status == SUCCESS:
         return "SUCCESS"

@@ -40,7 +40,7 @@ from hanscope.analyzers.filling import (
     side_by_side,
 )
 from hanscope.analyzers.results import Analysis, Check, Image, Message, Outcome, Transfer, Witness
-from hanscope.analyzers.transfers import TransferRecord
+from hanscope.analyzers.transfers import TransferRecord, first_block
 from hanscope.dissectors.images import gbcs, ota_file
 from hanscope.dissectors.images.ota_file import OtaFileError
 
@@ -493,7 +493,9 @@ _VERIFICATION_FAILED: Final = 0x8F1C
 
 def _versions(transfer: Transfer, told: Sequence[_Told]) -> Iterator[Witness]:
     """What the device said it runs, before the transfer and after it."""
-    before = next((one for one in reversed(told) if one[0] < _first_block(transfer)), None)
+    began = first_block(transfer)
+    since = transfer.started if began is None else began.time
+    before = next((one for one in reversed(told) if one[0] < since), None)
     after = [one for one in told if one[0] >= transfer.ended and one is not before]
     if before is None and not after:
         return
@@ -517,11 +519,6 @@ def _versions(transfer: Transfer, told: Sequence[_Told]) -> Iterator[Witness]:
         detail=detail,
         frames=tuple(dict.fromkeys(frames))[:MOST_FRAMES],
     )
-
-
-def _first_block(transfer: Transfer) -> int:
-    """When the first request or block was heard; the beginning of the transfer if that is not told."""
-    return next((event.time for event in transfer.events if event.what.startswith("first ")), transfer.started)
 
 
 # What was given

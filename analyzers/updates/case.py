@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple
 
 from hanscope.analyzers.evidence import Evidence
-from hanscope.analyzers.results import Cause, HashClaim, UpdateStage, UpdateState, VersionClaim
+from hanscope.analyzers.results import Cause, HashClaim, Transfer, UpdateStage, UpdateState, VersionClaim
 from hanscope.analyzers.silences import left_off, stopped
 from hanscope.analyzers.updates.claims import OUTCOMES
 from hanscope.analyzers.updates.gathering import ANSWER_NS, Story
@@ -80,6 +80,12 @@ class Case:
 
     def said(self, kind: Kind) -> list[Reading]:
         return [one for one in self.story.readings if one.kind is kind]
+
+    @property
+    def refused_to_activate(self) -> Reading | None:
+        """The device's last word about the activation, if it is that it failed (CS09)."""
+        alerts = self.said(Kind.ACTIVATED)
+        return alerts[-1] if alerts and alerts[-1].code not in (0, None) else None
 
     def returned(self, time_ns: int, frame: int) -> Return | None:
         """When the device was there again after that; `frame` decides where clocks only tell seconds."""
@@ -185,3 +191,9 @@ def utc(time_ns: int) -> str:
         return datetime.fromtimestamp(time_ns // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (OverflowError, ValueError, OSError):
         return f"{time_ns} ns"
+
+
+def octets_of(transfer: Transfer) -> int:
+    """Octets that reached the device, also those that the sniffer missed."""
+    unheard = sum(gap.end - gap.start for gap in transfer.missing_ranges if gap.reason == "answered but not captured")
+    return transfer.received_bytes + unheard

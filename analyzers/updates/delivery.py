@@ -11,7 +11,7 @@ from typing import Final
 from hanscope.analyzers.gb_images import SIGNATURE
 from hanscope.analyzers.results import Cause, Transfer
 from hanscope.analyzers.tables import DEFAULT_RESPONSE
-from hanscope.analyzers.updates.case import WHOLE, Case, Judgement, distributed_at
+from hanscope.analyzers.updates.case import WHOLE, Case, Judgement, distributed_at, octets_of
 from hanscope.analyzers.updates.claims import PROXY
 from hanscope.analyzers.updates.gathering import Story
 from hanscope.analyzers.updates.readings import AlertCode, Kind, Reading, TransferResult
@@ -41,22 +41,40 @@ def verification(case: Case) -> Judgement | None:
         if last.kind is Kind.CARRIED:
             return _carried(case, last)
         if last.code == AlertCode.VERIFICATION_FAILED:
+            cause = _rejection(case, rejected[-1] if rejected else again)
             return Judgement(
                 "failed",
-                f"The device found the image not genuine (8F1C, {last.id}).",
+                f"The device found the image not genuine (8F1C, {last.id}){_CLUES.get(cause, '')}.",
                 "verification",
-                _rejection(case, rejected[-1] if rejected else again),
+                cause,
             )
         if last.code == AlertCode.VERIFICATION_SUCCESSFUL:
             return _received(case, last)
     if again is not None and again.state == "rejected":
-        return Judgement(
-            "failed",
-            "The device loaded the image and rejected it as invalid (Upgrade End Request INVALID_IMAGE).",
-            "verification",
-            _rejection(case, again),
-        )
+        return _rejected(case, again)
     return None
+
+
+_CLUES: Final[dict[Cause, str]] = {
+    "two-servers": "; its blocks came from two servers",
+    "image-corrupted": "; what it got is not what was to be sent",
+    "image-rejected-bad": "; checks of the image say the same",
+    "image-rejected-good": ", although nothing is wrong with the image as far as it can be checked",
+}
+"""What bears out a rejection."""
+
+
+def _rejected(case: Case, transfer: Transfer) -> Judgement:
+    cause = _rejection(case, transfer)
+    got, size = octets_of(transfer), transfer.image_size
+    part = f" after {got:,} of {size:,} octets" if size is not None and got < size and not transfer.complete else ""
+    clue = _CLUES.get(cause, "")
+    if (versions := _hardware(case.story)) is not None and cause == "wrong-hardware":
+        own, low, high = versions
+        clue = f": its hardware is version 0x{own:04x}, the image is for 0x{low:04x} to 0x{high:04x}"
+    told = f"rejected the image as invalid{part}" if part else "loaded the image and rejected it as invalid"
+    reason = f"The device {told} (Upgrade End Request INVALID_IMAGE){clue}."
+    return Judgement("failed", reason, "verification", cause)
 
 
 def _received(case: Case, receipt: Reading) -> Judgement:
@@ -126,12 +144,19 @@ def _rejection(case: Case, transfer: Transfer | None) -> Cause:  # noqa: PLR0911
 
 
 def _for_other_hardware(story: Story) -> bool:
+    """The device told its hardware version, and it is outside of what the image's header says."""
+    versions = _hardware(story)
+    return versions is not None and not versions[1] <= versions[0] <= versions[2]
+
+
+def _hardware(story: Story) -> tuple[int, int, int] | None:
+    """The device's hardware version as it told it, and the lowest and highest that the image is for."""
     header = story.image.header if story.image else None
     hardware = [sign.hardware_version for sign in story.signs if sign.command == QUERY and sign.hardware_version >= 0]
     if header is None or not hardware:
-        return False
+        return None
     low, high = header.minimum_hardware_version, header.maximum_hardware_version
-    return low is not None and high is not None and not low <= hardware[-1] <= high
+    return None if low is None or high is None else (hardware[-1], low, high)
 
 
 def distribution(case: Case) -> Judgement | None:  # noqa: PLR0911 -- one line for each state

@@ -48,10 +48,9 @@ def _confirmation(case: Case) -> Judgement | None:  # noqa: PLR0911 -- the rules
         return None
     last, new = reads[-1], case.version
     before = next((one for one in reversed(case.versions) if one.when == "before"), None)
-    reported = _reported(case)
     told = f"0x{last.version:08x} ({_source(last)})"
     if last.version == new:
-        if before is not None and before.version == new and reported is None:
+        if before is not None and before.version == new and _reported(case) is None:
             return None
         return Judgement("confirmed", f"The device runs the image's version {told}.")
     if last.said_by == PROXY:
@@ -62,14 +61,19 @@ def _confirmation(case: Case) -> Judgement | None:  # noqa: PLR0911 -- the rules
             f"The device runs {'another version than before, ' if before else 'version '}{told}, not 0x{new:08x}.",
             missing=("whether that is the image: devices may count versions otherwise than files do",),
         )
-    order = case.order
-    acted_on = order is not None and order.fate != "unanswered"
+    return None if case.refused_to_activate else _still_old(case, last, told, known=before is not None)
+
+
+def _still_old(case: Case, last: VersionClaim, told: str, *, known: bool) -> Judgement | None:
+    """The device names another version than the image's; `known`: the same as before."""
+    order, reported = case.order, _reported(case)
+    acted_on = order is not None and order.fate not in ("unanswered", "refused")
     came_back = case.restarted(order) if order is not None and acted_on else None
     if reported is not None or came_back is not None:
         after = reported or "it was back after the order, as after a restart"
         return Judgement(
             "failed",
-            f"The device {'still ' if before else ''}runs version {told} although {after}.",
+            f"The device {'still ' if known else ''}runs version {told} although {after}.",
             "confirmation",
             "version-unchanged",
         )
@@ -120,11 +124,10 @@ def _source(claim: VersionClaim) -> str:
 
 
 def _activation(case: Case) -> Judgement | None:
-    alerts = case.said(Kind.ACTIVATED)
-    if alerts and alerts[-1].code not in (0, None):
+    if (alert := case.refused_to_activate) is not None:
         return Judgement(
             "failed",
-            f"The device said that it could not activate the image (CS09, {alerts[-1].id}).",
+            f"The device said that it could not activate the image (CS09, {alert.id}).",
             "activation",
             "activation-refused",
         )

@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 from hanscope.analyzers.results import Tunnel, UpdateFlow
 from hanscope.analyzers.updates.gathering import Story
+from hanscope.analyzers.updates.readings import Kind
 from hanscope.analyzers.updates.signs import SMART_ENERGY
 
 RoleName = Literal["ESME", "GSME", "HCALCS", "PPMID", "IHD", "CAD", "unknown"]
@@ -64,7 +65,7 @@ def role_of(story: Story, tunnels: Sequence[Tunnel]) -> Role:
     layout = story.image.layout if story.image else "opaque"
     if layout == "gbcs-signed":
         return Role("unknown", "its image ends with an authorising signature, as those of meters do", "ESME/GSME")
-    return Role("unknown", "nothing tells", "ZigBee")
+    return Role("unknown", "nothing tells what kind of device it is", "ZigBee")
 
 
 def _by_messages(story: Story) -> tuple[frozenset[RoleName], str] | None:
@@ -81,7 +82,8 @@ def _by_messages(story: Story) -> tuple[frozenset[RoleName], str] | None:
         if not shows or (candidates is not None and not candidates & shows):
             continue
         if candidates is None or len(candidates & shows) < len(candidates):
-            told.append(f"{reading.message.use_case} ({reading.id})")
+            alert = reading.kind is Kind.RECEIPT  # whose name in the table of codes names a kind of meter
+            told.append(f"{'a receipt alert' if alert else reading.message.use_case} ({reading.id})")
         candidates = shows if candidates is None else candidates & shows
     return None if candidates is None else (candidates, f"it takes part in {' and '.join(told)}")
 

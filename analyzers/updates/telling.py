@@ -9,7 +9,7 @@ import msgspec
 
 from hanscope.analyzers.evidence import Evidence
 from hanscope.analyzers.results import Analysis, Distribution, Update
-from hanscope.analyzers.updates.case import Case, by_command, turn_of
+from hanscope.analyzers.updates.case import Case, by_command, octets_of, turn_of
 from hanscope.analyzers.updates.claims import checks_of, hashes_of, versions_of
 from hanscope.analyzers.updates.gathering import Story, gathered
 from hanscope.analyzers.updates.judging import judge
@@ -17,7 +17,7 @@ from hanscope.analyzers.updates.orders import orders_of
 from hanscope.analyzers.updates.readings import readings
 from hanscope.analyzers.updates.roles import role_of
 from hanscope.analyzers.updates.signs import MOST_SIGNS, SECOND, Signs
-from hanscope.analyzers.updates.timeline import octets_of, steps_of
+from hanscope.analyzers.updates.timeline import steps_of
 
 MOST_UPDATES: Final = 10_000
 """More than captures of anything but nonsense hold."""
@@ -49,6 +49,10 @@ def _update(story: Story, name: str, analysis: Analysis, dropped: int) -> Update
         for order in orders:
             if order.sign is not None and order.fate == "pending":
                 order.fate = "carried out"
+    elif found.cause == "activation-refused":
+        for order in orders:
+            if order.sign is not None and order.fate == "pending":
+                order.fate = "refused"
     steps = steps_of(story, role, turn)
     identity = story.identity
     messages = [*story.readings, *story.mirrored]
@@ -96,6 +100,7 @@ def _unheard(story: Story, analysis: Analysis, dropped: int) -> Iterator[str]:
             gap is not None
             and gap.start == 0
             and gap.reason == "never requested"
+            and first.block_requests + first.block_responses + first.page_requests
             and first.started - began < BEGINNING_NS
         ):
             yield f"the beginning of the transfer, {gap.end:,} octets: the capture begins after it"

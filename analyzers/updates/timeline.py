@@ -13,21 +13,26 @@ import msgspec
 
 from hanscope.analyzers.results import Transfer, UpdateStage, UpdateStep
 from hanscope.analyzers.tables import DEFAULT_RESPONSE
-from hanscope.analyzers.updates.case import WHOLE, utc
+from hanscope.analyzers.transfers import first_block
+from hanscope.analyzers.updates.case import WHOLE, octets_of, utc
 from hanscope.analyzers.updates.gathering import Story
 from hanscope.analyzers.updates.orders import WAIT_FOREVER, outcome_words
 from hanscope.analyzers.updates.readings import AlertCode, Kind, Reading, TransferResult
 from hanscope.analyzers.updates.roles import Role
 from hanscope.analyzers.updates.signs import (
+    BLOCK,
+    BLOCK_REQUEST,
     END,
     NOTIFY,
     OFFER,
+    PAGE_REQUEST,
     QUERY,
     UPGRADE,
     Return,
     Sign,
 )
 from hanscope.dissectors.gbcs.codes import USE_CASES, alert_text
+from hanscope.dissectors.zigbee.codes import Status
 
 MOST_STEPS: Final = 400
 """Of one update; what is beyond are repetitions in hostile captures."""
@@ -70,7 +75,8 @@ def steps_of(story: Story, role: Role, turn: int | None) -> tuple[UpdateStep, ..
     steps = [
         *(step for sign in story.signs for step in _sign(sign, belongs, turn)),
         *_transfers(story, belongs),
-        *(_message(reading, turn) for reading in story.readings),
+        *_stop(story, belongs),
+        *(_message(reading, turn, belongs) for reading in story.readings),
         *(_mirrored(reading) for reading in story.mirrored),
         *(_returned(one, story) for one in story.returns if one.time_ns >= story.started),
     ]
@@ -108,14 +114,24 @@ def _told(sign: Sign) -> tuple[UpdateStage, str] | None:  # noqa: PLR0911 -- one
         hardware = f" on hardware 0x{sign.hardware_version:04x}" if sign.hardware_version >= 0 else ""
         return "offer", f"device asked for a newer image, runs {version}{hardware}"
     if sign.command == OFFER:
-        return "offer", f"server offered {version}" if sign.status == 0 else f"server had none (0x{sign.status:02x})"
+        return "offer", f"server offered {version}" if sign.status == 0 else f"server had none: {_status(sign)}"
+    if sign.command == BLOCK:
+        return "distribution", f"server answered a request with {_status(sign)}"
     if sign.command == END:
-        return "verification", "device has the image" if sign.status == 0 else f"device ended with 0x{sign.status:02x}"
+        return "verification", "device has the image" if sign.status == 0 else f"device ended with {_status(sign)}"
     if sign.command == UPGRADE:
         return "verification" if sign.upgrade_time == WAIT_FOREVER else "activation order", _when(sign)
     if sign.command == DEFAULT_RESPONSE and sign.answered == OFFER and sign.status:
-        return "offer", f"device answered the offer with 0x{sign.status:02x}"
+        return "offer", f"device answered the offer with {_status(sign)}"
+    if sign.command == DEFAULT_RESPONSE and sign.answered in (BLOCK_REQUEST, PAGE_REQUEST) and sign.status:
+        return "distribution", f"server answered a request with {_status(sign)}"
     return None
+
+
+def _status(sign: Sign) -> str:
+    """A status as ZCL 2.6.3 names it."""
+    known = sign.status in set(Status)
+    return f"{Status(sign.status).name} (0x{sign.status:02x})" if known else f"status 0x{sign.status:02x}"
 
 
 def _when(sign: Sign) -> str:
@@ -126,20 +142,21 @@ def _when(sign: Sign) -> str:
 
 
 def _transfers(story: Story, belongs: _Belongs) -> Iterator[UpdateStep]:
-    for transfer in story.transfers:
-        if not transfer.block_requests and not transfer.block_responses and not transfer.page_requests:
-            continue
-        alone = len(story.transfers) == 1 and story.course is not None
-        started, ended = transfer.started, transfer.ended
-        frames = transfer.first_frame, transfer.last_frame
-        if alone and story.course is not None:
-            started, ended = story.course.first_ns, story.course.last_ns
-            frames = story.course.first_frame, story.course.last_frame
+    flowed = [one for one in story.transfers if one.block_requests or one.block_responses or one.page_requests]
+    for transfer in flowed:
+        started, frame = transfer.started, transfer.first_frame
+        ended, last = transfer.ended, transfer.last_frame
+        if (began := first_block(transfer)) is not None:
+            started, frame = began.time, began.frame
+        elif len(flowed) == 1 and story.course is not None:
+            started, frame = story.course.first_ns, story.course.first_frame
+        if transfer is flowed[-1] and story.course is not None and story.course.last_ns >= started:
+            ended, last = story.course.last_ns, story.course.last_frame
         yield UpdateStep(
             stage="distribution",
             time=started,
             until=ended,
-            frames=frames,
+            frames=(frame, last),
             what=_flowed(transfer),
             use_case=belongs.use_case,
             service_request=belongs.service_request,
@@ -157,6 +174,27 @@ def _transfers(story: Story, belongs: _Belongs) -> Iterator[UpdateStep]:
             )
 
 
+def _stop(story: Story, belongs: _Belongs) -> Iterator[UpdateStep]:
+    """When a transfer came to no end: what was heard last."""
+    ending = story.ending
+    if ending is None or not story.transfers or story.transfers[-1].state != "stalled":
+        return
+    time, frame, what = ending.last_ns, ending.last_frame, "last that was heard of the transfer"
+    if ending.unanswered and story.transfers[-1].block_responses:
+        time, frame = ending.answered_ns, ending.answered_frame
+        requests = "1 more request" if ending.unanswered == 1 else f"{ending.unanswered} more requests"
+        what = f"last that was heard of the server; {requests} came"
+    yield UpdateStep(
+        stage="distribution",
+        time=time,
+        frames=(frame,),
+        what=what,
+        use_case=belongs.use_case,
+        service_request=belongs.service_request,
+        transfer_id=story.transfers[-1].id,
+    )
+
+
 def _flowed(transfer: Transfer) -> str:
     whole = transfer.state in WHOLE
     size = f" of {transfer.image_size:,}" if transfer.image_size is not None and not whole else ""
@@ -167,25 +205,23 @@ def _flowed(transfer: Transfer) -> str:
     return f"{attempt}{octets:,}{size} octets in {transfer.block_responses:,} blocks{again}{waits}"
 
 
-def octets_of(transfer: Transfer) -> int:
-    """Octets that reached the device, also those that the sniffer missed."""
-    unheard = sum(gap.end - gap.start for gap in transfer.missing_ranges if gap.reason == "answered but not captured")
-    return transfer.received_bytes + unheard
-
-
-def _message(reading: Reading, turn: int | None) -> UpdateStep:
+def _message(reading: Reading, turn: int | None, belongs: _Belongs) -> UpdateStep:
     stage = _STAGES[reading.kind]
     if stage == "confirmation" and (turn is None or reading.time < turn):
         stage = "offer"
     use_case = USE_CASES.get(reading.message.message_code or 0)
+    if use_case is not None and use_case.name:
+        belongs = _Belongs(use_case.name, _REQUESTS.get(reading.kind))
+    elif reading.kind is not Kind.RECEIPT:  # the receipt alert is the distribution's
+        belongs = _Belongs(f"{use_case.message_code:04X}" if use_case else None, _REQUESTS.get(reading.kind))
     return UpdateStep(
         stage=stage,
         time=reading.way.started,
         until=reading.way.ended,
         frames=reading.message.frames,
         what=_words(reading),
-        use_case=use_case.name or f"{use_case.message_code:04X}" if use_case else None,
-        service_request=_REQUESTS.get(reading.kind),
+        use_case=belongs.use_case,
+        service_request=belongs.service_request,
         message_id=reading.id,
     )
 
@@ -217,8 +253,8 @@ def _words(reading: Reading) -> str:  # noqa: C901, PLR0911 -- one line for each
     match reading.kind:
         case Kind.RECEIPT:
             genuine = reading.code != AlertCode.VERIFICATION_FAILED
-            name = f"{reading.code:04X}" if reading.code is not None else "alert"
-            return f"device found the image {'genuine' if genuine else 'not genuine'} ({name}){part}"
+            name = f" {reading.code:04X}" if reading.code is not None else ""
+            return f"device found the image {'genuine' if genuine else 'not genuine'} (receipt alert{name}){part}"
         case Kind.ORDER if reading.cancels:
             return f"supplier cancelled the activation{part}"
         case Kind.ORDER:

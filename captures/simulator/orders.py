@@ -148,8 +148,7 @@ class Orders:
         success = "activation-refused" not in device.faults
         if success:
             device.reboot()
-        works = success and "version-unchanged" not in device.faults
-        octets = device.speakers.ppmid_activated(device.party, device.today(), device.running, success=works)
+        octets = device.speakers.ppmid_activated(device.party, device.today(), device.running, success=success)
         device.say(octets, "CS09: activation alert")
         if not success:
             raise failed("activation", "activation-refused")

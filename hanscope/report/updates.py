@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 MOST_UPDATES: Final = 20
 MOST_STEPS: Final = 24
 MOST_ORDERS: Final = 6
+_IN_VAIN: Final = ("never-activated", "version-unchanged")
 _TONES: Final = {"good": "green", "open": "yellow", "bad": "bold red"}
 _OUTCOMES: Final = {"valid": "green", "unknown": "yellow", "invalid": "bold red"}
 
@@ -47,7 +48,7 @@ def _update(page: "Page", update: Update) -> None:
     if update.distribution is not None:
         page.line(_distributed(update.distribution), indent=5, hang=2)
     for order in update.orders[:MOST_ORDERS]:
-        page.line(_order(order), indent=5, hang=2)
+        page.line(_order(order, in_vain=update.cause in _IN_VAIN), indent=5, hang=2)
     page.more(update.orders, MOST_ORDERS, "order", indent=5)
     _steps(page, update.steps)
     for check in update.checks:
@@ -79,11 +80,12 @@ def _distributed(one: Distribution) -> str:
     return ", ".join(filter(None, told))
 
 
-def _order(order: ActivationOrder) -> str:
+def _order(order: ActivationOrder, *, in_vain: bool) -> str:
     due = "" if order.due is None else f" for {moment(order.due)}"
     outcome = "" if order.outcome is None else f" ({order.outcome})"
     mode = "" if order.mode == "unknown" else f" {order.mode}"
-    return f"order by {order.by}:{mode}{due}, {order.fate}{outcome}"
+    fate = "not carried out" if in_vain and order.fate == "pending" else order.fate
+    return f"order by {order.by}:{mode}{due}, {fate}{outcome}"
 
 
 def _steps(page: "Page", steps: Sequence[UpdateStep]) -> None:

@@ -32,7 +32,7 @@ def test_a_device_that_restarted_before_its_time_and_was_heard_no_more(data: Pat
     assert (order.mode, order.fate, order.due) == ("future dated", "pending", order.time + 5 * 10**9)
     assert update.distribution is not None
     assert (update.distribution.octets, update.distribution.blocks) == (618_536, 2_474)
-    declined = [step for step in update.steps if step.what == "device answered the offer with 0x85"]
+    declined = [step for step in update.steps if step.what == "device answered the offer with INVALID_FIELD (0x85)"]
     assert len(declined) == 4
 
 

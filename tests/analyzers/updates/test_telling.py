@@ -403,7 +403,7 @@ def test_steps_are_in_order_and_belong_to_use_cases(monkeypatch) -> None:
         ("offer", "CS05b", "11.1"),
         ("offer", "CS05b", "11.1"),
         ("distribution", "CS05b", "11.1"),
-        ("verification", "00CE", None),
+        ("verification", "CS05b", "11.1"),
         ("activation order", "CS06", "11.3"),
         ("activation", "CS06", "11.3"),
         ("confirmation", "ECS52", "11.2"),
@@ -505,3 +505,48 @@ def test_whatever_is_heard_makes_a_story_that_holds_together(monkeypatch, said, 
         assert update.state != "undecided" or update.missing
         assert [step.time for step in update.steps] == sorted(step.time for step in update.steps)
         assert len(set(update.message_ids)) <= len(said)
+
+
+def test_a_transfer_of_nothing_has_no_beginning_that_was_missed(monkeypatch) -> None:
+    """An offer that the device declined."""
+    never = MissingRange(start=0, end=9_000, reason="never requested")
+    declined = transfer(
+        state="refused",
+        complete=False,
+        received_bytes=0,
+        missing_ranges=(never,),
+        block_requests=0,
+        block_responses=0,
+        sha256=None,
+    )
+    (update,) = told(monkeypatch, transfers=[declined], images=())
+    assert (update.state, update.missing) == ("refused", ())
+
+
+def test_when_the_server_fell_silent_stands_in_the_timeline(monkeypatch) -> None:
+    left = MissingRange(start=4_000, end=9_000, reason="never requested")
+    stalled = transfer(state="stalled", complete=False, received_bytes=4_000, missing_ranges=(left,), end_status=None)
+    ending = Ending(
+        4, 0, unheard_by_client=False, last_ns=at(101), last_frame=1_000, answered_ns=at(60), answered_frame=600
+    )
+    (update,) = told(monkeypatch, transfers=[stalled], images=(), ending=ending)
+    assert [(step.time, step.frames, step.what) for step in update.steps][-1] == (
+        at(60),
+        (600,),
+        "last that was heard of the server; 4 more requests came",
+    )
+
+
+def test_a_device_that_could_not_activate_is_not_said_to_have_done_so(monkeypatch) -> None:
+    """A PPMID says so (CS09), restarts, and runs what it ran."""
+    (update,) = told(
+        monkeypatch,
+        version(OLD.file_version, 2, message_code=0x0129),
+        reading(Kind.ACTIVATED, 125, code=1, version=OLD.file_version),
+        version(OLD.file_version, message_code=0x0129),
+        transfers=[transfer(state="upgrading")],
+        signs=[sign(UPGRADE, 101, current_time=0, upgrade_time=0)],
+        returns=[back(120)],
+    )
+    assert standing(update) == ("failed", "activation", "activation-refused")
+    assert [(order.by, order.fate) for order in update.orders] == [("Upgrade End Response", "refused")]
