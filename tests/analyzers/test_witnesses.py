@@ -169,7 +169,7 @@ def test_a_partial_image_says_which_octets_a_hash_would_need() -> None:
     image = analysis_of(loaded("T1", without=[5, 9]), messages=[receipt(GB_HASH, at_s=300)])["T1"]
     witness = said_by(image, "receipt alert")
     assert witness.outcome == "unknown"
-    assert witness.detail == "not compared: octets 80 to 95 and 1 more ranges were not captured"
+    assert witness.detail == "not compared: octets 80 to 95 and 1 more range were not captured"
 
 
 def test_a_hash_needs_only_the_octets_that_it_covers() -> None:
@@ -366,6 +366,34 @@ def test_a_listed_hash_tells_under_which_name() -> None:
     assert witness.outcome == "valid"
     assert witness.said == f"{GB_HASH}, manufacturer 1168, model M2, version 01020304 (list.csv line 2)"
     assert witness.detail == "it is the SHA-256 of the Manufacturer Image"
+
+
+def test_a_hash_that_is_listed_under_another_version_or_manufacturer_is_told() -> None:
+    wrong = listed(GB_HASH, manufacturer="0x10DE", version="01.02.03.05")
+    full = listed(GB_HASH, manufacturer="0x10DE", version="01020305")
+    for entries, told in [
+        ((wrong,), "; the list has it as manufacturer 0x10DE, the image says 0x1168"),
+        ((full,), "1168; the list has it as version 01020305, the image says 0x01020304"),
+        ((full, listed(GB_HASH, manufacturer="Meters Ltd", version="2.4")), "of the Manufacturer Image"),
+    ]:
+        witness = said_by(analysis_of(loaded("T1"), given=Given(hashes=entries))["T1"], "hash list")
+        assert witness.outcome == "valid"
+        assert witness.detail.endswith(told)
+
+
+def test_of_several_models_with_the_same_version_none_is_meant() -> None:
+    entries = [listed(digit * 64, manufacturer="1168", model=f"M{digit}", version="01020304") for digit in "12"]
+    for known, outcome in [(entries[:1], "invalid"), (entries, "unknown"), ([entries[0]] * 2, "invalid")]:
+        witness = said_by(analysis_of(loaded("T1"), given=Given(hashes=tuple(known)))["T1"], "hash list")
+        assert witness.outcome == outcome
+    several = said_by(analysis_of(loaded("T1"), given=Given(hashes=tuple(entries)))["T1"], "hash list")
+    assert "; 2 have its manufacturer and version, of several models;" in several.detail
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("01.02.03.04", "invalid"), ("1.2.3.4", "unknown")])
+def test_a_dotted_version_is_read_by_octets(version: str, outcome: str) -> None:
+    entry = listed("11" * 32, manufacturer="1168", version=version)
+    assert said_by(analysis_of(loaded("T1"), given=Given(hashes=(entry,)))["T1"], "hash list").outcome == outcome
 
 
 def test_the_hash_of_the_whole_file_and_of_a_form_without_trailer_are_found_too() -> None:
