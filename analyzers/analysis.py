@@ -21,20 +21,20 @@ import numpy as np
 
 from hanscope.analyzers import layoutcache, results
 from hanscope.analyzers.addresses import AddressBook, AddressHistory, Sighting
+from hanscope.analyzers.devices import devices_of, with_hubs
 from hanscope.analyzers.dissect import Dissected, Dissector, Part, Tally
 from hanscope.analyzers.imagestore import ImageStore
 from hanscope.analyzers.inputs import Chunk, Input, OneCapture, Opening, Progress, Readable, Tell
 from hanscope.analyzers.keyevents import KeyStory
 from hanscope.analyzers.keys import WELL_KNOWN, KeyRing, KnownKey, Use, Uses, ledger
 from hanscope.analyzers.listening import Listening
-from hanscope.analyzers.network import Heard, Transmitters
+from hanscope.analyzers.network import Transmitters
 from hanscope.analyzers.reassembly import Incomplete, Messages, Reassembler
-from hanscope.analyzers.results import Analysis, Device, Image, LayerCount, Transfer, Unopened
+from hanscope.analyzers.results import Analysis, Image, LayerCount, LeftOut, Unopened
 from hanscope.analyzers.tables import Table
-from hanscope.analyzers.transfers import TransferBuilder, TransferRecord
+from hanscope.analyzers.transfers import Refused, TransferBuilder, TransferRecord
 from hanscope.captures.batch import Secret
 from hanscope.dissectors.columns.engine import Engine
-from hanscope.dissectors.eui64 import eui64_text
 
 if TYPE_CHECKING:
     from hanscope.analyzers.certificates import Certificates
@@ -191,6 +191,9 @@ class _Story:
     tunnels: "Sequence[Tunnel]" = ()
     messages: "Sequence[Carried]" = ()
     judge: "Judge | None" = None
+    refused: Refused = field(default_factory=Refused)
+    overlooked: int = 0
+    """Commands of tunnels, and messages, beyond what is kept."""
     interrupted: bool = False
 
 
@@ -264,6 +267,7 @@ class _Reading:
             story.transfers = builders.transfers.finish(until=story.listening.until)
             builders.reassembler.finish()
             story.tunnels, story.messages = builders.finish_tunnels()
+            story.refused, story.overlooked = builders.transfers.refused, builders.overlooked
             return story
 
     def _chunks(self, capture: Input) -> Iterator[Chunk]:
@@ -367,6 +371,10 @@ class _Builders:
 
         return TunnelBuilder()
 
+    @property
+    def overlooked(self) -> int:
+        return self.tunnels.overlooked if "tunnels" in self.__dict__ else 0
+
     def finish_tunnels(self) -> "tuple[Sequence[Tunnel], Sequence[Carried]]":
         """Tunnels, and messages that were carried through them."""
         return self.tunnels.finish() if "tunnels" in self.__dict__ else ((), ())
@@ -467,15 +475,18 @@ def _concluded(
             )
             for one, (count, first) in sorted(total.shut.items(), key=lambda item: item[1][1])
         ),
-        devices=tuple(_devices(story, transfers)),
+        devices=tuple(devices_of(story.transmitters, story.sightings, transfers)),
         keys=ledger(ring, total.uses, show_keys=show_keys),
         transfers=transfers,
         images=images,
         key_events=story.keys.results(ring, total.uses, history),
         addresses=tuple(history.results()),
         **_conversations(story, credentials),
+        left_out=tuple(_left_out(story)),
         interrupted=story.interrupted,
     )
+    if analysis.tunnels:
+        analysis = msgspec.structs.replace(analysis, devices=with_hubs(analysis.devices, analysis.tunnels))
     if images:
         from hanscope.analyzers.witnesses import corroborated  # noqa: PLC0415 -- not every capture has an image
 
@@ -517,6 +528,24 @@ def _conversations(story: _Story, credentials: "Credentials | None") -> _Convers
     return {"tunnels": tuple(tunnel_results(story.tunnels)), "messages": tuple(messages), "exchanges": matched}
 
 
+def _left_out(story: _Story) -> Iterator[LeftOut]:
+    """What nothing else in the results tells of."""
+    total, refused = story.total, story.refused
+    for count, what in (
+        (total.truncated, "frames of which the capture holds only the beginning: what it cut off is not known"),
+        (total.loose, "parts of frames of too many different kinds: only `hanscope frame` reads them"),
+        (
+            story.transmitters.ignored,
+            f"frames of devices beyond the first {Transmitters.LIMIT:,}: not in the list of devices",
+        ),
+        (refused.attempts, "restarts, offers or refusals beyond what is kept of one transfer"),
+        (refused.unattributed, "OTA answers that belong to no image that anybody asked for"),
+        (story.overlooked, "tunnel commands or messages beyond what is kept"),
+    ):
+        if count:
+            yield LeftOut(what=what, count=count)
+
+
 def _tried(layer: str, ring: KeyRing) -> int:
     return len(ring.network) if layer == "NWK" else len(ring.link)
 
@@ -536,49 +565,3 @@ def _image(record: TransferRecord, *, certificates: "Certificates | None") -> Im
         expected_identity=(transfer.manufacturer_code, transfer.image_type, transfer.file_version),
         certificates=certificates,
     )
-
-
-def _devices(story: _Story, transfers: Sequence[Transfer]) -> Iterator[Device]:
-    """The devices, with a guess at their roles and what it rests on.
-
-    What a device sent under its EUI-64 alone (while it joined) counts with what it sent under its short address.
-    """
-    eui64_of = {(one.pan_id, one.short): one.eui64 for one in sorted(story.sightings, key=lambda one: one.number)}
-    short_of = {eui64: place for place, eui64 in eui64_of.items()}
-    servers = {(one.pan_id, one.server.short) for one in transfers}
-    clients = {(one.pan_id, one.client.short) for one in transfers}
-    merged: dict[tuple[int, int, int], Heard] = {}
-    for (pan_id, short, eui64), heard in story.transmitters.heard.items():
-        if short < 0 and (known := short_of.get(eui64)) is not None and (*known, 0) in story.transmitters.heard:
-            pan_id, short, eui64 = *known, 0  # noqa: PLW2901 -- the same device
-        merged.setdefault((pan_id, short, eui64), Heard(first_frame=heard.first_frame)).add(heard)
-    for (pan_id, short, eui64), heard in sorted(merged.items()):
-        known = eui64 or eui64_of.get((pan_id, short), 0)
-        role, evidence = _role(pan_id, short, heard, servers, clients)
-        yield Device(
-            pan_id=pan_id,
-            short=short if short >= 0 else None,
-            eui64=eui64_text(known) if known else None,
-            frames=heard.frames,
-            first_frame=heard.first_frame,
-            last_frame=heard.last_frame,
-            lqi=heard.lqi_sum / heard.lqi_count if heard.lqi_count else None,
-            rssi_dbm=heard.rssi_sum / heard.rssi_count if heard.rssi_count else None,
-            role=role,
-            evidence=evidence,
-        )
-
-
-def _role(
-    pan_id: int, short: int, heard: Heard, servers: set[tuple[int, int]], clients: set[tuple[int, int]]
-) -> tuple[str, str]:
-    if (pan_id, short) in servers:
-        return "OTA server", "it answers in a firmware transfer"
-    if (pan_id, short) in clients:
-        return "OTA client", "it asks for a firmware image"
-    if short == 0:
-        return "coordinator", "short address 0x0000"
-    if heard.data_requests:
-        times = "once" if heard.data_requests == 1 else f"{heard.data_requests} times"
-        return "end device", f"it polled its parent {times}"
-    return "unknown", "nothing that it sent tells"

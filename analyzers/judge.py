@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from hanscope.analyzers.addresses import Sighting
+from hanscope.analyzers.devices import with_kinds
 from hanscope.analyzers.dissect import Dissected
 from hanscope.analyzers.listening import Listening
 from hanscope.analyzers.results import Analysis
@@ -51,6 +52,10 @@ class Judge:
             from hanscope.analyzers.comparison import comparisons_of  # noqa: PLC0415 -- of what not every capture has
             from hanscope.analyzers.diagnosis import diagnoses_of  # noqa: PLC0415
 
-            comparisons = comparisons_of(analysis.transfers)
-            analysis = msgspec.structs.replace(analysis, diagnoses=diagnoses_of(analysis), comparisons=comparisons)
+            analysis = msgspec.structs.replace(
+                analysis,
+                diagnoses=diagnoses_of(analysis),
+                comparisons=comparisons_of(analysis.transfers),
+                devices=with_kinds(analysis.devices, analysis.updates),
+            )
         return analysis

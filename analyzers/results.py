@@ -162,7 +162,8 @@ class Device(Result, frozen=True, kw_only=True):
     """Mean."""
     rssi_dbm: float | None
     role: str
-    """"coordinator", "OTA server", "OTA client", "router", "end device", "unknown"."""
+    """What it is in the HAN ("Communications Hub", "ESME", "GSME", "HCALCS", "PPMID", "IHD", "CAD"), or in the network
+    ("OTA server", "OTA client", "coordinator", "end device"); else "unknown"."""
     evidence: str
     """What the role is concluded from."""
 
@@ -879,6 +880,14 @@ class Update(Result, frozen=True, kw_only=True):
     """Each witness against each other."""
 
 
+class LeftOut(Result, frozen=True, kw_only=True):
+    """What was heard and is in no result, for one reason."""
+
+    what: str
+    """What it was, and why it was left out."""
+    count: int
+
+
 class Analysis(Result, frozen=True, kw_only=True):
     """Everything that was concluded from one or more captures."""
 
@@ -900,5 +909,6 @@ class Analysis(Result, frozen=True, kw_only=True):
     quality: tuple[CaptureQuality, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     interrupted: bool = False
     """Ctrl-C ended the reading; the rest stands for what had been read."""

@@ -272,16 +272,20 @@ def _devices(page: Page, devices: Sequence[Device]) -> None:
     if not devices:
         return
     page.heading("Devices", f"{len(devices):,}")
+    measured = [
+        (title, told)
+        for title, told in ((">LQI", _lqi), (">dBm", _rssi_dbm))
+        if any(told(device) for device in devices[:MOST])
+    ]
     page.table(
-        ["PAN", "short", "EUI-64", ">frames", ">LQI", ">dBm", "role"],
+        ["PAN", "short", "EUI-64", ">frames", *(title for title, _ in measured), "role"],
         [
             [
                 f"0x{device.pan_id:04x}",
                 "?" if device.short is None else f"0x{device.short:04x}",
                 (device.eui64 or "?", "cyan"),
                 f"{device.frames:,}",
-                "" if device.lqi is None else f"{device.lqi:.0f}",
-                "" if device.rssi_dbm is None else f"{device.rssi_dbm:.0f}",
+                *(told(device) for _, told in measured),
                 device.role,
             ]
             for device in devices[:MOST]
@@ -292,6 +296,14 @@ def _devices(page: Page, devices: Sequence[Device]) -> None:
     for reason in because[:MOST_REASONS]:
         page.line(reason, indent=2, hang=2)
     page.more(because, MOST_REASONS, "reason")
+
+
+def _lqi(device: Device) -> str:
+    return "" if device.lqi is None else f"{device.lqi:.0f}"
+
+
+def _rssi_dbm(device: Device) -> str:
+    return "" if device.rssi_dbm is None else f"{device.rssi_dbm:.0f}"
 
 
 def _transfers(page: Page, transfers: Sequence[Transfer]) -> None:
@@ -475,6 +487,8 @@ def _captures(page: Page, analysis: Analysis) -> None:
             indent=2,
             hang=2,
         )
+    for one in analysis.left_out:
+        page.line([("left out ", "yellow"), f"{one.count:,} {one.what}"], indent=2, hang=2)
 
 
 def _capture(page: Page, capture: Capture) -> None:

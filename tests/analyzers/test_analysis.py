@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from capture_files import pcap_header, pcap_record
 from equality import assert_group_equals_scapy
 from oracles import SMART_ENERGY, SMART_ENERGY_KEYS, octets
 
@@ -16,6 +17,7 @@ from hanscope.analyzers import inputs
 from hanscope.analyzers.analysis import analyze
 from hanscope.analyzers.inputs import OneCapture, RecordChunk
 from hanscope.analyzers.keys import KeyRing, KnownKey, parse_key
+from hanscope.analyzers.network import Transmitters
 from hanscope.analyzers.results import Analysis, Transfer
 from hanscope.captures.batch import CaptureError
 from hanscope.captures.simulator.scenarios import benchmark
@@ -238,3 +240,18 @@ def test_a_cut_capture_yields_what_is_there_and_the_fault(tmp_path: Path) -> Non
     assert capture.frames == len(SMART_ENERGY) - 1
     assert len(capture.faults) == 1
     assert found.transfers[0].received_bytes == 40
+
+
+def test_what_is_in_no_result_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Transmitters, "LIMIT", 0)
+    path = tmp_path / "cut.pcap"
+    whole = octets(SMART_ENERGY[0])
+    path.write_bytes(
+        pcap_header() + pcap_record(1, octets=whole) + pcap_record(2, octets=whole[:20], original=len(whole))
+    )
+    found = analyze([str(path)], keys=KeyRing(), processes=1).analysis
+    assert found.devices == ()
+    assert [(one.count, one.what.partition(":")[0]) for one in found.left_out] == [
+        (1, "frames of which the capture holds only the beginning"),
+        (2, "frames of devices beyond the first 0"),
+    ]
