@@ -98,7 +98,12 @@ class Readable:
         except OSError as error:
             where = f"cannot be copied to the folder of temporary files ({error.strerror or error})"
             raise CaptureError(f"{self.shown}: {where}; TMPDIR names another") from None
-        kind_of(self.path, self.shown)
+        try:
+            kind_of(self.path, self.shown)
+        except CaptureError:
+            if self.interrupted:  # too early
+                raise KeyboardInterrupt from None
+            raise
 
     def _pieces(self, pipe: FileIO) -> Iterator[bytes]:
         try:
