@@ -54,7 +54,7 @@ def _row(rule: Rule) -> str:
     marks = [rule.severity, rule.confidence if rule.confidence != "confirmed" else ""]
     marks += [f"profile `{rule.profile}`" if rule.profile != "both" else ""]
     marks += ["unconfirmed" if rule.unconfirmed else ""]
-    marks += [f"from {rule.at_least} times on" if rule.at_least > 1 else ""]
+    marks += [f"from {rule.at_least(Limits())} times on" if rule.tolerated else ""]
     told = f"**{rule.title}** ({', '.join(filter(None, marks))}). {rule.explanation} *{rule.advice}* {rule.clause}"
     cells = (f"`{rule.id}` ({rule.source})", told, rule.fires, rule.silent)
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"

@@ -9,7 +9,7 @@ from hanscope.analyzers.rules.facts import Facts
 from hanscope.analyzers.rules.limits import SECOND
 from hanscope.analyzers.rules.model import Hit, ItemRule, Mask, Quiet, RowRule
 from hanscope.analyzers.rules.rows import OtaRows
-from hanscope.analyzers.rules.terms import REQUEST, RESPONSE, overdue, server_answering
+from hanscope.analyzers.rules.terms import REQUEST, RESPONSE, server_answering
 
 BLOCKS: Final = f"{REQUEST} || {RESPONSE}"
 DEVICE_SPECIFIC: Final = 0xFFC0
@@ -155,11 +155,8 @@ RULES: Final = (
         filter=REQUEST,
         fires="eleven repetitions in one transfer",
         silent="ten repetitions in one transfer",
-        detail="offset {file_offset}",
-        at_least=11,
-        beside=lambda t: t.prior_row,
-        finds=_spontaneous,
-        unless_missed=lambda t: Quiet("server", t.prior_row),
+        tolerated="repeated_requests",
+        finds="ota.block.repeated",
     ),
     RowRule(
         id="ota.block.size-zero",
@@ -183,7 +180,7 @@ RULES: Final = (
         explanation="The client changes the size of the blocks it asks for time and again before the end of the image.",
         advice="Often a client that adapts to a bad link, or that loses its place; see which blocks it got.",
         filter=REQUEST,
-        at_least=11,
+        tolerated="size_changes",
         confidence="probable",
         fires="sizes 64 and 32 in turn, eleven changes",
         silent="one change from 8 to 64, and a shorter last block",
@@ -376,7 +373,7 @@ RULES: Final = (
         silent="the same with a gap in the server's frame counter",
         detail="offset {other_file_offset}",
         beside=lambda t: t.prior_row,
-        finds=lambda t: overdue(t, "prior_row", t.block_request),
+        finds=lambda t: t.overdue & t.block_request[t.prior_row],
         unless_missed=server_answering,
         delivered=lambda t: t.prior_row,
     ),

@@ -63,6 +63,11 @@ def _upgraded_by_now(t: OtaRows) -> Mask:
     return t.query & t.same_kind(row) & (then != FOREVER) & (t.elapsed(row) >= due * SECOND)
 
 
+def _timed(t: OtaRows) -> bool:
+    """Somebody was told when to upgrade."""
+    return bool((t.end_response & (t.request_time != FOREVER)).any())
+
+
 def _version_before(t: OtaRows) -> Column:
     """The version that the client named before the Upgrade End Response."""
     return t.at(t.file_version, t.at(t.query_row, t.end_response_row))
@@ -149,7 +154,7 @@ RULES: Final = (
         silent="status 0x96",
         detail="status 0x{status:02x}",
         at=END_REQUESTS,
-        finds=lambda t: t.end_request & (t.status >= 0) & ~np.isin(t.status, (0x00, 0x95, 0x96, 0x99)),
+        finds=lambda t: t.end_request & (t.status > 0) & (t.status != 0x95) & (t.status != 0x96) & (t.status != 0x99),
     ),
     RowRule(
         id="ota.end.rejected",
@@ -324,6 +329,7 @@ RULES: Final = (
         silent="an hour after it was told to wait",
         beside=lambda t: t.end_response_row,
         at=END_REQUESTS,
+        applies=lambda t: bool((t.end_response & (t.request_time == FOREVER)).any()),
         finds=lambda t: (
             t.end_request
             & (t.at(t.request_time, t.end_response_row) == FOREVER)
@@ -348,6 +354,7 @@ RULES: Final = (
         detail="it names 0x{file_version:08x}, 0x{other_file_version:08x} was to be installed",
         beside=lambda t: t.end_response_row,
         at=QUERIES,
+        applies=_timed,
         finds=lambda t: (
             _upgraded_by_now(t)
             & (_version_before(t) == t.file_version)
@@ -369,6 +376,7 @@ RULES: Final = (
         detail="it names 0x{file_version:08x}, 0x{other_file_version:08x} was to be installed",
         beside=lambda t: t.end_response_row,
         at=QUERIES,
+        applies=_timed,
         finds=lambda t: (
             _upgraded_by_now(t)
             & (_version_before(t) != t.file_version)

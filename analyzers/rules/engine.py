@@ -7,7 +7,7 @@ is dropped unless everything in between was captured: it is undecided then, and 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,10 +23,10 @@ from hanscope.analyzers.results import Analysis, Confidence, Finding, Severity, 
 from hanscope.analyzers.rules.catalogue import ITEM_RULES, ROW_RULES, RULES
 from hanscope.analyzers.rules.facts import Facts
 from hanscope.analyzers.rules.limits import SECOND, Limits
-from hanscope.analyzers.rules.model import Hit, Profile, Quiet, RowRule, Rule
-from hanscope.analyzers.rules.rows import END, OtaRows
+from hanscope.analyzers.rules.model import Hit, Mask, Profile, Quiet, RowRule, Rule
+from hanscope.analyzers.rules.rows import END, Kept, OtaRows
 from hanscope.analyzers.silences import Course
-from hanscope.analyzers.tables import ABSENT, OtaTable
+from hanscope.analyzers.tables import ABSENT, Column, OtaTable
 
 FRAMES_SHOWN: Final = 20
 HITS_KEPT: Final = 200
@@ -42,6 +42,13 @@ OVERLAPPING: Final = 8
 WAITING: Final = 20_000
 FINDINGS_KEPT: Final = 2000
 ACK_NS: Final = 5 * SECOND
+ROWS_TOGETHER: Final = 1 << 15
+BATCHES_TOGETHER: Final = 32
+"""From so many commands or batches on they are judged."""
+ACKS_KEPT: Final = 4
+"""Batches of acknowledgements, at least …"""
+ACKS_KEPT_NS: Final = 150 * SECOND
+"""… and all that are not older."""
 _SEVERITIES: Final[dict[Severity, int]] = {"error": 0, "warning": 1, "note": 2}
 
 
@@ -89,10 +96,13 @@ class RuleEngine:
         self._choice = choice or Choice()
         self._limits = self._choice.limits
         self._rules = [rule for rule in ROW_RULES if self._wanted(rule)]
-        self._kept: dict[str, NDArray[Any]] | None = None
+        self._finders = _finders(self._rules)
+        self._kept: Kept | None = None
+        self._pending: list[OtaTable] = []
+        """Batches that are judged together, as that is faster."""
         self._groups: dict[tuple[str, int], _Group] = {}
         self._waiting: deque[_Waiting] = deque()
-        self._acks: deque[Acknowledgements] = deque(maxlen=2)
+        self._acks: deque[Acknowledgements] = deque()
         self._smart_energy = False
         self._hardware: dict[tuple[int, int, int], int] = {}
         self._hits = 0
@@ -111,25 +121,43 @@ class RuleEngine:
     ) -> None:
         """Take in a batch. `damaged`: commands that end before their fields do."""
         self.evidence.feed(hearing)
-        if acks is not None:
+        if acks is not None and len(acks.key):
             self._acks.append(acks)
         if damaged is not None and len(damaged):
             table = OtaTable.joined([table, damaged]).sorted() if len(table) else damaged
         if len(table):
-            self._judge(table)
+            self._pending.append(table)
+        if sum(map(len, self._pending)) >= ROWS_TOGETHER or len(self._pending) >= BATCHES_TOGETHER:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Judge what was taken in."""
+        if self._pending:
+            tables, self._pending = self._pending, []
+            self._judge(tables)
+        self._forget_acks()
         self._decide(final=False)
 
-    def _judge(self, table: OtaTable) -> None:
-        rows = OtaRows(table, self._kept, self._limits)
+    def _forget_acks(self) -> None:
+        """Those that no request waits for any more; the small ones of a live capture become one."""
+        if len(self._acks) > BATCHES_TOGETHER:
+            together = Acknowledgements(*(np.concatenate(columns) for columns in zip(*self._acks, strict=True)))
+            self._acks = deque([together])
+        newest = int(self._acks[-1].time_ns[-1]) if self._acks else 0
+        while len(self._acks) > ACKS_KEPT and int(self._acks[0].time_ns[-1]) < newest - ACKS_KEPT_NS:
+            self._acks.popleft()
+
+    def _judge(self, tables: Sequence[OtaTable]) -> None:
+        rows = OtaRows(tables, self._kept, self._limits)
         self._smart_energy = self._smart_energy or bool((rows.profile == 0x0109).any())
         commands = rows.commands
         if 0x01 in commands:
             self._note_hardware(rows)
-        for rule in self._rules:
+        for rule, finds in self._finders:
             if (rule.at and rule.at.isdisjoint(commands)) or (rule.applies is not None and not rule.applies(rows)):
                 continue
-            found = np.flatnonzero(rule.finds(rows) & rows.judged)
-            if len(found):
+            mask = finds(rows)
+            if np.count_nonzero(mask) and len(found := np.flatnonzero(mask & rows.judged)):
                 self._hit(rule, rows, found)
         self._kept = rows.keep()
 
@@ -176,39 +204,35 @@ class RuleEngine:
         proven = np.ones(len(found), np.bool_)
         for kind in ("received", "delivered", "undelivered"):
             if (needed := getattr(rule, kind)) is not None:
-                of = needed(rows)[found]
-                proven &= np.array([self._proven(kind, rows, row) for row in of.tolist()], np.bool_)
+                proven &= self._proven(kind, rows, needed(rows)[found])
         self.undecided += int((~proven).sum())
         return proven
 
-    def _proven(self, kind: str, rows: OtaRows, row: int) -> bool:
-        asked = row >= 0 and int(rows.ack_request[row]) == 1
+    def _proven(self, kind: str, rows: OtaRows, of: Column) -> NDArray[np.bool_]:
+        asked = (of >= 0) & (rows.ack_request[of] == 1)
         match kind:
             case "received":
-                return self._acknowledged(rows, row)
+                return (of >= 0) & self._acknowledged(rows, of)
             case "delivered":
-                return not asked or self._acknowledged(rows, row)
+                return ~asked | self._acknowledged(rows, of)
             case _:
-                return asked and not self._acknowledged(rows, row)
+                return asked & ~self._acknowledged(rows, of)
 
-    def _acknowledged(self, rows: OtaRows, row: int) -> bool:
-        """Whether an APS acknowledgement of the message in a row was heard."""
-        if row < 0:
-            return False
-        key = np.uint64(
-            ack_key(
-                int(rows.pan_id[row]),
-                int(rows.nwk_source[row]),
-                int(rows.nwk_destination[row]),
-                int(rows.aps_counter[row]),
-                int(rows.source_endpoint[row]),
-            )
-        )
-        sent = int(rows.time_ns[row])
-        return any(
-            bool(((acks.key == key) & (acks.time_ns >= sent) & (acks.time_ns <= sent + ACK_NS)).any())
-            for acks in self._acks
-        )
+    def _acknowledged(self, rows: OtaRows, of: Column) -> NDArray[np.bool_]:
+        """Whether an APS acknowledgement of the message in each of these rows was heard."""
+        columns = rows.pan_id, rows.nwk_source, rows.nwk_destination, rows.aps_counter, rows.source_endpoint
+        wanted = ack_key(*(column[of] for column in columns)).astype(np.uint64)
+        near = np.zeros(1 << _SIFT_BITS, np.bool_)
+        near[_sift(wanted)] = True
+        heard: dict[int, list[int]] = {}
+        for acks in self._acks:
+            at = np.flatnonzero(near[_sift(acks.key)])
+            for key, time_ns in zip(acks.key[at].tolist(), acks.time_ns[at].tolist(), strict=True):
+                heard.setdefault(key, []).append(time_ns)
+        for times in heard.values():
+            times.sort()
+        sent = zip(wanted.tolist(), rows.time_ns[of].tolist(), strict=True)
+        return np.array([_any_between(heard.get(key, []), time_ns, ACK_NS) for key, time_ns in sent], np.bool_)
 
     def _group(self, rule: str, conversation: int) -> _Group | None:
         """Where the hits of a rule in a conversation are counted; `None` if there are too many such."""
@@ -238,13 +262,15 @@ class RuleEngine:
 
     def end(self, until: Callable[[int, int], int]) -> None:
         """The capture is over. `until`: to when a PAN was listened to without a break from a time on."""
-        if self._kept is not None and len(self._kept["number"]):
-            self._judge(_endings(OtaRows(OtaTable.of(0), self._kept, self._limits), until))
+        self._catch_up()
+        if self._kept is not None and len(self._kept):
+            self._judge([_endings(OtaRows([], self._kept, self._limits), until)])
         self._kept = None
         self._decide(final=True)
 
     def so_far(self) -> dict[str, tuple[int, str]]:
         """While the capture runs: by rule, how often it was broken, and how the last time."""
+        self._catch_up()
         found: dict[str, tuple[int, str]] = {}
         for (rule, _), group in self._groups.items():
             if group.hits:
@@ -271,17 +297,19 @@ class RuleEngine:
         return "gb" if gb or any(message.message_code is not None for message in analysis.messages) else "zigbee"
 
     def _row_findings(self, transfers: Sequence[Transfer], profile: Profile) -> Iterator[Finding]:
-        rules = {rule.id: rule for rule in self._rules if self._choice.takes(rule, profile)}
+        rules: dict[str, list[RowRule]] = {}
+        for rule in self._rules:
+            if self._choice.takes(rule, profile):
+                rules.setdefault(rule.finds if isinstance(rule.finds, str) else rule.id, []).append(rule)
         places = _by_place(transfers)
         for (name, conversation), group in self._groups.items():
-            rule = rules.get(name)
-            if rule is None:
+            if name not in rules:
                 continue
-            shares = _shared(group, places.get(conversation, ()))
-            for transfer_id, hits, count in shares:
-                if count >= rule.at_least:
-                    frames = (frame for frames, _ in hits for frame in frames)
-                    yield _finding(rule, frames, count, transfer_id, detail=hits[0][1])
+            for transfer_id, hits, count in _shared(group, places.get(conversation, ())):
+                for rule in rules[name]:
+                    if count >= rule.at_least(self._limits):
+                        frames = (frame for frames, _ in hits for frame in frames)
+                        yield _finding(rule, frames, count, transfer_id, detail=hits[0][1])
 
     def _item_findings(self, facts: Facts, profile: Profile) -> Iterator[Finding]:
         for rule in ITEM_RULES:
@@ -291,9 +319,29 @@ class RuleEngine:
             for hit in facts.hits(rule.over, rule.finds):
                 found.setdefault((hit.transfer_id, hit.subject), []).append(hit)
             for (transfer_id, subject), hits in found.items():
-                if len(hits) >= rule.at_least:
+                if len(hits) >= rule.at_least(self._limits):
                     frames = (frame for hit in hits for frame in hit.frames)
                     yield _finding(rule, frames, len(hits), transfer_id, subject=subject, detail=hits[0].detail)
+
+
+_SIFT_BITS: Final = 16
+
+
+def _any_between(times: list[int], start: int, length: int) -> bool:
+    at = bisect_left(times, start)
+    return at < len(times) and times[at] <= start + length
+
+
+def _sift(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Few keys have the same."""
+    return (keys * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - _SIFT_BITS)
+
+
+def _finders(rules: Iterable[RowRule]) -> list[tuple[RowRule, Callable[[OtaRows], Mask]]]:
+    """What has to be asked, each question once."""
+    by_id = {rule.id: rule for rule in ROW_RULES}
+    asked = {rule.finds if isinstance(rule.finds, str) else rule.id for rule in rules}
+    return [(by_id[one], finds) for one in by_id if one in asked and not isinstance(finds := by_id[one].finds, str)]
 
 
 def _span(rows: OtaRows, quiet: Quiet, row: int) -> tuple[int, int, int, int | None]:

@@ -44,8 +44,6 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long after the time of the upgrade a client may still name its old version."""
     clock_seconds: Seconds = 86_400.0
     """By how much a server's clock may differ from the capture's."""
-    same_message_seconds: Seconds = 5.0
-    """Within which an APS counter names one message."""
     fetch_seconds: Seconds = 7200.0
     """Within which a GBCS command is answered; a gas meter fetches its commands every half hour."""
 

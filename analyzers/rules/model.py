@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hanscope.analyzers.results import Confidence, Severity
+from hanscope.analyzers.rules.limits import Limits
 from hanscope.analyzers.rules.rows import OtaRows
 from hanscope.analyzers.tables import Column
 
@@ -48,10 +49,14 @@ class Rule:
     unconfirmed: bool = False
     """Its source could not be confirmed: then it is a note at most."""
     confidence: Confidence = "confirmed"
-    at_least: int = 1
-    """Fewer hits in one transfer are not reported."""
+    tolerated: str = ""
+    """The threshold up to which so many hits in one transfer are not reported."""
     detail: str = ""
     """A sentence about the first hit, in which `{name}` stands for a column or field."""
+
+    def at_least(self, limits: Limits) -> int:
+        """From how many hits in one transfer on it is reported."""
+        return getattr(limits, self.tolerated) + 1 if self.tolerated else 1
 
 
 class Quiet(NamedTuple):
@@ -72,7 +77,8 @@ ANY: Final = frozenset[int]()
 class RowRule(Rule):
     """A deviation that OTA commands show."""
 
-    finds: Callable[[OtaRows], Mask]
+    finds: Callable[[OtaRows], Mask] | str
+    """Or the id of a rule whose hits it counts."""
     at: frozenset[int] = ANY
     """Commands whose rows can deviate: without such, the rule need not be asked. `DEFAULT_RESPONSE` and `END` too."""
     applies: Callable[[OtaRows], bool] | None = None

@@ -164,6 +164,7 @@ RULES: Final = (
         silent="broadcast notify of version 5, query that says version 4",
         beside=lambda t: t.broadcast_row,
         at=QUERIES,
+        applies=lambda t: bool((t.notify & ~t.unicast).any()),
         finds=lambda t: (
             t.query
             & t.same_kind(t.broadcast_row)
@@ -187,6 +188,7 @@ RULES: Final = (
         confidence="probable",
         beside=_announced_row,
         at=OFFERS,
+        applies=lambda t: bool((t.notify & (t.payload_type == 3)).any()),
         finds=_other_than_announced,
     ),
     RowRule(
@@ -225,7 +227,7 @@ RULES: Final = (
         silent="status 0x98",
         detail="status 0x{status:02x}",
         at=OFFERS,
-        finds=lambda t: t.query_response & (t.status >= 0) & ~np.isin(t.status, (0x00, 0x98, 0x7E)),
+        finds=lambda t: t.query_response & (t.status > 0) & (t.status != 0x98) & (t.status != 0x7E),
     ),
     RowRule(
         id="ota.offer.length",

@@ -6,7 +6,7 @@ import numpy as np
 
 from hanscope.analyzers.rules.model import Mask, Quiet, RowRule
 from hanscope.analyzers.rules.rows import OtaRows
-from hanscope.analyzers.rules.terms import PAGE, PAGES, RESPONSE, any_page, overdue, server_answering
+from hanscope.analyzers.rules.terms import PAGE, PAGES, RESPONSE, any_page, server_answering
 from hanscope.analyzers.tables import Column
 
 MILLISECOND: Final = 1_000_000
@@ -92,7 +92,7 @@ RULES: Final = (
         explanation="The server sends the blocks of pages faster than the response spacing that the client asked for.",
         advice="The client may lose blocks: mend the server.",
         filter=RESPONSE,
-        at_least=11,
+        tolerated="fast_pages",
         confidence="probable",
         fires="spacing 200 ms, blocks 50 ms apart, eleven times",
         silent="spacing 200 ms, blocks 250 ms apart",
@@ -173,13 +173,10 @@ RULES: Final = (
         explanation="The client asked for pages again more often than a few lost frames explain.",
         advice="See whether the server supports pages, and the link quality of the client.",
         filter=PAGE,
-        at_least=4,
+        tolerated="page_repeats",
         fires="four repetitions",
         silent="three repetitions",
-        beside=lambda t: t.prior_row,
-        at=PAGES,
-        finds=_again,
-        unless_missed=lambda t: Quiet("server", t.prior_row),
+        finds="ota.page.repeated",
     ),
     RowRule(
         id="ota.page.unanswered",
@@ -194,7 +191,7 @@ RULES: Final = (
         silent="the same with a default response",
         beside=lambda t: t.prior_row,
         applies=any_page,
-        finds=lambda t: overdue(t, "prior_row", t.page_request),
+        finds=lambda t: t.overdue & t.page_request[t.prior_row],
         unless_missed=server_answering,
         delivered=lambda t: t.prior_row,
     ),

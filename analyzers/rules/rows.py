@@ -9,6 +9,7 @@ A name that ends in `_row` is a column of rows: for each row another one, or -1.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, overload
 
@@ -34,6 +35,8 @@ COPIES_AMONG: Final = 3
 """How many commands of one kind and sequence number lie between a message and its repetition at most."""
 QUESTIONS_OPEN: Final = 3
 """How many questions a client may have asked since the one that is answered."""
+NEAR: Final = 12
+"""So many messages with one sequence number are looked through for an earlier one."""
 UNKNOWN_SPEAKER: Final = 10
 _BY_SERVER: Final = np.array([1, 0, 1, 0, 0, 1, 0, 1, 0, 1, 0], np.bool_)
 _REACH_BITS: Final = 33
@@ -100,6 +103,19 @@ class _Heard:
         return column
 
 
+class Kept:
+    """Rows of earlier batches, as columns."""
+
+    def __init__(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return len(self._columns["number"])
+
+    def __getattr__(self, name: str) -> NDArray[Any]:
+        return self._columns[name]
+
+
 class OtaRows:
     """The rows and what follows from them; every member is a column over all rows unless it says otherwise."""
 
@@ -140,11 +156,12 @@ class OtaRows:
     ack_request = _Heard()
     surplus = _Heard()
 
-    def __init__(self, table: OtaTable, kept: dict[str, NDArray[Any]] | None, limits: Limits) -> None:
+    def __init__(self, tables: Sequence[OtaTable], kept: Kept | None, limits: Limits) -> None:
         self.limits = limits
-        self._table = table
-        self._kept = kept or {}
-        self._old = len(self._kept["number"]) if self._kept else 0
+        self._kept = kept
+        self._parts: list[OtaTable | Kept] = [kept, *tables] if kept is not None else [*tables]
+        self._edges = np.cumsum([0, *(len(part) for part in self._parts)])
+        """Where each part begins."""
         self._order: NDArray[np.intp] | None = None
         self._others: dict[tuple[int, int, int], tuple[Column, Column, Column]] = {}
         self._nowheres: dict[int, tuple[Column, Column]] = {}
@@ -156,19 +173,22 @@ class OtaRows:
         """PAN, client and server in one number."""
         member = self._member[self._order]
         heads = np.append(True, member[1:] != member[:-1])[: len(member)]
-        self._index = np.arange(len(member))
-        self._start = np.maximum.accumulate(np.where(heads, self._index, 0))
+        self.index = np.arange(len(member))
+        """Its own number."""
+        self._start = np.maximum.accumulate(np.where(heads, self.index, 0))
         self._heads = heads
-        self.old: Mask = self._order < self._old
+        self._place = self._order
+        """Of each row in all parts together."""
+        self.old: Mask = self._place < len(kept or ())
         """Of an earlier batch."""
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self.index)
 
     def column(self, name: str) -> NDArray[Any]:
         """A column of the table, what was kept of earlier batches before it; sorted as soon as there is an order."""
-        new = getattr(self._table, name)
-        column = np.concatenate([self._kept[name], new]) if self._old else new
+        columns = [getattr(part, name) for part in self._parts]
+        column = np.concatenate(columns) if len(columns) > 1 else columns[0]
         return column if self._order is None else column[self._order]
 
     def _conversations(self) -> Column:
@@ -197,21 +217,20 @@ class OtaRows:
     def by_server(self) -> Mask:
         return self._spoken_by_server(self.command, self.answered, self.from_server)
 
-    @property
+    @cached_property
     def client(self) -> Column:
         return (self.conversation >> 16) & 0xFFFF
 
-    @property
+    @cached_property
     def server(self) -> Column:
         return self.conversation & 0xFFFF
 
     def eui64_of(self, row: int, who: str) -> int:
         """EUI-64 of the client or the server of a row, 0 unknown."""
         name = "source_eui64" if (who == "server") == bool(self.by_server[row]) else "destination_eui64"
-        assert self._order is not None  # noqa: S101 -- made in the beginning
-        place = int(self._order[row])
-        column = self._kept[name] if place < self._old else getattr(self._table, name)
-        return int(column[place if place < self._old else place - self._old])
+        place = int(self._place[row])
+        part = int(np.searchsorted(self._edges, place, "right")) - 1
+        return int(getattr(self._parts[part], name)[place - int(self._edges[part])])
 
     # What was said before
 
@@ -255,6 +274,20 @@ class OtaRows:
         before = _latest_before(among[order])
         found = np.empty(len(order), np.int64)
         found[order] = np.where(before >= start, order[before], -1)
+        return found
+
+    def earlier_of_sequence(self, rows: Column, among: Mask) -> Column:
+        """As `last_of_sequence` for a few rows, and not far back."""
+        order, heads = self._by_sequence
+        place = np.empty(len(order), np.int64)
+        place[order] = self.index
+        start = np.maximum.accumulate(np.where(heads, self.index, 0))
+        at, found = place[rows], np.full(len(rows), -1, np.int64)
+        for back in range(1, NEAR + 1):
+            before = np.maximum(at - back, 0)
+            earlier = order[before]
+            fits = (found < 0) & (at - back >= start[at]) & among[earlier]
+            found[fits] = earlier[fits]
         return found
 
     @cached_property
@@ -409,20 +442,27 @@ class OtaRows:
         There are servers that count their answers themselves. So it must be the latest question, or, of a server whose
         answer before had its question's number, one of the last few that nothing followed but the next question.
         """
+        found = self.last_of_sequence(self._asks)
+        known = self._answers & (found >= 0)
+        asked = np.where(known & (found == self.latest_row), found, -1)
+        others = np.flatnonzero(known & (found != self.latest_row))
+        if len(others):
+            late = others[self._late(others, found[others])]
+            asked[late] = found[late]
+        return asked
+
+    def _late(self, rows: Column, asked: Column) -> Mask:
+        """Which of these answers come late: to a recent question that nothing followed but the next question."""
         asks = self._asks
-        found = self.last_of_sequence(asks)
-        number = np.cumsum(asks, dtype=np.int64)
-        answered = np.cumsum(self._answers & self.fresh)
+        number, answered = np.cumsum(asks, dtype=np.int64), np.cumsum(self._answers & self.fresh)
         placed = np.flatnonzero(asks)
-        until = np.append(placed[1:], len(self) - 1)[: len(placed)]
-        silent = np.zeros(len(self), np.int64)
-        silent[placed] = answered[until] == answered[placed]
-        answer = self.last(self._answers & self.fresh)
-        asked_number = self.at(self.zcl_sequence, self.latest_row)
-        echoes = (answer >= 0) & (self.at(asked_number, answer) == self.at(self.zcl_sequence, answer))
-        recent = self.at(number, self.latest_row) - self.at(number, found) <= QUESTIONS_OPEN
-        late = recent & (self.at(silent, found) > 0) & echoes
-        return np.where(self._answers & (found >= 0) & ((found == self.latest_row) | late), found, -1)
+        following = np.searchsorted(placed, asked, "right")
+        until = np.append(placed, len(self) - 1)[following]
+        silent = answered[until] == answered[asked]
+        answer = self.last(self._answers & self.fresh)[rows]
+        its_question = self.latest_row[answer]
+        echoes = (answer >= 0) & (its_question >= 0) & (self.zcl_sequence[its_question] == self.zcl_sequence[answer])
+        return (number[self.latest_row[rows]] - number[asked] <= QUESTIONS_OPEN) & silent & echoes
 
     @cached_property
     def asked_block_row(self) -> Column:
@@ -448,7 +488,15 @@ class OtaRows:
     def unanswered_until(self, row: Column) -> Mask:
         """Whether the request in another row had no answer when this row came."""
         answer = self.at(self.answer_row, row)
-        return (row >= 0) & ((answer < 0) | (answer > self._index))
+        return (row >= 0) & ((answer < 0) | (answer > self.index))
+
+    @cached_property
+    def overdue(self) -> Mask:
+        """At the next request, or at the end: the request before is unanswered still."""
+        asked = self.prior_row
+        patient = np.where(self.end, int(self.limits.response_seconds * SECOND), SECOND)
+        late = (self.request | self.end) & self.unanswered_until(asked) & (self.elapsed(asked) >= patient)
+        return late & ~self.late_copy(asked) if late.any() else late
 
     def late_copy(self, row: Column) -> Mask:
         """Whether the question in another row was answered before: its first sending was missed, this is a retry."""
@@ -488,8 +536,9 @@ class OtaRows:
     def reach(self) -> Column:
         """How far the client had asked for this image, this row included; 0: nothing was asked for."""
         upto = np.where(self.request, np.maximum(self.file_offset + self.wanted, 0), 0)
-        if self._old:
-            before = np.concatenate([self._kept["reach"], np.zeros(len(self._table), np.int64)])[self._order]
+        if self._kept is not None:
+            before = np.zeros(len(self), np.int64)
+            before[self.old] = self._kept.reach[self._place[self.old]]
             upto = np.maximum(upto, before)
         changes = self._heads | (self.request & (self.prior_row >= 0) & ~self.same_image)
         segment = np.cumsum(changes, dtype=np.int64) << _REACH_BITS
@@ -619,7 +668,7 @@ class OtaRows:
     def wait_row(self) -> Column:
         """Of a request: the WAIT_FOR_DATA that answered the request before, if that was the answer."""
         answer = self.at(self.answer_row, self.prior_row)
-        return np.where((answer >= 0) & (answer < self._index) & self.wait[answer], answer, -1)
+        return np.where((answer >= 0) & (answer < self.index) & self.wait[answer], answer, -1)
 
     @cached_property
     def wait_ns(self) -> Column:
@@ -627,7 +676,7 @@ class OtaRows:
         seconds = self.request_time - np.maximum(self.current_time, 0)
         return np.where((self.command == 0x05) & (self.status == 0x97), seconds * SECOND, 0)
 
-    def keep(self) -> dict[str, NDArray[Any]]:
+    def keep(self) -> Kept:
         """The columns of the rows that the next batch may refer to."""
         fresh = np.flatnonzero(self.fresh)
         kind = np.where(self.command == DEFAULT_RESPONSE, 10, np.clip(self.command, 0, 11))[fresh] * 2
@@ -642,20 +691,21 @@ class OtaRows:
         rows = rows[~self.end[rows]]
         if len(rows) > KEPT:
             rows = np.sort(rows[np.argsort(self.number[rows], kind="stable")[-KEPT:]])
-        columns = {name: self._some(name, rows) for name in NAMES if name != "reach"}
-        return columns | {"reach": self.reach[rows]}
-
-    def _some(self, name: str, rows: Column) -> NDArray[Any]:
-        """A column at some rows, without making all of it."""
-        if name in self.__dict__:
-            return self.__dict__[name][rows]
-        assert self._order is not None  # noqa: S101 -- made in the beginning
-        place = self._order[rows]
-        new = getattr(self._table, name)
-        if not self._old:
-            return new[place]
-        old = self._kept[name]
-        return np.where(place < self._old, old[np.minimum(place, self._old - 1)], new[np.maximum(place - self._old, 0)])
+        place = self._place[rows]
+        part = np.searchsorted(self._edges, place, "right") - 1
+        mine = [np.flatnonzero(part == one) for one in range(len(self._parts))]
+        columns: dict[str, NDArray[Any]] = {"reach": self.reach[rows]}
+        for name in NAMES:
+            if name in self.__dict__:
+                columns.setdefault(name, self.__dict__[name][rows])
+            elif name not in columns:
+                # Without making all of the column.
+                found = [
+                    getattr(one, name)[place[at] - self._edges[of]]
+                    for of, (one, at) in enumerate(zip(self._parts, mine, strict=True))
+                ]
+                columns[name] = np.concatenate(found)[np.argsort(np.concatenate(mine))]
+        return Kept(columns)
 
 
 def _latest_before(among: Mask) -> Column:

@@ -51,18 +51,13 @@ def any_page(t: OtaRows) -> bool:
     return bool(t.page_request.any())
 
 
-def overdue(t: OtaRows, row: str, kinds: Mask) -> Mask:
-    """Where a request of these kinds in another row is still unanswered: at the next request, or at the end."""
-    asked = getattr(t, row)
-    patient = np.where(t.end, int(t.limits.response_seconds * SECOND), SECOND)
-    late = (t.request | t.end) & t.unanswered_until(asked) & kinds[asked] & (t.elapsed(asked) >= patient)
-    return late & ~t.late_copy(asked) if late.any() else late
-
-
 def odd_clock(t: OtaRows) -> Mask:
     """A current time that is neither 0 (relative times) nor that of the capture."""
-    captured = t.time_ns // SECOND - SINCE_2000
-    return (t.current_time > 0) & (np.abs(t.current_time - captured) > t.limits.clock_seconds)
+    odd = t.current_time > 0
+    said = np.flatnonzero(odd)
+    captured = t.time_ns[said] // SECOND - SINCE_2000
+    odd[said] = np.abs(t.current_time[said] - captured) > t.limits.clock_seconds
+    return odd
 
 
 def misaddressed(t: OtaRows, row: Column) -> Mask:

@@ -2,26 +2,41 @@
 
 from typing import Final
 
+import numpy as np
+
 from hanscope.analyzers.results import Transfer
 from hanscope.analyzers.rules.facts import Facts
 from hanscope.analyzers.rules.limits import SECOND
 from hanscope.analyzers.rules.model import Hit, ItemRule, Mask, Quiet, RowRule
 from hanscope.analyzers.rules.rows import SAME_MESSAGE_NS, OtaRows
-from hanscope.analyzers.rules.terms import OTA, REQUEST, RESPONSE, overdue, server_answering
+from hanscope.analyzers.rules.terms import OTA, REQUEST, RESPONSE, server_answering
 from hanscope.analyzers.tables import Column
 
 
 def _answered_before(t: OtaRows) -> Column:
-    """The block that was sent before under the same sequence number."""
-    return t.last_of_sequence(t.block)
+    """Of a block that is not the first answer to its request: the one with its sequence number before it."""
+    asked = t.asked_row
+    again = np.flatnonzero(t.block & ((asked < 0) | (t.answer_row[asked] != t.index)))
+    found = np.full(len(t), -1, np.int64)
+    if len(again):
+        before = t.earlier_of_sequence(again, t.block)
+        anew = t.earlier_of_sequence(again, t.request) >= before
+        found[again] = np.where(anew, -1, before)
+    return found
 
 
 def _answered_again(t: OtaRows) -> Mask:
     """The same block under a new APS counter, for one request."""
     before = _answered_before(t)
-    again = t.block & (before >= 0) & (t.elapsed(before) <= SAME_MESSAGE_NS) & (t.last_of_sequence(t.request) < before)
-    same = (t.at(t.image, before) == t.image) & (t.at(t.file_offset, before) == t.file_offset)
-    return again & same & (t.at(t.data_size, before) == t.data_size) & (t.at(t.aps_counter, before) != t.aps_counter)
+    again = np.flatnonzero(before >= 0)
+    row = before[again]
+    same = t.time_ns[again] - t.time_ns[row] <= SAME_MESSAGE_NS
+    for column in (t.image, t.file_offset, t.data_size):
+        same &= column[row] == column[again]
+    same &= t.aps_counter[row] != t.aps_counter[again]
+    found = np.zeros(len(t), np.bool_)
+    found[again[same]] = True
+    return found
 
 
 def _rebooted(transfer: Transfer, facts: Facts) -> list[Hit]:
@@ -67,7 +82,7 @@ RULES: Final = (
         fires="a request that was not acknowledged, and every frame of the server captured",
         silent="the same with an acknowledgement",
         beside=lambda t: t.prior_row,
-        finds=lambda t: overdue(t, "prior_row", t.request),
+        finds=lambda t: t.overdue,
         unless_missed=server_answering,
         undelivered=lambda t: t.prior_row,
     ),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from hanscope.analyzers.results import CaptureQuality, Finding, Severity
+from hanscope.analyzers.rules.limits import Limits
 from hanscope.report import words
 
 if TYPE_CHECKING:
@@ -96,8 +97,8 @@ def _about(rule: "Rule") -> Iterable[tuple[str, str]]:
         "profile",
         {"both": "GB HANs and other ZigBee networks", "gb": "GB HANs", "zigbee": "not in GB HANs"}[rule.profile],
     )
-    if rule.at_least > 1:
-        yield "reported from", f"{rule.at_least} times in one transfer"
+    if rule.tolerated:
+        yield "reported from", f"{facts['at_least']} times in one transfer (threshold {rule.tolerated})"
     for name in ("clause", "source", "advice", "fires", "silent"):
         yield {"advice": "what to do", "fires": "fires on", "silent": "silent on"}.get(name, name), facts[name]
     yield "Wireshark filter", rule.filter
@@ -105,5 +106,6 @@ def _about(rule: "Rule") -> Iterable[tuple[str, str]]:
 
 def entry(rule: "Rule") -> dict[str, Any]:
     """A rule as JSON has it."""
-    names = ("id", "source", "severity", "confidence", "profile", "unconfirmed", "at_least", "clause", "title")
-    return {name: getattr(rule, name) for name in (*names, "explanation", "advice", "filter", "fires", "silent")}
+    names = ("id", "source", "severity", "confidence", "profile", "unconfirmed", "clause", "title")
+    said = {name: getattr(rule, name) for name in (*names, "explanation", "advice", "filter", "fires", "silent")}
+    return said | {"at_least": rule.at_least(Limits())}

@@ -209,6 +209,7 @@ def findings(dialogue: Dialogue, cuts: int = 1, choice: Choice | None = None) ->
         damaged = table.take(table.surplus < 0)
         table = table.take(table.surplus >= 0)
         engine.feed(table, heard(air), _acknowledgements(acks), damaged)
+        engine.so_far()  # else it would wait for more and judge all batches at once
         if len(table):
             builder.feed(table)
     last = dialogue.air[-1]["time_ns"]

@@ -2,6 +2,8 @@
 
 from ota_dialogue import Dialogue, findings
 
+from hanscope.analyzers.rules.engine import Choice
+from hanscope.analyzers.rules.limits import Limits
 from hanscope.analyzers.tables import ABSENT
 
 
@@ -19,3 +21,28 @@ def test_octets_beyond_a_message_are_counted() -> None:
     found = details(Dialogue().query(field_control=1, hardware_version=ABSENT).offer(surplus=2))
     assert found["ota.query.length"] == "field control 0x01, of the right length"
     assert found["ota.offer.length"] == "2 octets too many"
+
+
+def repeated(times: int) -> Dialogue:
+    dialogue = Dialogue().hum().query().offer().fetch(0)
+    for _ in range(times + 1):
+        dialogue.ask(50)
+    return dialogue
+
+
+def rules(dialogue: Dialogue, choice: Choice) -> set[str]:
+    return {finding.rule for finding in findings(dialogue, choice=choice)}
+
+
+def test_thresholds_say_from_how_many_times_on_something_is_reported() -> None:
+    often = "ota.block.repeated-often"
+    assert often in rules(repeated(3), Choice(limits=Limits(repeated_requests=2)))
+    assert often not in rules(repeated(2), Choice(limits=Limits(repeated_requests=2)))
+    assert often not in rules(repeated(3), Choice())
+
+
+def test_a_rule_that_counts_the_hits_of_another_may_be_chosen_alone() -> None:
+    assert rules(repeated(11), Choice(select=("ota.block.repeated-often",))) == {"ota.block.repeated-often"}
+    assert rules(repeated(11), Choice(select=("ota.block",), ignore=("ota.block.repeated-often",))) == {
+        "ota.block.repeated"
+    }
