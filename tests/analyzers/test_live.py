@@ -24,7 +24,7 @@ from hanscope.captures.live import Feed, FileFeed, SnifferFeed
 from hanscope.captures.recorder import Recorder
 from hanscope.captures.simulator.beside import write_keys
 from hanscope.captures.simulator.scenarios import simulate
-from hanscope.captures.sniffers.base import Sniffer
+from hanscope.captures.sniffers.base import SECOND, Dated, Sniffer
 from hanscope.captures.sniffers.cc2531 import Cc2531
 from hanscope.captures.sniffers.channels import Channel
 from hanscope.captures.sniffers.line import SerialSniffer
@@ -160,6 +160,70 @@ def test_update_during_which_the_sniffers_clock_wraps_twice(tmp_path: Path) -> N
     assert [at - told[0] for at in told] == [(tick - ticks[0]) * 1000 // 32 for tick in ticks]
 
 
+def test_full_channel_across_two_wraps_of_the_sniffers_clock(tmp_path: Path) -> None:
+    """Without any pause: an update, and between its halves a neighbour that fills the channel for two minutes."""
+    wrap_ns = (1 << 32) * 1000 // 32
+    played, keys = scenario()
+    begin = START_NS // wrap_ns * wrap_ns + wrap_ns - SECOND
+    half, neighbour = len(played) // 2, bytes.fromhex("418801221100000100") + bytes(110)
+    many = wrap_ns // emulators.airtime_ns(neighbour)
+    octets = [one.octets for one in played]
+    frames = tuple(emulators.back_to_back([*octets[:half], *[neighbour] * many, *octets[half:]], begin))
+    assert frames[-1].time_ns // wrap_ns - frames[0].time_ns // wrap_ns == 2
+    usb = FakeUsb(messages=deque(map(emulators.cc2531, frames)))
+    sniffer = Cc2531(backend=usb)
+    sniffer.monotonic_ns = lambda: frames[max(usb.served - 1, 0)].time_ns
+    path = tmp_path / "out.pcapng"
+    live = recorded(sniffer, path, len(frames), keys)
+    assert live.analysis == analyze([str(path)], keys=keys).analysis
+    assert live.analysis.transfers[0].complete
+    with open_capture(path) as capture:
+        told = [int(at) for records in capture for at in records.time_ns]
+    ticks = [frame.time_ns * 32 // 1000 for frame in frames]
+    assert [at - told[0] for at in told] == [(tick - ticks[0]) * 1000 // 32 for tick in ticks]
+    assert (len(told) > 30_000, sniffer.counts.clock_resets, sniffer.counts.corrupt) == (True, 0, 0)
+
+
+def test_update_during_which_a_serial_sniffers_clock_wraps_twice(tmp_path: Path) -> None:
+    """The counter of an nRF52840 with old firmware has 32 bits: 71.6 min. The HAN is silent for hours in between."""
+    wrap_ns = (1 << 32) * 1000
+    played, keys = scenario()
+    third = -(-len(played) // 3)
+    begin = START_NS // wrap_ns * wrap_ns + wrap_ns - SECOND
+    frames = [
+        OnAir(begin + one.time_ns - START_NS + index // third * (wrap_ns - SECOND), one.octets)
+        for index, one in enumerate(played)
+    ]
+    assert frames[-1].time_ns // wrap_ns - frames[0].time_ns // wrap_ns == 2
+    taken = 0
+
+    def paused() -> Iterator[OnAir]:
+        for index, frame in enumerate(frames):
+            while index % third == 0 and taken < index:  # a silence begins when all before it have been taken
+                time.sleep(0.001)
+            yield frame
+
+    class Counting(Nrf52840):
+        def dated(self) -> Dated:
+            nonlocal taken
+            dated = super().dated()
+            taken += len(dated.frames)
+            return dated
+
+    class OneByOne(emulators.NrfDevice):
+        at_once = 1
+
+    path = tmp_path / "out.pcapng"
+    with Pty(OneByOne(paused())) as port:
+        sniffer = Counting(port.path)
+        sniffer.monotonic_ns = lambda: frames[min(taken, len(frames) - 1)].time_ns + SECOND // 100
+        live = recorded(sniffer, path, len(frames), keys)
+    assert live.analysis == analyze([str(path)], keys=keys).analysis
+    with open_capture(path) as capture:
+        told = [int(at) for records in capture for at in records.time_ns]
+    assert [at - told[0] for at in told] == [(one.time_ns - frames[0].time_ns) // 1000 * 1000 for one in frames]
+
+
 def test_sub_ghz_update_is_heard_on_its_channel_and_page(tmp_path: Path) -> None:
     frames, keys = scenario("sub-ghz-update")
     path = tmp_path / "out.pcapng"
@@ -199,6 +263,49 @@ def test_following_a_file_that_grows(tmp_path: Path) -> None:
     live = ended_after(feed, len(frames)).run(keys)
     assert live.analysis == analyze([str(growing)], keys=keys).analysis
     assert live.analysis.captures[0].frames == len(frames)
+
+
+@pytest.mark.parametrize("way", ["replaced", "emptied"])
+def test_following_ends_when_another_file_begins(way: str, tmp_path: Path) -> None:
+    """As log rotation does: a new file under the old name, or the same file from its beginning."""
+    frames, keys = scenario()
+    whole, growing = tmp_path / "whole.pcapng", tmp_path / "growing.pcapng"
+    with cc2531(frames) as sniffer:
+        recorded(sniffer, whole, len(frames), keys)
+    octets = whole.read_bytes()
+    growing.write_bytes(octets[:50_000])
+    feed = FileFeed(str(growing), None, follow=True)
+    feed.begin()
+
+    def begin_anew() -> None:
+        while feed.frames < 100:
+            time.sleep(0.01)
+        if way == "replaced":
+            with growing.open("ab") as last:
+                growing.rename(tmp_path / "old.pcapng")
+                last.write(octets[50_000:])
+        growing.write_bytes(octets[:1000])
+
+    threading.Thread(target=begin_anew, daemon=True).start()
+    live = LiveAnalysis(feed).run(keys)
+    (capture,) = live.analysis.captures
+    told = "another file has taken its place" if way == "replaced" else "the file was begun anew"
+    assert [fault.what.startswith(told) for fault in capture.faults] == [True]
+    assert (capture.frames == len(frames)) == (way == "replaced")
+    assert capture.frames > 100
+
+
+def test_ending_inside_a_record_is_told_as_by_a_reading_of_the_file(tmp_path: Path) -> None:
+    frames, keys = scenario()
+    growing = tmp_path / "growing.pcapng"
+    with cc2531(frames) as sniffer:
+        recorded(sniffer, growing, len(frames), keys)
+    growing.write_bytes(growing.read_bytes()[:-100])
+    feed = FileFeed(str(growing), None, follow=True)
+    feed.begin()
+    live = ended_after(feed, len(frames) - 2).run(keys)
+    assert live.analysis == analyze([str(growing)], keys=keys).analysis
+    assert live.analysis.captures[0].faults[0].what == "the file ends inside a block"
 
 
 def test_recording_what_is_followed(tmp_path: Path) -> None:
