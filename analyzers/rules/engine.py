@@ -7,7 +7,7 @@ is dropped unless everything in between was captured: it is undecided then, and 
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -224,15 +224,18 @@ class RuleEngine:
         wanted = ack_key(*(column[of] for column in columns)).astype(np.uint64)
         near = np.zeros(1 << _SIFT_BITS, np.bool_)
         near[_sift(wanted)] = True
-        heard: dict[int, list[int]] = {}
-        for acks in self._acks:
-            at = np.flatnonzero(near[_sift(acks.key)])
-            for key, time_ns in zip(acks.key[at].tolist(), acks.time_ns[at].tolist(), strict=True):
-                heard.setdefault(key, []).append(time_ns)
-        for times in heard.values():
-            times.sort()
-        sent = zip(wanted.tolist(), rows.time_ns[of].tolist(), strict=True)
-        return np.array([_any_between(heard.get(key, []), time_ns, ACK_NS) for key, time_ns in sent], np.bool_)
+        kept = [np.flatnonzero(near[_sift(acks.key)]) for acks in self._acks]
+        key = np.concatenate([acks.key[at] for acks, at in zip(self._acks, kept, strict=True)] or [wanted[:0]])
+        time_ns = np.concatenate([acks.time_ns[at] for acks, at in zip(self._acks, kept, strict=True)] or [of[:0]])
+        order = np.lexsort((time_ns, key))
+        key, time_ns = key[order], time_ns[order]
+        spans = zip(np.searchsorted(key, wanted, "left"), np.searchsorted(key, wanted, "right"), strict=True)
+        sent = rows.time_ns[of].tolist()
+        found = (
+            (at := first + int(np.searchsorted(time_ns[first:stop], start))) < stop and time_ns[at] <= start + ACK_NS
+            for (first, stop), start in zip(spans, sent, strict=True)
+        )
+        return np.fromiter(found, np.bool_, len(of))
 
     def _group(self, rule: str, conversation: int) -> _Group | None:
         """Where the hits of a rule in a conversation are counted; `None` if there are too many such."""
@@ -325,11 +328,6 @@ class RuleEngine:
 
 
 _SIFT_BITS: Final = 16
-
-
-def _any_between(times: list[int], start: int, length: int) -> bool:
-    at = bisect_left(times, start)
-    return at < len(times) and times[at] <= start + length
 
 
 def _sift(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
