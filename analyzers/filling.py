@@ -62,17 +62,22 @@ class FileOctets(msgspec.Struct, frozen=True, eq=False):
 
     octets: bytes | memoryview
     shift: int = 0
+    missing: tuple[tuple[int, int], ...] = ()
+    """Ranges [start, end) of the file that are no octets of an image."""
 
     @property
     def covered(self) -> Intervals:
-        start, end = max(-self.shift, 0), max(len(self.octets) - self.shift, 0)
-        return Intervals.of(np.array([start]), np.array([end]))
+        missing = np.array(self.missing, np.int64).reshape(-1, 2)
+        there = Intervals.of(missing[:, 0], missing[:, 1]).gaps(len(self.octets))
+        return Intervals.of(np.maximum(there.starts - self.shift, 0), np.maximum(there.ends - self.shift, 0))
 
     def window(self, start: int, end: int) -> tuple[Octets, NDArray[np.bool_]]:
         here = self.covered.mask(start, end)
         octets = np.zeros(len(here), np.uint8)
         first, last = max(start + self.shift, 0), max(end + self.shift, 0)
-        octets[here] = np.frombuffer(self.octets[first:last], np.uint8)
+        part = np.frombuffer(self.octets[first:last], np.uint8)
+        at = first - (start + self.shift)
+        octets[at : at + len(part)] = part
         return octets, here
 
     def frames_at(self, positions: Positions) -> None:

@@ -28,6 +28,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Final
 
+from hanscope.analyzers.partial_files import PartialFileError, holes_of
+
 LARGEST_REFERENCE: Final = 256 << 20
 LARGEST_LIST: Final = 64 << 20
 MOST_COMPLAINTS: Final = 20
@@ -62,6 +64,8 @@ class Reference:
 
     name: str
     octets: bytes
+    missing: tuple[tuple[int, int], ...] = ()
+    """Ranges [start, end) that it lacks, being a partial image itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,11 @@ class Given:
 
 def load_reference(path: Path | str) -> Reference:
     """Raises `ReferenceFileError`."""
-    return Reference(str(path), _content(path, LARGEST_REFERENCE, "an image"))
+    octets = _content(path, LARGEST_REFERENCE, "an image")
+    try:
+        return Reference(str(path), octets, holes_of(Path(path), len(octets)).missing)
+    except PartialFileError as error:
+        raise ReferenceFileError(str(error)) from None
 
 
 def parse_hash(text: str) -> ListedHash:

@@ -79,11 +79,11 @@ def corroborated(
     return replace(analysis, images=tuple(images.get(image.transfer_id, image) for image in analysis.images))
 
 
-def compared_with(image: Image, octets: bytes, given: Given) -> Image:
-    """The image of a file, with what a reference and a list of hashes say of it."""
+def compared_with(image: Image, octets: bytes, given: Given, missing: tuple[tuple[int, int], ...] = ()) -> Image:
+    """The image of a file that may lack ranges, with what a reference and a list of hashes say of it."""
     if image.error is not None and image.header is None and not octets:
         return image
-    subject = Subject(image, FileOctets(octets), lambda: octets)
+    subject = Subject(image, FileOctets(octets, missing=missing), lambda: octets, missing=missing)
     return replace(image, witnesses=(*image.witnesses, *from_outside([subject], given)[id(subject)]))
 
 

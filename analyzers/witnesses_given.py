@@ -100,7 +100,7 @@ def _reference(subject: Subject, reference: Reference, headers: _Headers) -> Wit
 
 def _said_of_reference(subject: Subject, reference: Reference) -> str:
     """Whether messages say the hash of the reference: that tells of the octets too that were not captured."""
-    if not subject.said or len(reference.octets) > LARGEST_HASHED:
+    if not subject.said or reference.missing or len(reference.octets) > LARGEST_HASHED:
         return ""
     from hanscope.analyzers.images import examine  # noqa: PLC0415 -- only where a reference and a hash are
 
@@ -144,7 +144,7 @@ def _aligned(subject: Subject, reference: Reference, headers: _Headers) -> tuple
     shifts = list(dict.fromkeys([*(there - here for here in mine for there in theirs), 0]))[:MOST_ALIGNMENTS]
     tried: list[tuple[int, Comparison]] = []
     for shift in shifts:
-        found = compare(held, FileOctets(reference.octets, shift))
+        found = compare(held, FileOctets(reference.octets, shift, reference.missing))
         if found.common == held.covered.octets and not found.differing:
             return shift, found
         tried.append((shift, found))

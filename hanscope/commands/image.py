@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hanscope.analyzers.certificates import Certificates as CertificatesAtHand
+    from hanscope.analyzers.partial_files import Holes
     from hanscope.analyzers.references import Given
     from hanscope.analyzers.results import Image
 
@@ -96,6 +98,17 @@ def image(
         raise typer.Exit(ExitCode.FINDINGS)
 
 
+def _holes(file: str, size: int) -> "Holes":
+    """What a file lacks that is the export of a partial image."""
+    from hanscope.analyzers.partial_files import Holes, PartialFileError, holes_of  # noqa: PLC0415 - heavy
+
+    try:
+        return holes_of(Path(file), size)
+    except PartialFileError as error:
+        complain(f"{error}; it is looked at as it stands")
+        return Holes()
+
+
 class _Proofs(NamedTuple):
     """What images are verified with and held against."""
 
@@ -144,12 +157,20 @@ def _examined(file: str, proofs: _Proofs) -> "Image":
         octets, why = b"", f"cannot be read: {getattr(error, 'strerror', None) or error}"
     if why is None:
         with during(f"examining {file}"):
-            found = examine(octets, file=file, certificates=proofs.certificates, ca_keys=proofs.ca_keys)
+            holes = _holes(file, len(octets))
+            found = examine(
+                octets,
+                file=file,
+                missing=holes.missing,
+                open_ended=holes.open_ended,
+                certificates=proofs.certificates,
+                ca_keys=proofs.ca_keys,
+            )
             if proofs.given is None:
                 return found
             from hanscope.analyzers.witnesses import compared_with  # noqa: PLC0415 - heavy
 
-            return compared_with(found, octets, proofs.given)
+            return compared_with(found, octets, proofs.given, holes.missing)
     complain(f"{file}: {why}")
     return Image(
         transfer_id=None,

@@ -239,6 +239,10 @@ def test_a_file_is_compared_where_it_is_shifted_to() -> None:
     assert compare(image, cut) == filling.Comparison(34, 0, ())
     assert compare(cut, cut).common == 40
     assert len(FileOctets(b"", 3).covered) == 0
+    assert compare(image, FileOctets(IMAGE, missing=((20, 100), (110, 120)))).common == 184 - 74 - 10 - 6
+    holed = FileOctets(b"12" + IMAGE, shift=2, missing=((0, 5), (7, 9)))
+    assert holed.covered.pairs() == [(3, 5), (7, len(IMAGE))]
+    assert holed.window(2, 8)[0][[1, 2, 5]].tolist() == [IMAGE[3], IMAGE[4], IMAGE[7]]
     assert np.array_equal(cut.window(0, 12)[1], [False] * 10 + [True] * 2)
 
 

@@ -382,6 +382,21 @@ def test_a_real_partial_image_is_the_vendors_file_wherever_the_map_says_so(data,
     assert not any(any(octets[start:end]) for start, end, _ in beside["missing_ranges"])
 
 
+def test_an_exported_partial_image_is_not_taken_for_a_whole_one(data, capsys, tmp_path):
+    key, capture = "bd4bee1a2f9d58e90ba1300ad59bfad6", data / "captures" / "legrand-page-requests.pcap"
+    run("transfers", capture, "--key", key, "--export", tmp_path, "--partial")
+    capsys.readouterr()
+    path = next(tmp_path.glob("*.partial.bin"))
+    assert run("image", path, "--reference", path, "--format", "json") == 0
+    (image,) = json.loads(capsys.readouterr().out)["images"]
+    assert (image["partial"], image["sha256"], image["error"]) == (True, None, None)
+    assert [check["outcome"] for check in image["checks"]] == ["unknown"] * len(image["checks"])
+    assert image["witnesses"][0]["detail"].startswith("all 190,552 octets are equal; 32,575 were not compared")
+    path.with_suffix(".map.json").unlink()
+    assert run("image", path) == 3
+    assert "it is looked at as it stands" in capsys.readouterr().err
+
+
 # What images are held against
 
 
