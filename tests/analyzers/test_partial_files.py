@@ -48,6 +48,6 @@ def test_what_is_no_map_of_the_file_is_refused(tmp_path: Path, content: str, say
 
 def test_a_partial_file_without_its_map_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        PartialFileError, match="No such file or directory; what meter_T1.partial.bin lacks is not known"
+        PartialFileError, match=r"No such file or directory; what meter_T1\.partial\.bin lacks is not known"
     ):
         holes_of(tmp_path / NAME, 100)
