@@ -149,7 +149,9 @@ def _order(case: Case) -> Judgement | None:  # noqa: PLR0911 -- the rules in the
     if order is None:
         return None
     if order.fate == "refused":
-        return _refused(case, order)
+        rejected = case.said(Kind.RECEIPT)[-1:]
+        later = any(one.code == AlertCode.VERIFICATION_FAILED and one.time > order.time for one in rejected)
+        return None if later else _refused(case, order)
     if order.fate == "unanswered":
         return Judgement(
             "activation ordered",

@@ -102,7 +102,12 @@ class Faults:
 def parse_faults(texts: Iterable[str], roles: Iterable[Role]) -> Faults:
     """The faults as people write them, for a house with devices of these roles. Raises `FaultError`."""
     known = {role.name.lower(): role for role in roles}
-    return Faults(tuple(_parse(text, known) for text in texts))
+    given = tuple(_parse(text, known) for text in texts)
+    places = [(name, whose) for name, _, whose in given]
+    for name, whose in places:
+        if places.count((name, whose)) > 1:
+            raise FaultError(f"fault {name}: given twice{f' for {whose}' if whose else ''}; say it once")
+    return Faults(given)
 
 
 def _parse(text: str, roles: Mapping[str, Role]) -> tuple[str, Value, Role | None]:

@@ -1,6 +1,7 @@
 """`hanscope simulate`: captures of Home Area Networks that nobody has, faults and all."""
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -139,6 +140,8 @@ def _run(
         raise CommandError(f"--output {output}: the demo is a .pcapng file", ExitCode.USAGE)
     if scenario in _OTHERS and size is not None:
         raise CommandError(f"--size is not for {scenario}; leave it out", ExitCode.USAGE)
+    if scenario != "benchmark" and frames is not None:
+        raise CommandError(f"--frames is for benchmark, not for {scenario}; leave it out", ExitCode.USAGE)
     try:
         truth = scenarios.simulate(
             scenario,
@@ -189,11 +192,11 @@ def _show(truth: "Truth", output: Path, *, credentials: bool) -> None:
         why = f" at {one.failed_at}: {one.cause}" if one.failed_at else ""
         lines.append(f"{node.role} {eui64_text(node.eui64)}: {one.state}{why}")
     terminal().show_list("Written", lines, console)
-    words = f"hanscope analyze {output} --keys {beside(output, 'keys.toml')}"
+    words = ["hanscope", "analyze", str(output), "--keys", str(beside(output, "keys.toml"))]
     if credentials:
         certificates, private_keys = beside(output, "certificates"), beside(output, "private-keys.json")
-        words += f" --certificates {certificates} --private-keys {private_keys}"
-    terminal().show_list("Try next", [words], console)
+        words += ["--certificates", str(certificates), "--private-keys", str(private_keys)]
+    terminal().show_list("Try next", [shlex.join(words)], console)
 
 
 def _show_list() -> None:

@@ -116,7 +116,7 @@ def test_credentials_and_images_of_another_run_are_not_left_behind(capture, caps
         (("demo", "--size", "9000", "-o", "OUT.pcapng"), "--size is not for demo"),
         (("demo", "-o", "OUT.pcap"), "the demo is a .pcapng file"),
         (("benchmark", "-o", "OUT.pcapng"), "the benchmark is a .pcap file"),
-        (("esme-update", "--frames", "9", "-o", "OUT.pcap"), "of a length of your choice"),
+        (("esme-update", "--frames", "9", "-o", "OUT.pcap"), "--frames is for benchmark, not for esme-update"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_nothing_is_written(tmp_path, monkeypatch, capsys, words, why):

@@ -52,3 +52,11 @@ def test_every_fault_says_what_it_does_in_one_line() -> None:
         assert name == fault.name
         assert 20 < len(fault.explanation) < 90
         assert not (fault.share is not None and fault.words)
+
+
+def test_a_fault_is_said_once_for_each_device() -> None:
+    with pytest.raises(FaultError, match="fault lost-blocks: given twice; say it once"):
+        parse_faults(["lost-blocks:5%", "wrong-hash", "lost-blocks"], ROLES)
+    with pytest.raises(FaultError, match="fault lost-blocks: given twice for GSME"):
+        parse_faults(["lost-blocks@GSME", "lost-blocks:9%@gsme"], ROLES)
+    assert parse_faults(["lost-blocks", "lost-blocks:9%@GSME"], ROLES).of(Role.GSME) == {"lost-blocks": 0.09}
