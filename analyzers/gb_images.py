@@ -3,6 +3,7 @@
 What is not confirmed about them is marked so, and never makes a check invalid.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -11,7 +12,7 @@ from hanscope.dissectors.images import gbcs
 from hanscope.dissectors.images.elements import Walk
 from hanscope.dissectors.images.format import Judgement
 from hanscope.dissectors.images.octets import Octets, View
-from hanscope.dissectors.images.ota_file import Header
+from hanscope.dissectors.images.ota_file import Element, Header, Tag
 
 if TYPE_CHECKING:
     from hanscope.analyzers.certificates import Certificate, Certificates
@@ -62,6 +63,28 @@ def examine_gb(
     if sample_header and header.image_type == gbcs.DeviceType.PPMID:
         return _plain(source.view(start, end), header, evidence)
     return _opaque(of_rest(source, offset, header, walk), walk, _why_opaque(octets, header, evidence))
+
+
+def examine_in_element(
+    source: Octets, found: Sequence[Element], certificates: "Certificates | None"
+) -> tuple[tuple[Judgement, ...], tuple[int, int] | None]:
+    """Checks of a trailer at the end of an Upgrade image element, and the Manufacturer Image if a signature proves it.
+
+    The published samples have no elements, so without certificates this decides nothing.
+    """
+    last = found[-1]
+    at = last.end - gbcs.TRAILER_LENGTH
+    if last.tag != Tag.UPGRADE_IMAGE or at <= last.offset or source.lacks(at, last.end) is not None:
+        return (), None
+    trailer = gbcs.parse_trailer(source.read(at, last.end))
+    if trailer is None:
+        return (), None
+    detail = "00 40 and 64 octets end the Upgrade image element; that GB images come inside elements is not confirmed"
+    layout = Judgement(LAYOUT, "unknown", detail)
+    if certificates is None:
+        return (layout,), None
+    signature = _check_signature(source.view(last.offset, at), trailer, certificates)
+    return (layout, signature), (last.offset, at) if signature.outcome == "valid" else None
 
 
 def _why_opaque(end: bytes, header: Header, evidence: str) -> str:

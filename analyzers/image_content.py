@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from hanscope.dissectors.images import ecdsa, elements, gbcs, integrity_code, memory_area, ota_file, registry, unnamed
+from hanscope.dissectors.images import ecdsa, elements, integrity_code, memory_area, ota_file, registry, unnamed
 from hanscope.dissectors.images.elements import Walk
 from hanscope.dissectors.images.format import (
     CONTENT,
@@ -74,7 +74,6 @@ def of_elements(source: Octets, offset: int, header: Header, walk: Walk, ca_keys
         integrity_code.check(source, offset, walk.elements),
         ecdsa.check(source, offset, walk.elements, ca_keys),
         *_joined(found),
-        *_note_trailer(source, walk.elements),
     )
     return Content(walk.elements, formats, _main(walk.elements, formats), checks)
 
@@ -305,15 +304,3 @@ def _without_extension(octets: bytes, available: int) -> Header | None:
     except OtaFileError:
         return None
     return replace(header, header_length=told) if header.total_image_size <= available < told else None
-
-
-def _note_trailer(source: Octets, found: tuple[Element, ...]) -> list[Judgement]:
-    """A GBCS trailer at the end of an element. The published samples have no elements, so this decides nothing."""
-    last = found[-1]
-    at = last.end - gbcs.TRAILER_LENGTH
-    if last.tag != Tag.UPGRADE_IMAGE or at < last.offset or source.lacks(at, last.end) is not None:
-        return []
-    if gbcs.parse_trailer(source.read(at, last.end)) is None:
-        return []
-    detail = "00 40 and 64 octets end the Upgrade image element; that GB images come inside elements is not confirmed"
-    return [Judgement("GB layout", "unknown", detail)]

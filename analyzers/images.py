@@ -9,7 +9,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Literal
 
-from hanscope.analyzers.gb_images import GbContent, examine_gb
+from hanscope.analyzers.gb_images import GbContent, examine_gb, examine_in_element
 from hanscope.analyzers.image_content import (
     Content,
     checks_of_damaged,
@@ -433,7 +433,10 @@ def _examine_content(
         reached = of_reached(source, header, walk)
         return "opaque", GbContent("opaque", replace(reached, checks=(*checks, *reached.checks)))
     if walk.ends:
-        return "zigbee-elements", GbContent("opaque", of_elements(source, offset, header, walk, ca_keys))
+        content = of_elements(source, offset, header, walk, ca_keys)
+        checks, manufacturer_image = examine_in_element(source, walk.elements, certificates)
+        content = replace(content, checks=(*content.checks, *checks))
+        return "zigbee-elements", GbContent("opaque", content, manufacturer_image)
     found = examine_gb(source, offset, header, walk, certificates)
     return found.layout, found
 

@@ -111,8 +111,11 @@ def _parts(image: Image, size: int) -> Iterator[tuple[int, int, str]]:
             if behind > start:
                 yield start, behind, "what follows the OTA header, without the last 66 octets"
         for element in image.elements[:MOST_ELEMENTS_HASHED]:
-            if element.offset + element.length <= size:
-                yield element.offset, element.offset + element.length, f"the element {element.name}"
+            begin, stop = element.offset, element.offset + element.length
+            if stop <= size:
+                yield begin, stop, f"the element {element.name}"
+                if stop - gbcs.TRAILER_LENGTH > begin:
+                    yield begin, stop - gbcs.TRAILER_LENGTH, f"the element {element.name}, without its last 66 octets"
         if (file, end) != (0, size):
             yield file, end, "the OTA file without what surrounds it"
     if size:

@@ -812,6 +812,22 @@ def test_authorising_signature_of_a_supplier(tmp_path: Path) -> None:
                 assert outcomes(damaged).get(check.name) == "invalid", (check.name, at)
 
 
+def test_authorising_signature_inside_an_element(tmp_path: Path) -> None:
+    content = signed_image(SUPPLIER)[60:]
+    octets = build_ota_file(**IDENTITY, elements=[(0, content)])
+    assert "authorising signature" not in outcomes(examine(octets))
+    given = certificates_of(tmp_path, (SUPPLIER, "02"))
+    image = examine(octets, certificates=given)
+    assert image.layout == "zigbee-elements"
+    assert "not confirmed" in detail(image, "GB layout")
+    assert outcomes(image)["authorising signature"] == "valid"
+    assert image.manufacturer_image_sha256 == sha256(MANUFACTURER_IMAGE).hexdigest()
+    assert image.vouched_octets == len(MANUFACTURER_IMAGE) + 64
+    damaged = examine(flip(octets, 100), certificates=given)
+    assert outcomes(damaged)["authorising signature"] == "invalid"
+    assert damaged.manufacturer_image_sha256 is None
+
+
 def test_authorising_signature_of_nobody_known_is_invalid(tmp_path: Path) -> None:
     image = examine(signed_image(SUPPLIER + 1), certificates=certificates_of(tmp_path, (SUPPLIER, "02")))
     assert outcomes(image)["authorising signature"] == "invalid"

@@ -402,6 +402,9 @@ def test_the_hash_of_the_whole_file_and_of_a_form_without_trailer_are_found_too(
         said_by(analysis_of(loaded("T1"), given=whole)["T1"], "hash list").detail
         == "it is the SHA-256 of the whole file"
     )
+    inside = build_ota_file(**IDENTITY, elements=[(Tag.UPGRADE_IMAGE, SIGNED[60:])])
+    image = compared_with(examine(inside), inside, Given(hashes=(listed(GB_HASH),)))
+    assert said_by(image, "hash list").detail.endswith("of the element Upgrade image, without its last 66 octets")
 
 
 @pytest.mark.parametrize(
