@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from hanscope.dissectors.images import ecdsa, integrity_code, legrand, ngis, third_reality, trailing_crc
+from hanscope.dissectors.images import ecdsa, gbcs, integrity_code, legrand, ngis, third_reality, trailing_crc
 from hanscope.dissectors.images.format import Format
 from hanscope.dissectors.images.ota_file import TAG_NAMES
 from hanscope.dissectors.images.registry import FORMATS
@@ -23,6 +23,10 @@ Each check is *valid*, *invalid* or *unknown* with a reason, and vouches for the
 report: were one of their bits another, the check would be invalid. Content that nothing names is called *opaque*,
 encrypted or compressed content that a format names is called so too: nothing is guessed. A valid CRC says that the
 octets are those that the vendor's tool wrote, not who wrote them; only a verified signature says that.
+
+Every file has these checks besides: *magic* (the file identifier), *header* (version, lengths, reserved values), *total
+size* (the header's is that of the file, or what follows is explained), *elements* (they end exactly at the total size,
+and have the lengths that their tags demand), and in captures *query response* (the server offered this header).
 """
 _SECTIONS: Final[tuple[tuple[str, str, tuple[Format, ...]], ...]] = (
     (
@@ -30,6 +34,7 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[Format, ...]], ...]] = (
         "In front of the header, or behind the last element.",
         (ngis.FORMAT, legrand.FORMAT, third_reality.FORMAT, trailing_crc.FORMAT),
     ),
+    ("Instead of elements", "", (gbcs.FORMAT,)),
     ("Elements that are checks", "", (integrity_code.FORMAT, ecdsa.FORMAT)),
     (
         "What elements hold",

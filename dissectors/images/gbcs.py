@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from construct import Bytes, Const, ConstructError, Struct
 
+from hanscope.dissectors.images.format import Format
 from hanscope.dissectors.images.ota_file import FieldControl, OtaFileError, build_ota_file
 
 SIGNATURE_LENGTH: Final = 64
@@ -98,3 +99,19 @@ def build_gb_image(
         hardware_versions=hardware_versions,
         body=manufacturer_image + trailer,
     )
+
+
+FORMAT: Final = Format(
+    name="GBCS Upgrade Image",
+    vendors="meters, HAN Connected Auxiliary Load Control Switches and Prepayment Interfaces of Great Britain",
+    signature="no elements behind the header: `00 40` in front of the last 64 octets; or (PPMID) image type 0x0084 and "
+    "field control 0x0004",
+    checks=(
+        "GB layout: which octets are the Manufacturer Image, whose SHA-256 alerts and activation commands carry",
+        "GB header: compared with the published samples; what differs is told, never called wrong",
+        "authorising signature: ECDSA P-256 over the Manufacturer Image, verified when a supplier's certificate is given",
+    ),
+    limitations="UNCONFIRMED: that image types are COSEM device types, that other field controls are forbidden, the "
+    "largest size. A trailer at the end of an Upgrade image element is told too; that GB images come so is UNCONFIRMED.",
+    source="GBCS section 11.2 and the published samples (DUIS service request 11.1)",
+)
