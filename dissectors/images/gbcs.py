@@ -109,9 +109,9 @@ FORMAT: Final = Format(
     checks=(
         "GB layout: which octets are the Manufacturer Image, whose SHA-256 alerts and activation commands carry",
         "GB header: compared with the published samples; what differs is told, never called wrong",
-        "authorising signature: ECDSA P-256 over the Manufacturer Image, verified when a supplier's certificate is given",
+        "authorising signature: ECDSA P-256 over the Manufacturer Image, verified with a supplier's certificate",
     ),
     limitations="UNCONFIRMED: that image types are COSEM device types, that other field controls are forbidden, the "
-    "largest size. A trailer at the end of an Upgrade image element is told too; that GB images come so is UNCONFIRMED.",
+    "largest size. A trailer at the end of an Upgrade image element is told too; that they come so is UNCONFIRMED.",
     source="GBCS section 11.2 and the published samples (DUIS service request 11.1)",
 )
