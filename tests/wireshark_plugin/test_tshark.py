@@ -180,6 +180,28 @@ def test_a_display_filter_does_not_hide_frames_from_the_plugin(demo):
     assert some == [row for row in whole if int(row["frame.number"]) > 1000]
 
 
+def test_expert_items_are_told_though_no_field_of_ours_is_named(demo):
+    rules = rows(demo.path, demo.options, "frame.number", "hanscope.rule", keep="hanscope.rule")
+    assert rules
+    experts = rows(demo.path, demo.options, "frame.number", "_ws.expert.message", keep="_ws.expert")
+    told = {row["frame.number"]: row["_ws.expert.message"] for row in experts}
+    assert all(told.get(row["frame.number"]) for row in rules)
+
+
+def test_a_field_says_the_same_alone_and_among_all(demo):
+    alone = rows(demo.path, demo.options, "frame.number", "hanscope.offset.expected", keep="hanscope.offset.expected")
+    details = tshark(demo.path, demo.options, "-Y", "hanscope.offset.expected", "-V")
+    assert re.findall(r"Expected offset: (\d+)", details) == [row["hanscope.offset.expected"] for row in alone]
+    assert alone
+
+
+def test_progress_stands_in_the_info_column_when_asked_for(demo):
+    words = ("-Y", "hanscope.progress", "-o", "hanscope.info:TRUE")
+    lines = tshark(demo.path, demo.options, *words).splitlines()
+    assert lines
+    assert all(re.search(r"\[transfer \d+, \d+ %\]$", line) for line in lines)
+
+
 def test_rules_of_the_plugin_are_hanscopes_rules():
     text = (plugin_script().parent / "hanscope_rules.lua").read_text()
     ranks = ["note", "warning", "error"]

@@ -158,53 +158,110 @@ end
 
 -- The log.
 
+local function add(log, one)
+    return log:add(
+        one.frame, one.attempt, one.flags, one.received, one.partner, one.latency_us, one.expected, one.conflicting
+    )
+end
+
+local RECORD = { "frame", "attempt", "flags", "received", "partner", "latency_us", "expected", "conflicting" }
+
 function tests.records_come_back_as_they_were()
-    local log, frame, wanted = T.log.new(), 3, {}
-    for i = 1, 1000 do
-        frame = frame + 1 + i % 5
-        local record = { frame = frame, flags = i % 13 == 0 and 8192 + i or 0 }
-        record.attempt = i % 4 > 0 and i % 300 or nil
-        record.received = i % 3 > 0 and i * 977 or nil
-        if i % 2 == 0 then
-            record.partner, record.latency_us = i % 3 == 0 and frame + 9 or frame - 2, i * 1001
+    for _, in_memory in ipairs { true, false } do
+        local log, frame, wanted = T.log.new(T.store.backend(in_memory)), 3, {}
+        for i = 1, 1000 do
+            frame = frame + 1 + i % 5
+            local record = { frame = frame, flags = i % 13 == 0 and 65536 + i or 0 }
+            record.attempt = i % 300 > 0 and i % 300 * 13 or nil
+            record.received = i % 3 > 0 and i * 4000000 or nil
+            if i % 2 == 0 then
+                record.partner, record.latency_us = i % 3 == 0 and frame + 9 or frame - 2, i * 60000
+            end
+            record.expected = i % 17 == 0 and 4294967294 or nil
+            record.conflicting = i % 19 == 0 and i % 255 + 1 or nil
+            add(log, record)
+            wanted[frame] = record
         end
-        record.expected = i % 17 == 0 and 4294967295 or nil
-        record.conflicting = i % 19 == 0 and i or nil
-        if record.attempt == 0 then
-            record.attempt = nil
-        end
-        log:add(record)
-        local copy = {}
-        for name, value in pairs(record) do
-            copy[name] = value
-        end
-        wanted[frame] = copy
-    end
-    for number = frame, 1, -1 do
-        local record = log:find(number)
-        if wanted[number] then
-            for _, name in ipairs { "frame", "attempt", "flags", "received", "partner", "latency_us", "expected" } do
+        for number = frame + 3, 1, -1 do
+            local record = log:find(number)
+            for _, name in ipairs(wanted[number] and RECORD or {}) do
                 same(record[name], wanted[number][name], number .. " " .. name)
             end
-        else
-            same(record, nil, number)
+            same(record == nil, wanted[number] == nil, number)
         end
     end
 end
 
 function tests.an_answer_may_come_late()
-    local log = T.log.new()
-    for i = 1, 500 do
-        log:add({ frame = i * 2, flags = 0 })
+    for _, in_memory in ipairs { true, false } do
+        local log, rows = T.log.new(T.store.backend(in_memory)), {}
+        for i = 1, 500 do
+            rows[i * 2] = add(log, { frame = i * 2, attempt = 5, flags = 3, received = 77 })
+        end
+        same(log:find(20).partner, nil)
+        log:answer(rows[20], 30, 7)
+        log:answer(rows[998], 1001, 8)
+        same(log:find(20).partner, 30)
+        same(log:find(20).latency_us, 7)
+        same(log:find(20).attempt, 5)
+        same(log:find(20).received, 77)
+        same(log:find(998).partner, 1001)
+        same(log:find(18).partner, nil)
+        same(log:find(22).partner, nil)
+        same(log:find(21), nil)
     end
-    log:answer(20, 30, 7)
-    log:answer(998, 1001, 8)
-    log:answer(21, 30, 7)
-    same(log:find(20).partner, 30)
-    same(log:find(20).latency_us, 7)
-    same(log:find(998).partner, 1001)
-    same(log:find(22).partner, nil)
-    same(log:find(21), nil)
+end
+
+function tests.numbers_beyond_four_octets_are_left_out()
+    local log = T.log.new(T.store.backend(true))
+    for i = 1, 200 do
+        add(log, { frame = i, flags = 0, expected = 4294967295 + i })
+    end
+    same(log:find(1).expected, nil)
+end
+
+-- Whether anybody asks.
+
+local function asked_by(line, preferences)
+    local words = {}
+    for word in line:gmatch("%S+") do
+        words[#words + 1] = word
+    end
+    return T.asked(words, preferences or "")
+end
+
+local SCRIPT = " -X lua_script:/x/hanscope/hanscope.lua"
+
+function tests.nothing_is_asked_where_nothing_of_ours_can_be_seen()
+    for _, line in ipairs {
+        "tshark -n -r x.pcap", "/usr/bin/tshark -r /tmp/hanscope/x.pcap -T fields -e frame.number -Y zbee_zcl",
+        "tshark -nr hanscope.pcap -Tfields -e zbee_zcl_general.ota.file.offset -2 -R zbee_zcl -q -w hanscope.pcapng",
+    } do
+        same(asked_by(line .. SCRIPT), false, line)
+    end
+end
+
+function tests.all_is_asked_where_in_doubt()
+    same(T.asked({}, ""), true, "the command line cannot be read")
+    for _, line in ipairs {
+        "wireshark -r x.pcap", "sharkd -", "tshark -r x.pcap -V", "tshark -nVr x.pcap", "tshark -r x -T json",
+        "tshark -r x -Tpdml", "tshark -r x -O zbee_zcl", "tshark -r x -z expert", "tshark -r x -C hanscope",
+        "tshark -r x --color", "tshark -r x -X lua_script:other.lua", "tshark -r x -Y ${macro}", "tshark -G fields",
+        "tshark -r x -T fields -e hanscope.*",
+    } do
+        same(asked_by(line .. SCRIPT), true, line)
+    end
+    same(asked_by("tshark -r x", 'gui.column.format:\n\t"Progress", "%Cus:hanscope.progress:0:R"\n'), true)
+    same(asked_by("tshark -r x", "# hanscope.info: FALSE\n"), false)
+end
+
+function tests.fields_that_are_named_are_asked()
+    local names = asked_by("tshark -r x -T fields -e hanscope.transfer -Y hanscope.offset.expected>5" .. SCRIPT)
+    same(names["hanscope.transfer"], true)
+    same(names["hanscope.offset.expected"], true)
+    same(names["hanscope.progress"], nil)
+    same(type(asked_by("tshark -r x -Y _ws.expert")), "table")
+    same(asked_by("tshark -r x -q -o hanscope.report:TRUE") ~= false, true)
 end
 
 -- Transfers.

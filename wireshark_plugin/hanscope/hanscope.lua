@@ -51,11 +51,15 @@ local gbcs = module("gbcs")
 local log = module("log")
 local rules = module("rules", tracker, ota)
 local report = module("report", image, gbcs)
+local asking = module("asked")
+
+-- What of ours can be seen: everything, nothing, or the fields with these names.
+local asked = gui_enabled() or asking.asked(asking.command_line(), asking.preferences())
 
 -- What is read of each frame.
 
 local function extractor(name)
-    local there, field = pcall(Field.new, name)
+    local there, field = pcall(Field.new, asked and name) -- each makes Wireshark build the trees of all frames
     return there and field or function() end
 end
 
@@ -72,59 +76,74 @@ if not first then
     return -- installed, and named with -X lua_script: as well
 end
 
+local names = {} -- of fields
+
+-- Makes fields of a kind.
+local function maker(kind)
+    return function(name, ...)
+        local field = ProtoField[kind](name, ...)
+        names[field] = name
+        return field
+    end
+end
+
+local bool, double, string_, uint8 = maker("bool"), maker("double"), maker("string"), maker("uint8")
+local uint16, uint32, relative_time = maker("uint16"), maker("uint32"), maker("relative_time")
+local numbers = maker("framenum")
+
 local function framenum(name, text, kind)
-    local there, field = pcall(ProtoField.framenum, name, text, base.NONE, kind)
-    return there and field or ProtoField.uint32(name, text)
+    local there, field = pcall(numbers, name, text, base.NONE, kind)
+    return there and field or uint32(name, text)
 end
 
 local REQUEST_KIND = rawget(_G, "frametype") and frametype.REQUEST
 local RESPONSE_KIND = rawget(_G, "frametype") and frametype.RESPONSE
 
 local f = {
-    transfer = ProtoField.uint32("hanscope.transfer", "Transfer"),
-    attempt = ProtoField.uint32("hanscope.attempt", "Attempt of this client at this image"),
-    client = ProtoField.string("hanscope.client", "Client"),
-    server = ProtoField.string("hanscope.server", "Server"),
-    image = ProtoField.string("hanscope.image", "Image"),
-    image_size = ProtoField.uint32("hanscope.image_size", "Image size"),
-    received = ProtoField.uint32("hanscope.received", "Octets received so far"),
-    progress = ProtoField.double("hanscope.progress", "Progress in percent"),
-    offset = ProtoField.uint32("hanscope.offset", "Offset"),
-    expected = ProtoField.uint32("hanscope.offset.expected", "Expected offset"),
-    skipped = ProtoField.uint32("hanscope.offset.skipped", "Octets skipped"),
+    transfer = uint32("hanscope.transfer", "Transfer"),
+    attempt = uint32("hanscope.attempt", "Attempt of this client at this image"),
+    client = string_("hanscope.client", "Client"),
+    server = string_("hanscope.server", "Server"),
+    image = string_("hanscope.image", "Image"),
+    image_size = uint32("hanscope.image_size", "Image size"),
+    received = uint32("hanscope.received", "Octets received so far"),
+    progress = double("hanscope.progress", "Progress in percent"),
+    offset = uint32("hanscope.offset", "Offset"),
+    expected = uint32("hanscope.offset.expected", "Expected offset"),
+    skipped = uint32("hanscope.offset.skipped", "Octets skipped"),
     request_in = framenum("hanscope.request_in", "Answers the request in", REQUEST_KIND),
     response_in = framenum("hanscope.response_in", "Answered in", RESPONSE_KIND),
     copy_of = framenum("hanscope.copy_of", "The same message as in"),
-    latency = ProtoField.relative_time("hanscope.latency", "Time from request to answer"),
-    copy = ProtoField.bool("hanscope.copy", "Heard before (sent again or relayed)"),
-    begins = ProtoField.bool("hanscope.begins", "The attempt begins to load here"),
-    resumes = ProtoField.bool("hanscope.resumes", "Goes on after a pause or a query"),
-    again = ProtoField.bool("hanscope.repeated", "Repeated"),
-    back = ProtoField.bool("hanscope.out_of_order", "Out of order"),
-    conflicting = ProtoField.uint32("hanscope.conflicting", "Conflicting octets"),
-    wait = ProtoField.uint32("hanscope.wait", "Told to wait (s)"),
-    waits = ProtoField.bool("hanscope.wait.pending", "WAIT_FOR_DATA is pending"),
-    period = ProtoField.uint16("hanscope.minimum_block_period", "Minimum block period"),
-    completes = ProtoField.bool("hanscope.completes", "The image is complete with this block"),
-    state = ProtoField.string("hanscope.state", "State of the transfer"),
-    missing = ProtoField.string("hanscope.missing", "Missing octets"),
-    sha256 = ProtoField.string("hanscope.sha256", "SHA-256 of the file"),
-    manufacturer_hash = ProtoField.string("hanscope.manufacturer_image_sha256", "Manufacturer Image Hash"),
-    rule = ProtoField.string("hanscope.rule", "Rule"),
-    use_case = ProtoField.string("hanscope.gbcs.use_case", "Use case"),
-    cra = ProtoField.string("hanscope.gbcs.cra", "Kind of message"),
-    code = ProtoField.uint16("hanscope.gbcs.message_code", "Message code", base.HEX),
-    originator = ProtoField.string("hanscope.gbcs.originator", "Business Originator"),
-    target = ProtoField.string("hanscope.gbcs.target", "Business Target"),
-    counter = ProtoField.string("hanscope.gbcs.originator_counter", "Originator Counter"),
-    alert = ProtoField.uint16("hanscope.gbcs.alert", "Alert code", base.HEX, gbcs.ALERTS),
-    hash = ProtoField.string("hanscope.gbcs.hash", "Manufacturer Image Hash in the message"),
-    execution = ProtoField.string("hanscope.gbcs.execution", "Execution time"),
-    outcome = ProtoField.uint8("hanscope.gbcs.outcome", "Outcome"),
-    result = ProtoField.string("hanscope.gbcs.result", "Result"),
-    firmware = ProtoField.uint32("hanscope.gbcs.firmware_version", "Firmware version", base.HEX),
-    device = ProtoField.string("hanscope.gbcs.device", "Device concerned"),
-    hash_of = ProtoField.string("hanscope.gbcs.hash_of", "Is the hash of"),
+    latency = relative_time("hanscope.latency", "Time from request to answer"),
+    copy = bool("hanscope.copy", "Heard before (sent again or relayed)"),
+    begins = bool("hanscope.begins", "The attempt begins to load here"),
+    resumes = bool("hanscope.resumes", "Goes on after a pause or a query"),
+    again = bool("hanscope.repeated", "Repeated"),
+    back = bool("hanscope.out_of_order", "Out of order"),
+    conflicting = uint32("hanscope.conflicting", "Conflicting octets"),
+    wait = uint32("hanscope.wait", "Told to wait (s)"),
+    waits = bool("hanscope.wait.pending", "WAIT_FOR_DATA is pending"),
+    period = uint16("hanscope.minimum_block_period", "Minimum block period"),
+    completes = bool("hanscope.completes", "The image is complete with this block"),
+    state = string_("hanscope.state", "State of the transfer"),
+    missing = string_("hanscope.missing", "Missing octets"),
+    sha256 = string_("hanscope.sha256", "SHA-256 of the file"),
+    manufacturer_hash = string_("hanscope.manufacturer_image_sha256", "Manufacturer Image Hash"),
+    rule = string_("hanscope.rule", "Rule"),
+    use_case = string_("hanscope.gbcs.use_case", "Use case"),
+    cra = string_("hanscope.gbcs.cra", "Kind of message"),
+    code = uint16("hanscope.gbcs.message_code", "Message code", base.HEX),
+    originator = string_("hanscope.gbcs.originator", "Business Originator"),
+    target = string_("hanscope.gbcs.target", "Business Target"),
+    counter = string_("hanscope.gbcs.originator_counter", "Originator Counter"),
+    alert = uint16("hanscope.gbcs.alert", "Alert code", base.HEX, gbcs.ALERTS),
+    hash = string_("hanscope.gbcs.hash", "Manufacturer Image Hash in the message"),
+    execution = string_("hanscope.gbcs.execution", "Execution time"),
+    outcome = uint8("hanscope.gbcs.outcome", "Outcome"),
+    result = string_("hanscope.gbcs.result", "Result"),
+    firmware = uint32("hanscope.gbcs.firmware_version", "Firmware version", base.HEX),
+    device = string_("hanscope.gbcs.device", "Device concerned"),
+    hash_of = string_("hanscope.gbcs.hash_of", "Is the hash of"),
 }
 local fields, experts, expert_of = {}, {}, {}
 for _, field in pairs(f) do
@@ -152,7 +171,7 @@ declare(rules.SAME_HASH)
 declare(rules.MALFORMED)
 proto.experts = experts
 
-proto.prefs.info = Pref.bool("Tell progress in the Info column", true, "Adds transfer and progress to the Info column")
+proto.prefs.info = Pref.bool("Tell progress in the Info column", false, "Adds transfer and progress to the Info column")
 proto.prefs.hash = Pref.bool("Hash images while reading", false, "Else hashes are there when a frame is seen again")
 proto.prefs.report = Pref.bool("Print the transfers as JSON", false, "tshark prints them when it has read the capture")
 proto.prefs.limit = Pref.uint("Largest image (MiB)", 64, "Octets of an image beyond this are not taken in")
@@ -160,15 +179,16 @@ proto.prefs.limit = Pref.uint("Largest image (MiB)", 64, "Octets of an image bey
 -- What is known of this capture, and the preferences (asking for them takes longer than a frame may).
 
 local known
-local tells_progress, hashes_early = true, false
+local tells_progress, hashes_early = false, false
 
 local function begin()
     if known then
         known.tracker:close()
     end
+    local following = tracker.new({ image_limit = math.min(proto.prefs.limit, 4095) * 1048576 })
     known = {
-        tracker = tracker.new({ image_limit = math.min(proto.prefs.limit, 4095) * 1048576 }),
-        log = log.new(),
+        tracker = following,
+        log = log.new(following.backend),
         blocks = gbcs.blocks(),
         messages = {}, -- GBCS messages about firmware, by frame
         hashes = {}, -- what they say, in order
@@ -293,33 +313,30 @@ local function read_headers(m, aps)
     m.source_eui64 = m.source_eui64 or originator_of(aps, aps_at, control)
 end
 
+local at_hand = {} -- what was found about this frame, as the log tells it of earlier ones
+
 -- Keeps what was found about a message, and tells the request of its answer.
 local function remember(m)
-    local attempt, request = m.attempt, m.request
-    local record = {
-        frame = m.frame,
-        attempt = attempt and attempt.id,
-        flags = m.flags,
-        received = m.received,
-        conflicting = m.conflicting,
-        partner = m.copy_of or request and request.frame,
-        latency_us = request and max(floor((m.time - request.time) * 1e6 + 0.5), 0) or nil,
-    }
-    if m.expected ~= m.offset then
-        record.expected = m.expected
+    local attempt, request, expected, latency_us = m.attempt, m.request, m.expected, nil
+    attempt = attempt and attempt.id
+    if request then
+        latency_us = max(floor((m.time - request.time) * 1e6 + 0.5), 0)
     end
-    known.log:add(record)
+    if expected == m.offset then
+        expected = nil
+    end
+    local partner = m.copy_of or request and request.frame
+    at_hand.frame, at_hand.attempt, at_hand.flags, at_hand.received = m.frame, attempt, m.flags, m.received
+    at_hand.partner, at_hand.latency_us = partner, latency_us
+    at_hand.expected, at_hand.conflicting = expected, m.conflicting
+    local log_of = known.log
+    local row = log_of:add(m.frame, attempt, m.flags, m.received, partner, latency_us, expected, m.conflicting)
     if m.asks then
-        m.asks.record = record
+        m.asks.row = row
     elseif m.answers_first then
-        local asked = request.record
-        if asked.packed then
-            known.log:answer(request.frame, m.frame, record.latency_us)
-        else
-            asked.partner, asked.latency_us = m.frame, record.latency_us
-        end
+        log_of:answer(request.row, m.frame, latency_us)
     end
-    return record
+    return at_hand
 end
 
 -- Takes in a message; a frame is taken in once, whatever Wireshark does with it later.
@@ -357,11 +374,32 @@ local function party(device)
 end
 
 local visible -- whether the tree of this frame is shown in full
+local wanted -- the fields that are asked for, where they are known
+
+if type(asked) == "table" then
+    wanted = {}
+    for field, name in pairs(names) do
+        wanted[field] = asked[name]
+    end
+end
+
+local function is_wanted(tree, field)
+    if wanted then
+        return wanted[field]
+    end
+    return visible or tree:referenced(field)
+end
 
 local function add(tree, field, value)
-    if value ~= nil and (visible or tree:referenced(field)) then
+    if value ~= nil and is_wanted(tree, field) then
         tree:add(field, value)
     end
+end
+
+local function own_tree(root)
+    local tree = root:add(proto)
+    tree:set_generated()
+    return tree
 end
 
 local function tell_rule(tree, rule, text)
@@ -399,7 +437,7 @@ local function whole(attempt)
 end
 
 local function show_whole(tree, attempt)
-    if tree:referenced(f.state) or tree:referenced(f.missing) then
+    if is_wanted(tree, f.state) or is_wanted(tree, f.missing) then
         local told = whole(attempt)
         add(tree, f.state, told.state)
         if #told.missing > 0 then
@@ -409,10 +447,10 @@ local function show_whole(tree, attempt)
 end
 
 local function show_hashes(tree, attempt)
-    if tree:referenced(f.sha256) then
+    if is_wanted(tree, f.sha256) then
         add(tree, f.sha256, image.file_hash(attempt))
     end
-    if tree:referenced(f.manufacturer_hash) then
+    if is_wanted(tree, f.manufacturer_hash) then
         add(tree, f.manufacturer_hash, (image.manufacturer_hash(attempt)))
     end
 end
@@ -464,7 +502,7 @@ local function show_links(tree, record)
         return
     end
     add(tree, partner < record.frame and f.request_in or f.response_in, partner)
-    if record.latency_us and tree:referenced(f.latency) then
+    if record.latency_us and is_wanted(tree, f.latency) then
         add(tree, f.latency, interval(record.latency_us))
     end
 end
@@ -477,16 +515,13 @@ local function show_offsets(tree, m, record, again)
     end
 end
 
-local function show_flags(tree, m, record)
+local function show_flags(tree, record)
     for i = 1, #FLAGS do
         if has(record.flags, FLAGS[i][1]) then
             add(tree, FLAGS[i][2], true)
         end
     end
     add(tree, f.conflicting, record.conflicting)
-    for _, rule in ipairs(rules.broken(record.flags, m.command)) do
-        tell_rule(tree, rule)
-    end
 end
 
 local function show_message(tree, m, record, again)
@@ -499,7 +534,7 @@ local function show_message(tree, m, record, again)
         show_offsets(tree, m, record, again)
     end
     if record.flags > 0 then
-        show_flags(tree, m, record)
+        show_flags(tree, record)
     end
     if m.period then
         add(tree, f.period, m.period)
@@ -507,9 +542,17 @@ local function show_message(tree, m, record, again)
     if m.command == 0x05 and m.status == ota.WAIT_FOR_DATA then
         add(tree, f.wait, max(m.request_time - m.current_time, 0))
     end
-    local rule = rules.of_message(m)
+end
+
+-- Rules are told in any case: a statistic may collect expert items though no field is asked for.
+local function show_rules(root, tree, m, flags)
+    local broken, rule = flags > 0 and rules.broken(flags, m.command), rules.of_message(m)
+    for i = 1, broken and #broken or 0 do
+        tree = tree or own_tree(root)
+        tell_rule(tree, broken[i])
+    end
     if rule then
-        tell_rule(tree, rule)
+        tell_rule(tree or own_tree(root), rule)
     end
 end
 
@@ -530,6 +573,7 @@ local function is_new(pinfo)
 end
 
 local reused = {}
+local this -- our dissector: whether it, or any of its fields, is asked for
 
 local function show_ota(zcl, aps, pinfo, root)
     local m = ota.parse(bytes_of(zcl), reused)
@@ -551,9 +595,11 @@ local function show_ota(zcl, aps, pinfo, root)
         return
     end
     visible = root.visible
-    local tree = root:add(proto)
-    tree:set_generated()
-    show_message(tree, m, record, again)
+    local tree = (visible or root:referenced(this)) and own_tree(root)
+    if tree then
+        show_message(tree, m, record, again)
+    end
+    show_rules(root, tree, m, record.flags)
     if not visible and tells_progress and record.received then
         tell_progress(record, pinfo)
     end
@@ -682,7 +728,10 @@ function proto.dissector(_, pinfo, root)
     end
 end
 
-register_postdissector(proto)
+if asked then
+    register_postdissector(proto)
+    this = Dissector.get("hanscope")
+end
 
 -- With one: Tools -> hanscope.
 

@@ -78,11 +78,11 @@ function Attempt:image_size()
     if self.size then
         return self.size, "query response"
     end
-    if not self.header_size and self.image.octets >= 56 then
+    if self.header_size == nil and self.image.first[1] == 0 and self.image.octets >= 56 then
         local header = self.image:read(0, 56)
-        if header and header:sub(1, 4) == MAGIC then
+        if header then -- what is there of an image stays as it is
             local a, b, c, d = header:byte(53, 56)
-            self.header_size = a + b * 256 + c * 65536 + d * 16777216
+            self.header_size = header:sub(1, 4) == MAGIC and a + b * 256 + c * 65536 + d * 16777216
         end
     end
     if self.header_size then

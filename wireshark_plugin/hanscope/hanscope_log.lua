@@ -1,89 +1,108 @@
 -- What was found about each frame, small: so that a click on a frame in Wireshark finds what was there when the frame
--- was first seen. Frames come in ascending order; the last ones stay open for changes.
---
--- A record takes sixteen octets of a text. The few that do not fit (an expected offset that is not the frame's own,
--- octets in conflict, large numbers) stay as they are.
+-- was first seen. Frames come in ascending order; the last ones stay in memory, open for changes, and the others go to
+-- where the images wait, of which memory holds two numbers for each chunk.
 
 local M = {}
 
-local OPEN, CHUNK = 128, 64 -- records at most that are not packed; records that are packed together
-local SIZE = 16
-local NONE = 16777215 -- three octets: no number
+local CHUNK = 64 -- records that are packed together
+local OPEN = 2 * CHUNK -- records at most that are not packed
+local SIZE = 28 -- seven numbers of four octets
+local NONE = 4294967295
+local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
+
+-- Seven numbers as octets, and back: as Lua 5.3 and later do it, as Wireshark's library does, or by hand.
+
+local function packed_by_hand(_, ...)
+    local octets = {}
+    for i = 1, 7 do
+        local number = select(i, ...)
+        for _ = 1, 4 do
+            octets[#octets + 1] = number % 256
+            number = (number - number % 256) / 256
+        end
+    end
+    return string.char(unpack(octets))
+end
+
+local function unpacked_by_hand(_, text, at)
+    local numbers = {}
+    for i = 1, 7 do
+        local a, b, c, d = text:byte(at + 4 * i - 4, at + 4 * i - 1)
+        numbers[i] = a + b * 256 + c * 65536 + d * 16777216
+    end
+    return unpack(numbers)
+end
+
+local FORM = "<I4I4I4I4I4I4I4"
+local library = rawget(string, "pack") and string or rawget(_G, "Struct") or {}
+local pack, unpacked = library.pack or packed_by_hand, library.unpack or unpacked_by_hand
 
 local Log = {}
 Log.__index = Log
 
-function M.new()
-    return setmetatable({ open = {}, firsts = {}, texts = {}, wide = {} }, Log)
+-- An empty log; `backend`: where packed records go (hanscope_store).
+function M.new(backend)
+    return setmetatable({
+        backend = backend,
+        rows = 0, -- records there are
+        packed = 0, -- of which so many are packed
+        firsts = {}, -- the first frame of each chunk, and where the chunk is
+        places = {},
+        -- the open records, in a ring
+        frames = {},
+        attempts = {}, -- number of the attempt or 0, and octets in conflict
+        flags = {},
+        received = {},
+        partners = {},
+        latencies = {},
+        expected = {},
+    }, Log)
 end
 
-local char, byte, concat = string.char, string.byte, table.concat
-
--- A record as text; nothing if it does not fit. `base`: the frame from which its number counts.
-local function packed(record, base)
-    local frame, flags, attempt = record.frame - base, record.flags, record.attempt or 0
-    local received, latency = record.received or NONE, record.latency_us or NONE
-    local partner = (record.partner or record.frame) - record.frame + 32768
-    if frame > 65535 or flags > NONE or attempt > 65535 or received > NONE or latency > NONE then
-        return nil
-    elseif partner < 0 or partner > 65535 or record.expected or record.conflicting then
-        return nil
+-- Note what was found about a frame. Returns where that is, for `answer`.
+function Log:add(frame, attempt, flags, received, partner, latency_us, expected, conflicting)
+    local row = self.rows
+    local slot = row % OPEN + 1
+    self.frames[slot], self.flags[slot] = frame, flags
+    self.attempts[slot] = (attempt or 0) * 256 + (conflicting or 0)
+    self.received[slot] = received or NONE
+    self.expected[slot] = expected and expected < NONE and expected or NONE
+    self.partners[slot], self.latencies[slot] = partner or NONE, latency_us or NONE
+    self.rows = row + 1
+    if self.rows - self.packed == OPEN then
+        self:pack()
     end
-    local f, a, p = frame % 256, attempt % 256, partner % 256
-    local r, l, g = received % 65536, latency % 65536, flags % 65536
-    local r0, l0, g0 = r % 256, l % 256, g % 256
-    return char(
-        f, (frame - f) / 256, a, (attempt - a) / 256, p, (partner - p) / 256,
-        r0, (r - r0) / 256, (received - r) / 65536,
-        l0, (l - l0) / 256, (latency - l) / 65536,
-        g0, (g - g0) / 256, (flags - g) / 65536, 0
-    )
+    return row
 end
 
-local function unpacked(text, at, base)
-    local f0, f1, a0, a1, p0, p1, r0, r1, r2, l0, l1, l2, g0, g1, g2 = byte(text, at, at + SIZE - 1)
-    local frame, attempt = base + f0 + f1 * 256, a0 + a1 * 256
-    local partner = p0 + p1 * 256 - 32768
-    local received, latency = r0 + r1 * 256 + r2 * 65536, l0 + l1 * 256 + l2 * 65536
-    return {
-        frame = frame,
-        attempt = attempt > 0 and attempt or nil,
-        flags = g0 + g1 * 256 + g2 * 65536,
-        received = received < NONE and received or nil,
-        latency_us = latency < NONE and latency or nil,
-        partner = partner ~= 0 and frame + partner or nil,
-    }
-end
-
--- Records as one text; those that do not fit go to the others.
-function Log:pack(records, last)
-    local parts, base = {}, records[1].frame
-    for i = 1, last do
-        local record = records[i]
-        local text = packed(record, base)
-        if text then
-            parts[#parts + 1] = text
-        else
-            self.wide[record.frame] = record
-        end
-        record.packed = true
+-- The oldest open records go to the backend.
+function Log:pack()
+    local parts, first = {}, self.packed % OPEN
+    for slot = first + 1, first + CHUNK do
+        parts[slot - first] = pack(
+            FORM, self.frames[slot], self.attempts[slot], self.flags[slot], self.received[slot],
+            self.partners[slot], self.latencies[slot], self.expected[slot]
+        )
     end
-    self.firsts[#self.firsts + 1] = base
-    self.texts[#self.texts + 1] = concat(parts)
+    local chunk = #self.firsts + 1
+    self.firsts[chunk], self.places[chunk] = self.frames[first + 1], self.backend:append(table.concat(parts))
+    self.packed = self.packed + CHUNK
 end
 
-function Log:add(record)
-    local open = self.open
-    local count = #open + 1
-    open[count] = record
-    if count >= OPEN then
-        self:pack(open, CHUNK)
-        local rest = {}
-        for i = CHUNK + 1, count do
-            rest[i - CHUNK] = open[i]
-        end
-        self.open = rest
+-- Tells a request of its answer.
+function Log:answer(row, partner, latency_us)
+    if row >= self.packed then
+        local slot = row % OPEN + 1
+        self.partners[slot], self.latencies[slot] = partner, latency_us
+        return
     end
+    local chunk = (row - row % CHUNK) / CHUNK + 1
+    local at = row % CHUNK * SIZE
+    local old = self.backend:part(self.places[chunk], at, SIZE)
+    local frame, attempt, flags, received, _, _, expected = unpacked(FORM, old, 1)
+    local new = pack(FORM, frame, attempt, flags, received, partner, latency_us, expected)
+    self.backend:replace(self.places[chunk], at, new)
+    self.cached = nil
 end
 
 -- The index of the last of `count` numbers, in ascending order, that is not greater than `wanted`; 0 if there is none.
@@ -100,44 +119,60 @@ local function search(count, number, wanted)
     return low - 1
 end
 
+local function told(number)
+    return number ~= NONE and number or nil
+end
+
+local function record(frame, attempt, flags, received, partner, latency_us, expected)
+    local conflicting = attempt % 256
+    attempt = (attempt - conflicting) / 256
+    return {
+        frame = frame,
+        attempt = attempt > 0 and attempt or nil,
+        flags = flags,
+        received = told(received),
+        partner = told(partner),
+        latency_us = told(latency_us),
+        expected = told(expected),
+        conflicting = conflicting > 0 and conflicting or nil,
+    }
+end
+
 -- The record of a frame.
 function Log:find(frame)
-    local open = self.open
-    if open[1] and open[1].frame <= frame then
-        local record = open[search(#open, function(i)
-            return open[i].frame
-        end, frame)]
-        return record and record.frame == frame and record or nil
+    local frames, before = self.frames, self.packed - 1
+    local i = search(self.rows - self.packed, function(one)
+        return frames[(before + one) % OPEN + 1]
+    end, frame)
+    if i == 0 then
+        return self:find_packed(frame)
     end
-    return self.wide[frame] or self:find_packed(frame)
+    local slot = (before + i) % OPEN + 1
+    return frames[slot] == frame
+            and record(
+                frame, self.attempts[slot], self.flags[slot], self.received[slot],
+                self.partners[slot], self.latencies[slot], self.expected[slot]
+            )
+        or nil
 end
 
 function Log:find_packed(frame)
-    local chunk = search(#self.firsts, function(i)
-        return self.firsts[i]
+    local firsts = self.firsts
+    local chunk = search(#firsts, function(i)
+        return firsts[i]
     end, frame)
-    local text, base = self.texts[chunk], self.firsts[chunk]
     if chunk == 0 then
         return nil
+    elseif self.cached ~= chunk then
+        self.cached, self.text = chunk, self.backend:part(self.places[chunk], 0, CHUNK * SIZE)
     end
-    local i = search(#text / SIZE, function(one)
-        local low, high = byte(text, one * SIZE - SIZE + 1, one * SIZE - SIZE + 2)
-        return base + low + high * 256
+    local text = self.text
+    local i = search(CHUNK, function(one)
+        local a, b, c, d = text:byte(one * SIZE - SIZE + 1, one * SIZE - SIZE + 4)
+        return a + b * 256 + c * 65536 + d * 16777216
     end, frame)
-    local record = i > 0 and unpacked(text, i * SIZE - SIZE + 1, base)
-    return record and record.frame == frame and record or nil
-end
-
--- Tells a request of its answer.
-function Log:answer(frame, partner, latency_us)
-    local record = self:find(frame)
-    if record then
-        record.partner, record.latency_us = partner, latency_us
-        local open = self.open
-        if open[1] and open[1].frame > frame then
-            self.wide[frame] = record -- it was packed before its answer came
-        end
-    end
+    local found = i > 0 and record(unpacked(FORM, text, i * SIZE - SIZE + 1))
+    return found and found.frame == frame and found or nil
 end
 
 return M

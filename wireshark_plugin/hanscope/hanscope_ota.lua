@@ -4,7 +4,7 @@
 
 local M = {}
 
-local byte = string.byte
+local byte, sub = string.byte, string.sub
 
 M.DEFAULT_RESPONSE = 0x100
 M.SUCCESS, M.ABORT, M.WAIT_FOR_DATA = 0x00, 0x95, 0x97
@@ -100,15 +100,25 @@ readers[0x02] = function(m, text, at)
     return m.image_size
 end
 
-readers[0x03] = function(m, text, at)
-    local control = byte(text, at)
-    at = identity(m, text, at + 1)
-    m.size = at and byte(text, at + 4)
-    if not m.size then
+-- Identity, offset and size of a block: the same octets in a request and in an answer, and read often.
+local function block(m, text, at)
+    local m0, m1, t0, t1, v0, v1, v2, v3, o0, o1, o2, o3, size = byte(text, at, at + 12)
+    if not size then
+        identity(m, text, at)
         return nil
     end
-    m.offset = u32(text, at)
-    at = at + 5
+    m.manufacturer, m.image_type = m0 + m1 * 256, t0 + t1 * 256
+    m.version = v0 + v1 * 256 + v2 * 65536 + v3 * 16777216
+    m.offset, m.size = o0 + o1 * 256 + o2 * 65536 + o3 * 16777216, size
+    return at + 13
+end
+
+readers[0x03] = function(m, text, at)
+    local control = byte(text, at)
+    at = block(m, text, at + 1)
+    if not at or control % 4 == 0 then
+        return at
+    end
     if control % 2 == 1 then
         if #text < at + 7 then
             m.short = true
@@ -142,13 +152,9 @@ readers[0x05] = function(m, text, at)
     elseif m.status ~= M.SUCCESS then
         return true
     end
-    at = identity(m, text, at + 1)
-    m.size = at and byte(text, at + 4)
-    if not m.size then
-        return nil
-    end
-    m.offset, m.data = u32(text, at), text:sub(at + 5)
-    return true
+    at = block(m, text, at + 1)
+    m.data = at and sub(text, at)
+    return at
 end
 
 readers[0x06] = function(m, text, at)

@@ -30,6 +30,17 @@ function File:read(at, size)
     return self.file:read(size) or ""
 end
 
+-- `at` as append gave it, or so many octets behind.
+function File:part(at, first, size)
+    return self:read(at + first, size)
+end
+
+function File:replace(at, first, text)
+    self.file:seek("set", at + first)
+    self.place = -1
+    self.file:write(text)
+end
+
 function File:close()
     self.file:close()
 end
@@ -42,16 +53,15 @@ function Memory:append(text)
     return #self
 end
 
--- `at` as append gave it, or so many octets behind: then the extent is asked for from its beginning.
 function Memory:part(at, first, size)
     return self[at]:sub(first + 1, first + size)
 end
 
-function Memory:close() -- luacheck: no self
+function Memory:replace(at, first, text)
+    self[at] = self[at]:sub(1, first) .. text .. self[at]:sub(first + #text + 1)
 end
 
-function File:part(at, first, size)
-    return self:read(at + first, size)
+function Memory:close() -- luacheck: no self
 end
 
 -- A place for extents. `in_memory` is for tests.

@@ -18,6 +18,8 @@ local min, max, format = math.min, math.max, string.format
 local sign_of = attempts.sign_of
 
 local SAME_MESSAGE_S, SAME_MESSAGE_ROWS = attempts.SAME_MESSAGE_S, 4096
+local DEFAULT_RESPONSE, SUCCESS, WAIT_FOR_DATA = ota.DEFAULT_RESPONSE, ota.SUCCESS, ota.WAIT_FOR_DATA
+local FORGET_ROWS = 32 -- how often it is looked what need not be remembered any more
 local FIRST_BROADCAST = 0xfff8
 local PRELUDE_KEPT, PRELUDE_S = 16, 600
 local LONGEST_WAIT_S = 86400
@@ -33,6 +35,7 @@ local REQUEST, PAGE, BLOCK = KINDS.REQUEST, KINDS.PAGE, KINDS.BLOCK
 local BLOCK_AGAIN, BAD_BLOCK = KINDS.BLOCK_AGAIN, KINDS.BAD_BLOCK
 local REPEATED, WAIT, WAIT_AGAIN, CONTROL = KINDS.REPEATED, KINDS.WAIT, KINDS.WAIT_AGAIN, KINDS.CONTROL
 
+local COPY, OTHER_SEQUENCE, OVERSIZE = attempts.FLAGS.COPY, attempts.FLAGS.OTHER_SEQUENCE, attempts.FLAGS.OVERSIZE
 for name, bit in pairs(attempts.FLAGS) do
     M[name] = bit
 end
@@ -77,41 +80,60 @@ function Tracker:close()
     self.backend:close()
 end
 
--- Whether the same message was heard before, of those with these two addresses.
+-- Whether the same message was heard before, of those with these two addresses. What was heard waits in a list, in
+-- order, so long as it may be heard again. Entries are used again: a table for each message would be most of the
+-- plugin's garbage.
 function Tracker:is_copy(m, heard)
+    local row, time = m.row, m.time
     local message = ((m.counter or m.nwk_sequence + 256) * 256 + m.sequence) * 512 + m.command
     message = (message * 256 + (m.source_endpoint or 0)) * 256 + (m.destination_endpoint or 0)
     if m.answered then
         message = message + m.answered * 4398046511104
     end
     local content = ((m.offset or -1) * 512 + (m.size or 256)) * 512 + (m.status or 256)
-    local row, time = m.row, m.time
-    local last = heard[message]
-    local again = last and last.content == content and time - last.time <= SAME_MESSAGE_S
-    local entry = {
-        row = row,
-        time = time,
-        frame = again and last.frame or m.frame,
-        content = content,
-        message = message,
-        heard = heard,
-        next = false,
-    }
+    local last, frame = heard[message], m.frame
+    local again = last
+        and last.content == content
+        and time - last.time <= SAME_MESSAGE_S
+        and row - last.row <= SAME_MESSAGE_ROWS
+    if again then
+        frame = last.frame
+    end
+    m.copy_of = again and frame or nil
+    local entry = self.spare
+    if entry then
+        self.spare = entry.next
+    else
+        entry = {}
+    end
+    entry.message, entry.content, entry.frame, entry.heard = message, content, frame, heard
+    entry.row, entry.time, entry.next = row, time, false
     heard[message] = entry
-    local oldest = self.oldest or entry
-    if self.newest then
-        self.newest.next = entry
+    local newest = self.newest
+    if newest then
+        newest.next = entry
+    else
+        self.oldest = entry
     end
     self.newest = entry
-    while row - oldest.row >= SAME_MESSAGE_ROWS or time - oldest.time > SAME_MESSAGE_S + 2 do
+    if row % FORGET_ROWS == 0 then
+        self:forget(row - SAME_MESSAGE_ROWS, time - SAME_MESSAGE_S - 2)
+    end
+    return again
+end
+
+-- Forgets what was heard up to a message, or before a time; the newest stays.
+function Tracker:forget(row, time)
+    local oldest = self.oldest
+    while oldest.next and (oldest.row <= row or oldest.time < time) do
+        local next = oldest.next
         if oldest.heard[oldest.message] == oldest then
             oldest.heard[oldest.message] = nil
         end
-        oldest = oldest.next
+        oldest.next, self.spare = self.spare, oldest
+        oldest = next
     end
     self.oldest = oldest
-    m.copy_of = again and entry.frame or nil
-    return again
 end
 
 local function place(pan, short)
@@ -179,27 +201,28 @@ end
 
 -- Who is client and who server follows from the command, not from the direction bit, which some devices get wrong.
 local function speaks_as_server(m)
-    if m.command == ota.DEFAULT_RESPONSE then
+    local command = m.command
+    if command == DEFAULT_RESPONSE then
         return m.answered <= 9 and not BY_SERVER[m.answered]
     end
-    return BY_SERVER[m.command] or false
+    return BY_SERVER[command] or false
 end
 
 local function kind_of(m)
     local command = m.command
     if m.destination >= FIRST_BROADCAST and command ~= 0x07 then
         return nil
-    elseif command == ota.DEFAULT_RESPONSE then
-        return m.answered <= 9 and m.status ~= ota.SUCCESS and CONTROL or nil
     elseif command == 0x03 then
         return REQUEST
     elseif command == 0x04 then
         return PAGE
+    elseif command == DEFAULT_RESPONSE then
+        return m.answered <= 9 and m.status ~= SUCCESS and CONTROL or nil
     elseif command ~= 0x05 then
         return CONTROL
-    elseif m.status == ota.WAIT_FOR_DATA then
+    elseif m.status == WAIT_FOR_DATA then
         return WAIT
-    elseif m.status ~= ota.SUCCESS then
+    elseif m.status ~= SUCCESS then
         return CONTROL
     end
     return (m.size == 0 or #m.data < m.size) and BAD_BLOCK or BLOCK
@@ -276,8 +299,8 @@ end
 -- Take in the next message of the capture. What it turns out to be is written into it: `attempt`, `flags`, `expected`
 -- and `received` (octets), `conflicting`, `request` (the request that it answers: frame, time), `copy_of`.
 function Tracker:feed(m)
-    self.rows = self.rows + 1
-    m.row, m.flags = self.rows, 0
+    local row = self.rows + 1
+    self.rows, m.row, m.flags = row, row, 0
     m.attempt, m.expected, m.received, m.conflicting = nil, nil, nil, nil
     m.request, m.asks, m.answers_first = nil, nil, nil
     local link = self:link(m)
@@ -287,7 +310,7 @@ function Tracker:feed(m)
         m.wait = min(max(m.request_time - m.current_time, 0), LONGEST_WAIT_S)
     end
     if self:is_copy(m, link.heard) then
-        m.flags = M.COPY
+        m.flags = COPY
         kind = kind ~= CONTROL and AGAIN[kind] or nil
     end
     m.kind = kind
@@ -344,16 +367,11 @@ end
 function Tracker:pair(dialogue, m, by_server) -- luacheck: no self
     if not by_server and m.command ~= ota.DEFAULT_RESPONSE then
         if m.flags % 2 == 0 then
-            local request = {
-                frame = m.frame,
-                time = m.time,
-                command = m.command,
-                sequence = m.sequence,
-                offset = m.offset,
-                size = m.size,
-            }
-            dialogue.request = dialogue.request % REQUESTS_KEPT + 1
-            dialogue.requests[dialogue.request] = request
+            local at = dialogue.request % REQUESTS_KEPT + 1
+            local request = dialogue.requests[at] or {}
+            request.frame, request.time, request.command, request.sequence = m.frame, m.time, m.command, m.sequence
+            request.offset, request.size, request.response = m.offset, m.size, nil
+            dialogue.request, dialogue.requests[at] = at, request
             m.asks = request
         end
         return
@@ -364,7 +382,7 @@ function Tracker:pair(dialogue, m, by_server) -- luacheck: no self
         return
     end
     if request.sequence ~= m.sequence and by_server and m.command ~= 0x07 and m.flags == 0 then
-        m.flags = M.OTHER_SEQUENCE
+        m.flags = OTHER_SEQUENCE
     end
     m.request = request
     if not request.response then
@@ -376,6 +394,15 @@ end
 -- The request with the sequence number of an answer; else the last one that fits.
 function Tracker:asked(dialogue, m, wanted) -- luacheck: no self
     local requests, last, other = dialogue.requests, dialogue.request, nil
+    local newest = requests[last]
+    if
+        newest
+        and newest.sequence == m.sequence
+        and newest.command == wanted
+        and m.time - newest.time <= LONGEST_ANSWER_S
+    then
+        return newest
+    end
     for i = 0, #requests - 1 do
         local one = requests[(last - 1 - i) % REQUESTS_KEPT + 1]
         if one.command == wanted or wanted == 0x03 and one.command == 0x04 then
@@ -398,7 +425,7 @@ function Tracker:compare(m) -- luacheck: no self
         return
     end
     if m.size > request.size then
-        m.flags = m.flags + M.OVERSIZE
+        m.flags = m.flags + OVERSIZE
     end
     if request.command == 0x03 then
         m.expected = request.offset
@@ -443,6 +470,15 @@ end
 
 -- All attempts of the client at the image that a message names; nothing if there are too many already.
 function Tracker:track(dialogue, m)
+    local current = dialogue.current
+    if
+        current
+        and current.version == m.version
+        and current.image_type == m.image_type
+        and current.manufacturer == m.manufacturer
+    then
+        return current
+    end
     local name = M.identity(m)
     local track = dialogue.tracks[name]
     if not track and self:room() then
