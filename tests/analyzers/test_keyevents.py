@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from oracles import key_option, tshark
 
-from hanscope.analyzers import analysis as module
+from hanscope.analyzers import inputs
 from hanscope.analyzers.addresses import AddressHistory
 from hanscope.analyzers.analysis import analyze
 from hanscope.analyzers.keyevents import KeyCommand, KeyStory
@@ -153,7 +153,7 @@ def test_addresses_are_told_by_the_frames_of_the_join(data: Path) -> None:
 def test_several_processes_tell_the_same(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = data / "captures/silabs-hashed-link-keys.pcapng"
     alone = analyze([str(path)], keys=KeyRing(), processes=1).analysis
-    monkeypatch.setattr(module, "POOL_FROM", 0)
+    monkeypatch.setattr(inputs, "POOL_FROM", 0)
     together = analyze([str(path)], keys=KeyRing(), processes=2).analysis
     assert (together.key_events, together.addresses) == (alone.key_events, alone.addresses)
     assert alone.key_events

@@ -3,7 +3,7 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +21,13 @@ from tunnel_messages import (
     ring_of,
 )
 
-from hanscope.analyzers import analysis as module
+from hanscope.analyzers import inputs
 from hanscope.analyzers.analysis import analyze
 from hanscope.analyzers.reassembly import Incomplete
 from hanscope.analyzers.results import Analysis
 from hanscope.analyzers.tables import TunnelTable
 from hanscope.analyzers.tunnels import Carried, Carrier, Tunnel, TunnelBuilder
+from hanscope.captures.batch import RecordBatch
 from hanscope.captures.simulator.air import Noise
 from hanscope.captures.simulator.scenarios import gbcs
 from hanscope.captures.simulator.truth import Truth
@@ -423,13 +424,14 @@ def test_where_batches_end_changes_nothing(
         path = tmp_path / "some.pcapng"
         truth = gbcs(path, official(data, "*CS06*"), seed=3, noise=RETRIES, **SMALL)
     whole = found(path, truth)
-    chunks = module._Reading._chunks
+    chunks = inputs.OneCapture.__iter__
 
-    def small(self: module._Reading, capture: object, story: object) -> object:
-        for records in chunks(self, capture, story):  # pyright: ignore[reportArgumentType]
+    def small(self: inputs.OneCapture) -> Iterator[inputs.RecordChunk]:
+        for chunk in chunks(self):
+            records = chunk.records
             for start in range(0, len(records), frames):
                 part = slice(start, start + frames)
-                yield type(records)(
+                cut = RecordBatch(
                     first_number=records.first_number + start,
                     time_ns=records.time_ns[part],
                     buffer=records.buffer,
@@ -438,8 +440,9 @@ def test_where_batches_end_changes_nothing(
                     original=records.original[part],
                     interface=records.interface[part],
                 )
+                yield inputs.RecordChunk(cut, chunk.decisions)
 
-    monkeypatch.setattr(module._Reading, "_chunks", small)
+    monkeypatch.setattr(inputs.OneCapture, "__iter__", small)
     cut = found(path, truth)
     assert carried(cut) == sent(truth)
     assert (cut.messages, cut.tunnels, cut.exchanges) == (whole.messages, whole.tunnels, whole.exchanges)
@@ -448,7 +451,7 @@ def test_where_batches_end_changes_nothing(
 def test_several_processes_find_the_same(everything: tuple[Path, Truth], monkeypatch: pytest.MonkeyPatch) -> None:
     path, truth = everything
     alone = found(path, truth, processes=1)
-    monkeypatch.setattr(module, "POOL_FROM", 0)
+    monkeypatch.setattr(inputs, "POOL_FROM", 0)
     assert found(path, truth, processes=2) == alone
 
 
