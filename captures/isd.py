@@ -1,12 +1,9 @@
 """Reads Silicon Labs Network Analyzer's sessions: .isd (a ZIP archive) and the text log that is inside.
 
 A line of the log is `[time in µs] …`: time, duration, type, name and sequence in the first brackets, who heard or sent
-in the second, the octets of a debug channel message in the third. Types 0x…29 and 0x…2A are what an EFR32 sent and
-received: F8, FC or F0; the PHR; frame with FCS; F9, FA, FD or FE; then, to be read backwards: configuration octet,
-status, radio info, and before them RSSI and radio configuration. Type 0x…25 is an EM35x's.
+in the second, the octets of a debug channel message in the third (`hanscope.captures.sniffers.silabs` has their form).
 
-A transmission is in the log as often as nodes heard it; copies within half a millisecond are left out. The FCS is
-judged from the octets: the logs hold cut and joined ones.
+A transmission is in the log as often as nodes heard it; copies within half a millisecond are left out.
 """
 
 from __future__ import annotations
@@ -20,12 +17,11 @@ import zlib
 from collections.abc import Generator, Iterator
 from typing import Any, Final
 
-from hanscope.captures.batch import Fcs, Notes, RecordBatch
+from hanscope.captures.batch import Notes, RecordBatch
 from hanscope.captures.foreign import MOST_INTERFACES, Found, Unreadable, chunks, described, lines, whole
-from hanscope.captures.sniffers.base import LARGEST_PSDU, LARGEST_SUN_PSDU, Heard
-from hanscope.captures.sniffers.channels import CHANNELS_2_4_GHZ, Channel, of_gb863_index
+from hanscope.captures.sniffers.base import Heard
+from hanscope.captures.sniffers.silabs import heard
 from hanscope.captures.source import Source
-from hanscope.dissectors.fcs import crc16
 
 MAGIC: Final = b"PK\x03\x04"
 LOG_MAGIC: Final = b"# (c) Ember - InSight Desktop"
@@ -39,9 +35,6 @@ _INFO_SIZE: Final = 65_536
 _LINE: Final = re.compile(rb"\[(-?\d{1,18}) \d+ (\d{1,10}) .*?\] \[(.*?)\] \[([0-9A-Fa-f ]*)\]")
 _REAL_TIME: Final = re.compile(rb"^realTime=(\d{1,15})\s*$", re.MULTILINE)
 
-EFR_TX: Final = 0x29
-EFR_RX: Final = 0x2A
-EM350_RX: Final = 0x25
 _COPY_NS: Final = 500_000
 _ZIP_ERRORS: Final = (
     zipfile.BadZipFile,
@@ -99,12 +92,12 @@ class _Log:
             if match is None:
                 raise Unreadable(f"octet {at}", "a line of the log is no event: the file is damaged here")
             time_us, kind, node, digits = match.groups()
-            heard = _heard(int(kind), digits)
-            if heard is None:
+            frame = _event(int(kind), digits)
+            if frame is None:
                 continue
             time_ns = begin_ns + int(time_us) * 1000
-            if not self._is_copy(heard.octets + heard.trailer, time_ns, node):
-                yield Found(time_ns, heard, self._interface(node))
+            if not self._is_copy(frame.octets + frame.trailer, time_ns, node):
+                yield Found(time_ns, frame, self._interface(node))
 
     def _interface(self, node: bytes) -> int:
         if node not in self._nodes:
@@ -152,66 +145,9 @@ def _text(segment: Any, name: str) -> Iterator[tuple[int, bytes]]:
         at += len(line)
 
 
-def _heard(kind: int, digits: bytes) -> Heard | None:
+def _event(kind: int, digits: bytes) -> Heard | None:
     """The frame in an event; `None` for events that carry none."""
-    message = kind & 0xFFFF
-    if message not in (EFR_TX, EFR_RX, EM350_RX):
-        return None
     try:
-        octets = bytes.fromhex(digits.decode())
+        return heard(kind & 0xFFFF, bytes.fromhex(digits.decode()))
     except ValueError:
         return None
-    return _em350(octets) if message == EM350_RX else _efr(octets, received=message == EFR_RX)
-
-
-_STARTS: Final = (0xF8, 0xFC, 0xF0)
-_ENDS: Final = (0xF9, 0xFA, 0xFD, 0xFE)
-_CONFIGURATIONS: Final = {1: 0, 2: 1, 3: 2, 5: 0, 6: 1, 7: 2}
-"""Octets of radio configuration by the length of what stands before the radio info of a received frame; of a sent one
-one octet, the RSSI, is not there."""
-_GB863: Final = 5
-_GB915: Final = 6
-
-
-def _efr(octets: bytes, *, received: bool) -> Heard | None:
-    if len(octets) < 8 or octets[0] not in _STARTS:
-        return None
-    configuration, index = octets[-1], octets[-3] & 0x3F
-    variable = configuration >> 3 & 7
-    end = len(octets) - 4 - variable
-    if end < 4 or octets[end] not in _ENDS:
-        return None
-    told = octets[end + 1 : end + 1 + variable]
-    places = _CONFIGURATIONS.get(variable if received else variable + 1, 0)
-    radio = told[-places] if places and len(told) >= places else 0
-    header = 4 if radio & 0x40 else 2 if radio & 0x80 else 1
-    psdu = octets[1 + header : end]
-    if not 2 < len(psdu) <= (LARGEST_PSDU if header == 1 else LARGEST_SUN_PSDU):
-        return None
-    rssi = None
-    if received and told:
-        rssi = float(int.from_bytes(told[:1], "little", signed=True) - (50 if configuration & 7 == 1 else 0))
-    return _judged(psdu, rssi, None, _channel(radio & 7, index))
-
-
-def _channel(radio: int, index: int) -> Channel | None:
-    if radio == _GB863:
-        return of_gb863_index(index)
-    if radio == _GB915:
-        return Channel(index, 31) if index < 27 else None
-    return Channel(11 + index) if radio == 0 and 11 + index in CHANNELS_2_4_GHZ else None
-
-
-def _em350(octets: bytes) -> Heard | None:
-    """Length, frame with its FCS, LQI, RSSI, (channel - 11) · 16."""
-    length = octets[0] if octets else 0
-    psdu, tail = octets[1 : 1 + length], octets[1 + length :]
-    if not 2 < len(psdu) <= LARGEST_PSDU or len(tail) < 3:
-        return None
-    rssi = float(int.from_bytes(tail[1:2], "little", signed=True))
-    return _judged(psdu, rssi, tail[0], Channel(11 + (tail[2] >> 4)))
-
-
-def _judged(psdu: bytes, rssi_dbm: float | None, lqi: int | None, channel: Channel | None) -> Heard:
-    state = Fcs.VALID if crc16(psdu) == 0 else Fcs.INVALID
-    return Heard(psdu[:-2], state, None, rssi_dbm, lqi, channel, psdu[-2:])

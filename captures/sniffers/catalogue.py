@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 from hanscope.captures.sniffers.base import Sniffer, SnifferError
 
@@ -15,7 +16,7 @@ class Wanted:
 
     model: str
     place: str | None = None
-    """Serial port, USB place, UDP port."""
+    """Serial port, USB place, UDP port, address of an adapter."""
     baud: int | None = None
     phy: int | None = None
     """For Packet Sniffer 2."""
@@ -78,6 +79,18 @@ def _sensniff(wanted: Wanted) -> Sniffer:
     return Sensniff(wanted.place, wanted.baud)
 
 
+def _silabs(wanted: Wanted) -> Sniffer:
+    from hanscope.captures.sniffers.silabs import PORT, Silabs  # noqa: PLC0415 -- one of many
+
+    if wanted.place is None:
+        raise SnifferError("the address of the adapter is not known", "name it (--port 192.168.1.7)")
+    try:
+        told = urlsplit(f"//{wanted.place}")
+        return Silabs(told.hostname or "", told.port or PORT)
+    except ValueError:
+        raise SnifferError(f"{wanted.place!r} is no address", f"give --port HOST or --port HOST:{PORT}") from None
+
+
 def _zboss(wanted: Wanted) -> Sniffer:
     from hanscope.captures.sniffers.zboss import Zboss  # noqa: PLC0415 -- one of many
 
@@ -103,6 +116,7 @@ KINDS: Final = {
         Kind("packet-sniffer-2", "TI Packet Sniffer 2 (CC13xx, CC26xx)", "serial port", _packet_sniffer2, list, True),
         Kind("rcp", "OpenThread radio co-processor", "serial port", _rcp, list),
         Kind("sensniff", "Contiki's sensniff", "serial port", _sensniff, list),
+        Kind("silabs", "Silicon Labs adapter (WSTK, ISA3)", "address", _silabs, list, True, False),
         Kind("zboss", "ZBOSS sniffer firmware", "serial port", _zboss, list),
         Kind("zep", "ZEP over UDP (Sewio and others)", "UDP port", _zep, list, True, False),
     )

@@ -43,6 +43,7 @@ Examples:
   hanscope sniff nrf52840 --port /dev/ttyACM0 --channel 20 -w house.pcapng
   hanscope sniff packet-sniffer-2 --port /dev/ttyUSB0 --channel 28/3 -w house.pcapng --rotate-time 3600
   hanscope sniff zep --port 17754 -w house.pcapng
+  hanscope sniff silabs --port 192.168.1.7 -w house.pcapng
   hanscope sniff file:house.pcapng --follow           a file that another program writes
   dumpcap -q -i - -w - ... | hanscope sniff -
 
@@ -56,7 +57,7 @@ def sniff(
         str,
         typer.Argument(
             metavar="SNIFFER",
-            help="cc2531, nrf52840, packet-sniffer-2, rcp, sensniff, zboss, zep, file:PATH, or - for a pipe.",
+            help="cc2531, nrf52840, packet-sniffer-2, rcp, sensniff, silabs, zboss, zep, file:PATH, or - for a pipe.",
             show_default=False,
         ),
     ],

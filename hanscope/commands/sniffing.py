@@ -27,7 +27,12 @@ ChannelText = Annotated[
 ]
 Port = Annotated[
     str | None,
-    typer.Option("--port", "-p", metavar="PORT", help="Serial port, USB place (1-2.3), or UDP [ADDRESS:]PORT of zep."),
+    typer.Option(
+        "--port",
+        "-p",
+        metavar="PORT",
+        help="Serial port, USB place (1-2.3), UDP [ADDRESS:]PORT of zep, or HOST[:PORT] of silabs.",
+    ),
 ]
 Baud = Annotated[int | None, typer.Option("--baud", metavar="N", min=1, help="Of the serial port, if unusual.")]
 Phy = Annotated[

@@ -32,6 +32,7 @@ from hanscope.captures.sniffers.nrf52840 import Nrf52840
 from hanscope.captures.sniffers.packet_sniffer2 import PacketSniffer2
 from hanscope.captures.sniffers.rcp import Rcp
 from hanscope.captures.sniffers.sensniff import Sensniff
+from hanscope.captures.sniffers.silabs import Silabs
 from hanscope.captures.sniffers.zboss import Zboss
 from hanscope.captures.sniffers.zep import Zep
 
@@ -75,7 +76,22 @@ def zep(frames: tuple[OnAir, ...]) -> Iterator[Sniffer]:
     yield sniffer
 
 
-PLAYERS = {"cc2531": cc2531, "zep": zep} | {kind.model: serial(kind) for kind in SERIAL}
+@contextmanager
+def silabs(frames: tuple[OnAir, ...]) -> Iterator[Sniffer]:
+    """A server, as the adapter is."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with server.accept()[0] as connection:
+                for sequence, frame in enumerate(frames):
+                    connection.sendall(emulators.silabs(frame, sequence))
+                connection.recv(1)  # until the other side closes
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield Silabs("127.0.0.1", server.getsockname()[1])
+
+
+PLAYERS = {"cc2531": cc2531, "zep": zep, "silabs": silabs} | {kind.model: serial(kind) for kind in SERIAL}
 
 
 def ended_after(feed: Feed, frames: int, show: Callable[[Picture], None] | None = None) -> LiveAnalysis:

@@ -130,6 +130,15 @@ def zboss(frame: OnAir) -> bytes:
     return bytes([4 + len(psdu), 0, 0, 0]) + psdu
 
 
+def silabs(frame: OnAir, sequence: int = 0) -> bytes:
+    """A message of version 2, received on 2.4 GHz."""
+    psdu = frame.octets + frame.fcs
+    appended = bytes([0xF9, (frame.rssi_dbm + 50) & 0xFF, frame.channel - 11, 0x05, 0x49])
+    data = bytes([0xF8, len(psdu)]) + psdu + appended
+    head = struct.pack("<H6sHB", 2, (frame.time_ns // 1000 % (1 << 48)).to_bytes(6, "little"), 0x2A, sequence & 0xFF)
+    return b"[" + (2 + len(head) + len(data)).to_bytes(2, "little") + head + data + b"]"
+
+
 # USB
 
 

@@ -34,6 +34,7 @@ from hanscope.captures.sniffers.rcp import (
     wrapped,
 )
 from hanscope.captures.sniffers.sensniff import CHANNEL, SensniffDecoder, message
+from hanscope.captures.sniffers.silabs import DebugChannelDecoder
 from hanscope.captures.sniffers.zboss import ZbossDecoder
 from hanscope.captures.sniffers.zep import ZepDecoder
 from hanscope.dissectors.fcs import crc16
@@ -213,7 +214,40 @@ def test_zboss_record_and_overflow() -> None:
     assert (decoder.counts.lost, decoder.counts.corrupt) == (1, 1)
 
 
+SILABS = bytes.fromhex("5b1e00020040420f0000002a0005f80a030806ffffffff07c231f9f60405495d")
+
+
+def silabs_v3(sequence: int, data: bytes = SILABS[14:-1], kind: int = 0x2A) -> bytes:
+    message = struct.pack("<HQHIH", 3, 1_500_000_000_001, kind, 0, sequence) + data
+    return b"[" + (2 + len(message)).to_bytes(2, "little") + message + b"]"
+
+
+def test_silicon_labs_debug_channel() -> None:
+    decoder = DebugChannelDecoder()
+    heard = Heard(B, Fcs.VALID, 1_000_000_000, -60.0, None, Channel(15), b"\xc2\x31")
+    assert decoder.feed(SILABS) == [heard]
+    assert decoder.feed(silabs_v3(7)) == [heard._replace(ticks=1_500_000_000_001)]
+    assert decoder.feed(silabs_v3(8, b"text", kind=2)) == []
+    assert (decoder.counts.ignored, decoder.counts.lost, decoder.counts.corrupt) == (1, 0, 0)
+
+
+def test_silicon_labs_sub_ghz_frame_has_its_page() -> None:
+    # RSSI and radio configuration 5 (GB863) before radio info 36: channel 1 of page 30
+    data = b"\xf8\x0a" + B + b"\xc2\x31" + bytes([0xF9, 0xF6, 0x05, 36, 0x05, 0x51])
+    (heard,) = DebugChannelDecoder().feed(silabs_v3(0, data))
+    assert heard.channel == Channel(1, 30)
+
+
+def test_silicon_labs_adapter_tells_its_losses_and_damage_is_passed_over() -> None:
+    decoder = DebugChannelDecoder()
+    wrong_end = SILABS[:-1] + b"}"
+    stream = silabs_v3(65_535) + b"noise [" + silabs_v3(2) + wrong_end + silabs_v3(3)
+    assert len(decoder.feed(stream)) == 3
+    assert (decoder.counts.lost, decoder.counts.corrupt) == (2, 2)
+
+
 STREAMS = {
+    DebugChannelDecoder: SILABS,
     Cc2531Decoder: CC2531_GOOD,
     Nrf52840Decoder: NRF_LINE,
     PacketSniffer2Decoder: PS2_DATA_CHECKED,
@@ -234,6 +268,7 @@ def test_any_split_of_the_stream_gives_the_same_frames(kind: type) -> None:
 
 
 ENCODED = {
+    DebugChannelDecoder: emulators.silabs,
     Cc2531Decoder: emulators.cc2531,
     Nrf52840Decoder: emulators.nrf52840,
     PacketSniffer2Decoder: emulators.ps2,

@@ -12,6 +12,7 @@ from sniffer_emulators import FakeUsb, OnAir, Pty, back_to_back
 
 from hanscope.captures.batch import Fcs
 from hanscope.captures.sniffers.base import Dated, Sniffer, SnifferError, Unplugged
+from hanscope.captures.sniffers.catalogue import Wanted, made
 from hanscope.captures.sniffers.cc2531 import Cc2531, dongles
 from hanscope.captures.sniffers.channels import Channel
 from hanscope.captures.sniffers.line import SerialSniffer
@@ -132,6 +133,34 @@ def test_cc2531_that_is_unplugged_ends_with_a_sentence() -> None:
     with pytest.raises(Unplugged, match="unplugged"):
         gathered(sniffer, 2)
     sniffer.close()
+
+
+def test_cc2531_that_is_unplugged_has_delivered_all_before() -> None:
+    usb = FakeUsb(messages=deque(emulators.cc2531(one) for one in back_to_back(SOME)), unplug_after=len(SOME))
+    sniffer = begun(Cc2531(backend=usb))
+    assert len(gathered(sniffer, len(SOME)).frames) == len(SOME)
+    with pytest.raises(Unplugged):
+        sniffer.read()
+
+
+def test_cc2531_that_cannot_begin_is_let_go() -> None:
+    usb = FakeUsb()
+    with pytest.raises(SnifferError, match="28/1"):
+        Cc2531(backend=usb).begin(Channel(1, 28))
+    assert usb.requests == []
+    sniffer = begun(Cc2531(backend=usb))
+    with pytest.raises(SnifferError):
+        sniffer.tune(Channel(1, 28))
+    sniffer.close()
+    assert not usb.started
+
+
+@pytest.mark.parametrize("kind", [Nrf52840, Rcp, Sensniff, Zboss])
+def test_sub_ghz_channel_is_refused_where_it_cannot_be_heard(kind: type[SerialSniffer]) -> None:
+    device = SERIAL[kind]()
+    with Pty(device) as port, pytest.raises(SnifferError, match=r"cannot hear channel 28/15; it hears 2\.4 GHz"):
+        kind(port.path).begin(Channel(15, 28))
+    assert not device.listening
 
 
 def test_cc2531_that_does_not_even_tick_is_silent() -> None:
@@ -274,6 +303,34 @@ def test_zep_gives_every_datagram_with_its_time() -> None:
     assert [one.octets for one in found.frames] == SOME[:40]
     assert [at - found.times_ns[0] for at in found.times_ns] == [f.time_ns - frames[0].time_ns for f in frames]
     assert found.frames[0].channel == Channel(15)
+
+
+# Silicon Labs
+
+
+def test_silabs_adapter_that_is_not_there_or_goes_away() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        sniffer = begun(made(Wanted("silabs", f"127.0.0.1:{port}")), None)
+        with server.accept()[0] as connection:
+            frames = list(back_to_back(SOME))
+            for sequence, frame in enumerate(frames):
+                connection.sendall(emulators.silabs(frame, sequence))
+        found = gathered(sniffer, len(frames))
+        with pytest.raises(Unplugged, match="the adapter closed the connection"):
+            sniffer.read()
+        sniffer.close()
+    assert [one.octets for one in found.frames] == SOME
+    assert [at - found.times_ns[0] for at in found.times_ns] == [one.time_ns for one in frames]
+    assert sniffer.counts.lost == 0
+    with pytest.raises(SnifferError, match=f"silabs at 127.0.0.1:{port}: no connection"):
+        begun(made(Wanted("silabs", f"127.0.0.1:{port}")), None)
+
+
+@pytest.mark.parametrize(("place", "told"), [(None, "is not known"), ("host:99999", "is no address"), ("[", "is no")])
+def test_silabs_address_that_is_none(place: str | None, told: str) -> None:
+    with pytest.raises(SnifferError, match=told):
+        made(Wanted("silabs", place))
 
 
 def test_zep_port_in_use() -> None:
