@@ -25,7 +25,9 @@ from hanscope.analyzers.updates.signs import (
     QUERY,
     SECOND,
     Ending,
+    status_of,
 )
+from hanscope.dissectors.zigbee.codes import Status
 
 PATIENCE_NS: Final = 30 * SECOND
 """A capture that ends sooner says nothing about what did not follow."""
@@ -272,7 +274,7 @@ def _unasked(case: Case) -> tuple[str, Cause]:
 def _refusal(story: Story) -> str:
     for sign in story.signs:
         if sign.command == DEFAULT_RESPONSE and sign.answered == OFFER and sign.status:
-            return f"The device did not want the image: it answered the offer with status 0x{sign.status:02x}."
+            return f"The device did not want the image: it answered the offer with {status_of(sign)}."
     return "The offer was refused."
 
 
@@ -323,4 +325,8 @@ def offer(case: Case) -> Judgement | None:
             f"The device ran version 0x{old:08x} and now runs 0x{new:08x}; how it got that was not captured.",
             missing=("the transfer of the image",),
         )
-    return Judgement("refused", "The server had no newer image for the device.", "offer", "image-refused")
+    answers = [sign for sign in case.story.signs if sign.command == OFFER and sign.status]
+    reason = "The server had no newer image for the device."
+    if answers and answers[-1].status != Status.NO_IMAGE_AVAILABLE:
+        reason = f"The server answered the device's query with {status_of(answers[-1])}, and offered no image."
+    return Judgement("refused", reason, "offer", "image-refused")

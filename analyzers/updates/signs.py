@@ -21,6 +21,7 @@ from hanscope.analyzers.tables import DEFAULT_RESPONSE, Column, OtaTable
 from hanscope.analyzers.transfers import groups
 from hanscope.dissectors.columns.rows import distinct
 from hanscope.dissectors.eui64 import eui64_text
+from hanscope.dissectors.zigbee.codes import Status
 
 SECOND: Final = 1_000_000_000
 SMART_ENERGY: Final = 0x0109
@@ -67,6 +68,12 @@ class Sign:
     hardware_version: int
     current_time: int
     upgrade_time: int
+
+
+def status_of(sign: Sign) -> str:
+    """A status as ZCL 2.6.3 names it."""
+    known = sign.status in set(Status)
+    return f"{Status(sign.status).name} (0x{sign.status:02x})" if known else f"status 0x{sign.status:02x}"
 
 
 @dataclass(frozen=True, slots=True)

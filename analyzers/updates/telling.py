@@ -16,7 +16,7 @@ from hanscope.analyzers.updates.judging import judge
 from hanscope.analyzers.updates.orders import orders_of
 from hanscope.analyzers.updates.readings import readings
 from hanscope.analyzers.updates.roles import role_of
-from hanscope.analyzers.updates.signs import MOST_SIGNS, SECOND, Signs
+from hanscope.analyzers.updates.signs import MOST_SIGNS, OFFER, SECOND, Signs
 from hanscope.analyzers.updates.timeline import steps_of
 
 MOST_UPDATES: Final = 10_000
@@ -92,18 +92,20 @@ def _unheard(story: Story, analysis: Analysis, dropped: int) -> Iterator[str]:
         yield f"{dropped:,} OTA commands beyond the first {MOST_SIGNS:,}"
     if story.identity is None:
         yield "the transfer of the image: it is not in the capture"
-    elif story.transfers:
-        first = story.transfers[0]
-        gap = first.missing_ranges[0] if first.missing_ranges else None
-        began = min((one.started for one in analysis.captures if one.started is not None), default=first.started)
-        if (
-            gap is not None
-            and gap.start == 0
-            and gap.reason == "never requested"
-            and first.block_requests + first.block_responses + first.page_requests
-            and first.started - began < BEGINNING_NS
-        ):
-            yield f"the beginning of the transfer, {gap.end:,} octets: the capture begins after it"
+    elif story.transfers and (octets := _begun_before(story, analysis)):
+        yield f"the beginning of the transfer, {octets:,} octets: the capture begins after it"
+
+
+def _begun_before(story: Story, analysis: Analysis) -> int:
+    """Octets of the image that were loaded before the capture began, as far as that shows."""
+    first = story.transfers[0]
+    flowed = first.block_requests + first.block_responses + first.page_requests
+    gap = first.missing_ranges[0] if first.missing_ranges else None
+    if not flowed or gap is None or gap.start or gap.reason != "never requested":
+        return 0
+    began = min((one.started for one in analysis.captures if one.started is not None), default=first.started)
+    offered = any(one.command == OFFER and not one.status and one.time_ns <= story.begun for one in story.signs)
+    return 0 if offered or first.started - began >= BEGINNING_NS else gap.end
 
 
 def _shut(analysis: Analysis, pan_id: int) -> str | None:

@@ -30,9 +30,9 @@ from hanscope.analyzers.updates.signs import (
     UPGRADE,
     Return,
     Sign,
+    status_of,
 )
 from hanscope.dissectors.gbcs.codes import USE_CASES, alert_text
-from hanscope.dissectors.zigbee.codes import Status
 
 MOST_STEPS: Final = 400
 """Of one update; what is beyond are repetitions in hostile captures."""
@@ -114,24 +114,21 @@ def _told(sign: Sign) -> tuple[UpdateStage, str] | None:  # noqa: PLR0911 -- one
         hardware = f" on hardware 0x{sign.hardware_version:04x}" if sign.hardware_version >= 0 else ""
         return "offer", f"device asked for a newer image, runs {version}{hardware}"
     if sign.command == OFFER:
-        return "offer", f"server offered {version}" if sign.status == 0 else f"server had none: {_status(sign)}"
+        return (
+            "offer",
+            f"server offered {version}" if sign.status == 0 else f"server offered nothing: {status_of(sign)}",
+        )
     if sign.command == BLOCK:
-        return "distribution", f"server answered a request with {_status(sign)}"
+        return "distribution", f"server answered a request with {status_of(sign)}"
     if sign.command == END:
-        return "verification", "device has the image" if sign.status == 0 else f"device ended with {_status(sign)}"
+        return "verification", "device has the image" if sign.status == 0 else f"device ended with {status_of(sign)}"
     if sign.command == UPGRADE:
         return "verification" if sign.upgrade_time == WAIT_FOREVER else "activation order", _when(sign)
     if sign.command == DEFAULT_RESPONSE and sign.answered == OFFER and sign.status:
-        return "offer", f"device answered the offer with {_status(sign)}"
+        return "offer", f"device answered the offer with {status_of(sign)}"
     if sign.command == DEFAULT_RESPONSE and sign.answered in (BLOCK_REQUEST, PAGE_REQUEST) and sign.status:
-        return "distribution", f"server answered a request with {_status(sign)}"
+        return "distribution", f"server answered a request with {status_of(sign)}"
     return None
-
-
-def _status(sign: Sign) -> str:
-    """A status as ZCL 2.6.3 names it."""
-    known = sign.status in set(Status)
-    return f"{Status(sign.status).name} (0x{sign.status:02x})" if known else f"status 0x{sign.status:02x}"
 
 
 def _when(sign: Sign) -> str:

@@ -45,6 +45,7 @@ def test_a_device_that_was_told_to_upgrade_when_the_capture_ends(data: Path) -> 
     assert [(order.by, order.mode) for order in loading.orders] == [("Upgrade End Response", "immediate")]
     assert standing(asking) == ("refused", "offer", "image-refused", "ZigBee")
     assert asking.file_version is None
+    assert asking.reason == "The server answered the device's query with ABORT (0x95), and offered no image."
     assert {claim.version for claim in asking.versions} == {0x00234203}
 
 

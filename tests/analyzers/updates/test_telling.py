@@ -550,3 +550,12 @@ def test_a_device_that_could_not_activate_is_not_said_to_have_done_so(monkeypatc
     )
     assert standing(update) == ("failed", "activation", "activation-refused")
     assert [(order.by, order.fate) for order in update.orders] == [("Upgrade End Response", "refused")]
+
+
+@pytest.mark.parametrize(("signs", "missing"), [([], 1), ([sign(QUERY, 6, OLD), sign(OFFER, 7)], 0)])
+def test_only_what_was_offered_unheard_had_begun_before_the_capture(monkeypatch, signs, missing) -> None:
+    """A device may also ask for no more than it needs: from offset 62 on, say."""
+    left_out = MissingRange(start=0, end=62, reason="never requested")
+    from_62 = transfer(complete=False, received_bytes=8_938, missing_ranges=(left_out,), requested_from=62)
+    (update,) = told(monkeypatch, transfers=[from_62], images=(), signs=signs)
+    assert [one.startswith("the beginning of the transfer, 62 octets") for one in update.missing].count(True) == missing
