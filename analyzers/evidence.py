@@ -10,6 +10,14 @@ a time in which something was due says that it was *not sent*. Not counted as lo
   time: the device *rebooted*, for devices keep only every so-manieth counter in flash;
 * a beginning near 0: the device was reset, joined anew, or got a new key (`restart`).
 
+The other numbers are second opinions. *MAC sequence numbers* settle what a jump was: where they went on by as many
+frames as the counter did, frames were missed; after a reboot they begin anywhere. They say no more than that, as polls,
+beacons and unsecured frames take numbers too and 256 of them are few. *ZCL sequence numbers* tell that a client sent no
+request between two (`rows.OtaRows.next_number`), and with *APS counters* which frames repeat a message of which the
+first sending was missed (`copy`, `late_copy`). A gap is never explained away by APS counters that go on: fragments of
+one message share a number, acknowledgements take none, and stacks count by device or by partner; what was missed may be
+the rest of the very answer that is looked for. There the verdict stays: undecided.
+
 A frame that was heard but stayed encrypted was captured, and yet it may be what is looked for: it leaves an absence
 undecided, but is not counted as missed.
 
@@ -87,6 +95,9 @@ class Hearing:
     short: Index
     first_counter: Index
     last_counter: Index
+    first_sequence: Index
+    """MAC sequence numbers of the first and the last frame; -1: none."""
+    last_sequence: Index
     first_ns: Index
     last_ns: Index
     first_frame: Index
@@ -161,7 +172,8 @@ def hearing_of(context: Context, hop_eui64: NDArray[np.uint64], unread: Index) -
     time_ns, number = time_ns[kept], number[kept]
     heads = np.flatnonzero(np.append(True, mine[1:] != mine[:-1]))
     tails = np.append(heads[1:], len(mine)) - 1
-    missing, kind = _gaps(counter, time_ns, epoch, mine)
+    sequence = context.mac_sequence[rows[kept]]
+    missing, kind = _gaps(counter, time_ns, epoch, mine, sequence)
     gaps = np.flatnonzero((missing > 0) | (kind > GAP))
     shut, shut_until = _runs(shut[kept], gaps, heads)
     entries = ascending(np.concatenate([gaps * 2, shut * 2 + 1]))
@@ -177,6 +189,8 @@ def hearing_of(context: Context, hop_eui64: NDArray[np.uint64], unread: Index) -
         short=context.mac_source[rows[kept[tails]]],
         first_counter=counter[heads],
         last_counter=counter[tails],
+        first_sequence=sequence[heads],
+        last_sequence=sequence[tails],
         first_ns=time_ns[heads],
         last_ns=time_ns[tails],
         first_frame=number[heads],
@@ -230,7 +244,9 @@ def _runs(unread: NDArray[np.bool_], gaps: Index, heads: Index) -> tuple[Index, 
     return starts[mine], ends[mine]
 
 
-def _gaps(counter: Index, time_ns: Index, epoch: Index, mine: Index) -> tuple[Index, NDArray[np.uint8]]:
+def _gaps(
+    counter: Index, time_ns: Index, epoch: Index, mine: Index, sequence: Index
+) -> tuple[Index, NDArray[np.uint8]]:
     """For each frame: how many were missed before it, and what kind of step it was."""
     missing = np.append(1, counter[1:] - counter[:-1]) - 1
     other = np.append(True, mine[1:] != mine[:-1])
@@ -239,15 +255,24 @@ def _gaps(counter: Index, time_ns: Index, epoch: Index, mine: Index) -> tuple[In
     missing[other | (kind == RESTART)] = 0
     far = np.flatnonzero(missing >= SMALLEST_JUMP)
     if len(far):
-        jumped = far[rebooted(counter[far], missing[far], time_ns[far] - time_ns[far - 1])]
+        elapsed_ns, steps = time_ns[far] - time_ns[far - 1], _steps(sequence[far - 1], sequence[far])
+        jumped = far[rebooted(counter[far], missing[far], elapsed_ns, steps)]
         kind[jumped] = REBOOT
         missing[jumped] = 0
     return missing, kind
 
 
-def rebooted(counter: Index, missing: Index, elapsed_ns: Index) -> NDArray[np.bool_]:
-    """Which jumps of a counter (to `counter`, over `missing` frames) are reboots and not missed frames."""
-    checkpoint = counter % CHECKPOINT <= CHECKPOINT_SLACK
+def _steps(before: Index, after: Index) -> Index:
+    """How far MAC sequence numbers went on, from 0 to 255; -1: not known."""
+    return np.where((before >= 0) & (after >= 0), (after - before) & 0xFF, -1)
+
+
+def rebooted(counter: Index, missing: Index, elapsed_ns: Index, steps: Index) -> NDArray[np.bool_]:
+    """Which jumps of a counter (to `counter`, over `missing` frames) are reboots and not missed frames.
+
+    `steps`: how far the MAC sequence number went on; as far as the counter if frames were missed.
+    """
+    checkpoint = (counter % CHECKPOINT <= CHECKPOINT_SLACK) & (steps != (missing + 1) & 0xFF)
     impossible = missing > FASTEST * (elapsed_ns / SECOND + 1)
     return (missing >= SMALLEST_JUMP) & (checkpoint | impossible)
 
@@ -286,6 +311,7 @@ class _Track:
     last_ns: int
     last_frame: int
     last_counter: int
+    last_sequence: int = -1
     heard: int = 0
     missing: int = 0
     gap_count: int = 0
@@ -311,6 +337,14 @@ class _Track:
             if first >= stop:
                 return
             yield part[:, first:stop]
+
+
+def _rebooted(track: _Track, hearing: Hearing, at: int, missing: int) -> bool:
+    """Whether the transmitter rebooted between the last batch and this one."""
+    here = slice(at, at + 1)
+    elapsed_ns = hearing.first_ns[here] - track.last_ns
+    steps = _steps(np.array([track.last_sequence]), hearing.first_sequence[here])
+    return bool(rebooted(hearing.first_counter[here], np.array([missing]), elapsed_ns, steps)[0])
 
 
 class Evidence:
@@ -386,7 +420,7 @@ class Evidence:
             missing, kind = step - 1, GAP
             if step < 0:
                 missing, kind = 0, RESTART
-            elif rebooted(np.array([counter]), np.array([missing]), np.array([first_ns - track.last_ns]))[0]:
+            elif _rebooted(track, hearing, at, missing):
                 missing, kind = 0, REBOOT
             seam = [track.last_ns, first_ns, missing, kind, track.last_frame, first_frame]
             columns = np.concatenate([np.array(seam).reshape(6, 1), columns], axis=1)
@@ -413,6 +447,7 @@ class Evidence:
         if heard:
             track.last_ns = max(track.last_ns, int(hearing.last_ns[at]))
             track.last_frame = int(hearing.last_frame[at])
+            track.last_sequence = int(hearing.last_sequence[at])
         return track
 
     def _count(self, track: _Track, time_ns: int, heard: int, missing: int) -> None:

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from hanscope.analyzers.results import Transfer
+from hanscope.analyzers.results import Transfer, Update
 from hanscope.analyzers.rules.facts import Facts
 from hanscope.analyzers.rules.limits import SECOND
 from hanscope.analyzers.rules.model import Hit, ItemRule, Mask, Quiet, RowRule
@@ -27,6 +27,7 @@ from hanscope.analyzers.rules.terms import (
 )
 from hanscope.analyzers.silences import left_off
 from hanscope.analyzers.tables import Column
+from hanscope.dissectors.eui64 import eui64
 
 UPGRADED: Final = frozenset({"waiting", "upgrading", "ended"})
 
@@ -97,6 +98,25 @@ def _rebooted_early(transfer: Transfer, facts: Facts) -> list[Hit]:
         if later and quiet.verdict == "captured":
             return [Hit((transfer.last_frame, jump.frame), transfer.id)]
     return []
+
+
+def _before_time(update: Update, facts: Facts) -> list[Hit]:
+    """A restart between the order and its time."""
+    told = [order for order in update.orders if order.by == "Upgrade End Response" and order.due is not None]
+    name = update.device.eui64
+    client = facts.evidence.find(update.pan_id, update.device.short, eui64(name) if name else 0)
+    return [
+        Hit((*order.frames, jump.frame), *_about(update), f"{(order.due - jump.after_ns) / SECOND:.0f} s early")
+        for order in told
+        for jump in facts.evidence.jumps(client)
+        if order.due is not None
+        if order.time < jump.before_ns and jump.after_ns < order.due - int(facts.limits.activation_seconds * SECOND)
+    ]
+
+
+def _about(update: Update) -> tuple[str | None, str | None]:
+    transfer = update.transfer_ids[-1] if update.transfer_ids else None
+    return transfer, None if transfer else update.id
 
 
 def _again(transfer: Transfer, facts: Facts) -> list[Hit]:
@@ -315,6 +335,21 @@ RULES: Final = (
         profile="zigbee",
         over="transfer",
         finds=_rebooted_early,
+    ),
+    ItemRule(
+        id="ota.end.before-time",
+        source="E10",
+        severity="warning",
+        clause="OTA 6.10.9.6",
+        title="Client rebooted before the time of its upgrade",
+        explanation="The client was told a time at which to upgrade, and restarted before it.",
+        advice="See which version it runs now; else its clock is wrong, or it restarted for another reason.",
+        filter=END_RESPONSE,
+        confidence="probable",
+        over="update",
+        fires="told to upgrade in 300 s, a jump of its frame counter after 100 s",
+        silent="told to upgrade in 60 s, a jump of its frame counter after 100 s",
+        finds=_before_time,
     ),
     RowRule(
         id="ota.end.repeated-early",

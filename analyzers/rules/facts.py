@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from hanscope.analyzers.results import AddressEvent, Analysis, Message, Party, Transfer, Tunnel, Update
+from hanscope.analyzers.results import AddressEvent, Analysis, KeyEvent, Message, Party, Transfer, Tunnel, Update
 from hanscope.analyzers.rules.limits import Limits
 from hanscope.analyzers.silences import Course, Talk, talk
 from hanscope.dissectors.eui64 import eui64
@@ -152,6 +152,15 @@ class Facts:
         for event in self.analysis.addresses:
             if event.before is not None:
                 found.setdefault(event.eui64, []).append(event)
+        return found
+
+    @cached_property
+    def key_switches(self) -> dict[int, list[KeyEvent]]:
+        """The Switch-Key commands of each PAN."""
+        found: dict[int, list[KeyEvent]] = {}
+        for event in self.analysis.key_events:
+            if event.what == "Switch-Key":
+                found.setdefault(event.pan_id, []).append(event)
         return found
 
     @cached_property

@@ -10,6 +10,7 @@ from hanscope.analyzers.rules.limits import SECOND
 from hanscope.analyzers.rules.model import Hit, ItemRule, Mask, Quiet, RowRule
 from hanscope.analyzers.rules.rows import SAME_MESSAGE_NS, OtaRows
 from hanscope.analyzers.rules.terms import OTA, REQUEST, RESPONSE, server_answering
+from hanscope.analyzers.silences import stopped
 from hanscope.analyzers.tables import Column
 
 
@@ -40,8 +41,9 @@ def _answered_again(t: OtaRows) -> Mask:
 
 
 def _rebooted(transfer: Transfer, facts: Facts) -> list[Hit]:
-    """Between the first block and the end, or right after the last sign of a download that stopped."""
-    until = transfer.ended
+    """Between the first block and the last, or right after the last of a download that was not finished unheard."""
+    talk = facts.talk(transfer)
+    until = talk.last_ns
     if transfer.state in {"stalled", "downloading"}:
         until += AFTERWARDS_NS
     elif transfer.state == "superseded":
@@ -51,6 +53,7 @@ def _rebooted(transfer: Transfer, facts: Facts) -> list[Hit]:
         Hit((jump.frame,), transfer.id, detail=JUMPED[jump.kind])
         for jump in facts.evidence.jumps(facts.client(transfer))
         if facts.begun(transfer) and transfer.started <= jump.before_ns < until and jump.after_ns <= until
+        if jump.frame <= talk.last_frame or stopped(facts.evidence, talk, (jump.after_ns, jump.frame))
     ]
 
 
@@ -66,6 +69,15 @@ def _readdressed(transfer: Transfer, facts: Facts) -> list[Hit]:
         Hit((event.frame,), transfer.id, detail=f"0x{event.before.short:04x} became 0x{event.short:04x}")
         for event in facts.readdressed.get(transfer.client.eui64 or "", ())
         if event.before is not None and transfer.started <= event.time <= transfer.ended
+    ]
+
+
+def _key_switched(transfer: Transfer, facts: Facts) -> list[Hit]:
+    """A Switch-Key in the network between the first frame of a download and the last."""
+    return [
+        Hit((event.frame,), transfer.id, detail=f"key sequence number {event.key_sequence_number}")
+        for event in facts.key_switches.get(transfer.pan_id, ())
+        if facts.begun(transfer) and transfer.first_frame < event.frame < facts.talk(transfer).last_frame
     ]
 
 
@@ -129,5 +141,19 @@ RULES: Final = (
         fires="a device announce with another address between two blocks",
         silent="the same after the end",
         finds=_readdressed,
+    ),
+    ItemRule(
+        id="transport.key-switched",
+        source="S10",
+        severity="note",
+        clause="ZigBee 4.3.3",
+        title="Network key switched during the download",
+        explanation="The trust centre switched the network to another key in mid-transfer.",
+        advice="A device that missed the new key falls silent here: compare with the time at which blocks stopped.",
+        filter="zbee_aps.cmd.id == 0x09",
+        over="transfer",
+        fires="a Switch-Key between two blocks",
+        silent="a Switch-Key after the last block",
+        finds=_key_switched,
     ),
 )

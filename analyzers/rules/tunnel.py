@@ -11,6 +11,7 @@ from hanscope.analyzers.rules.model import Hit, ItemRule
 
 GB_HRGP: Final = 6
 NO_MANUFACTURER: Final = 0xFFFF
+NOT_RETRIEVED: Final = 0x819D
 LARGEST: Final = 1500
 HEADER: Final = {"GET-RESPONSE": 2, "PUT": 1, None: 0}
 """Octets before a gas meter's message."""
@@ -113,6 +114,23 @@ RULES: Final = (
             [Hit(message.frames, subject=message.id, detail=message.error)]
             if "contradictory" in (message.error or "")
             else []
+        ),
+    ),
+    ItemRule(
+        id="tunnel.not-retrieved",
+        source="GBCS 40",
+        severity="note",
+        clause="GBCS 16 (819D)",
+        title="Gas meter did not fetch its messages",
+        explanation="The hub reports (819D) that a message for the gas meter waited too long to be fetched.",
+        advice="See whether the meter still wakes up and polls; an activation order may be among what waits.",
+        filter=GBCS,
+        profile="gb",
+        over="message",
+        fires="an alert with code 0x819d",
+        silent="an alert with code 0x8f72",
+        finds=lambda message, facts: (
+            [Hit(message.frames, subject=message.id)] if facts.alert_code(message) == NOT_RETRIEVED else []
         ),
     ),
 )

@@ -6,7 +6,7 @@ UNCOVERED: Final[dict[str, str]] = {
     "N07": "Needs ten clients or more to be a statistic; a HAN has one or two of a kind.",
     "P08": "Pages of two clients may overlap by right; it costs only time.",
     "P09": "Is ota.block.beyond-end: blocks of pages are blocks.",
-    "E10": "When a device really reboots after the told time depends on its installation, which takes minutes.",
+    "E10, late": "When a device restarts after the told time depends on its installation, which takes minutes.",
     "E12": "Needs the attribute UpgradeActivationPolicy, which hardly any capture has.",
     "R01": "Is ota.block.skipped: a resumption at a wrong offset leaves out octets.",
     "R02": "Is ota.block.skipped with transport.client-rebooted: what a reboot hides stays undecided.",
@@ -14,7 +14,6 @@ UNCOVERED: Final[dict[str, str]] = {
     "S04": "APS acknowledgements are not kept one by one; their security is that of the stack, not of the update.",
     "S07": "Whether an APS retry takes a new auxiliary counter differs by stack (UNCONFIRMED).",
     "S09": "The key ledger shows what a well-known key opened; that it was data of an application is not told apart.",
-    "S10": "A switch of the network key is told in the key events; what it does to a transfer shows as a pause.",
     "M02": "Retries are counted for each transmitter, not for each frame.",
     "M03": "Repetitions are told apart from new messages, but not counted for each message.",
     "M04": "In a fast download all 256 APS counters go by within seconds, so a counter used twice proves nothing.",
@@ -31,7 +30,6 @@ UNCOVERED: Final[dict[str, str]] = {
     "GBCS 23": "Is image.header: the GB header is one of its checks.",
     "GBCS 32": "Is ota.offer.downgrade and ota.offer.same-version.",
     "GBCS 37": "Messages for a gas meter may be replaced in the hub at any time, so their number may do anything.",
-    "GBCS 40": "An alert that tells of a problem is no deviation; it stands among the messages.",
     "GBCS 41": "Are the rules about blocks.",
 }
 """By the rule's name in the collected facts."""

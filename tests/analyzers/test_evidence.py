@@ -190,3 +190,21 @@ def test_the_losses_of_a_real_capture_are_those_that_were_counted_by_hand(data: 
     assert server.heard + server.missed == 11249
     assert (client.reboots, client.restarts) == (2, 1)
     assert [finding.rule for finding in run.analysis.findings if finding.rule == "ota.block.skipped"] == []
+
+
+def sent(*pairs: tuple[int, int]) -> list[dict]:
+    """Frames with these NWK counters and MAC sequence numbers."""
+    return [
+        frame | {"mac_sequence": sequence}
+        for frame, (_, sequence) in zip(frames(*(c for c, _ in pairs)), pairs, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("cut", range(5))
+@pytest.mark.parametrize(("sequence", "verdict"), [((10 + 190) % 256, "missed"), (77, "unknown")])
+def test_mac_sequence_numbers_tell_missed_frames_from_a_reboot(sequence: int, verdict: str, cut: int) -> None:
+    """The counter jumps by 190 to a checkpoint: frames were missed if the MAC's number went on by 190 too."""
+    air = sent((1857, 9), (1858, 10), (2048, sequence), (2049, sequence + 1))
+    found = evidence_of(air[:cut], air[cut:])
+    assert missed(found, 1.2, 1.8).verdict == verdict
+    assert bool(found.jumps(WHO)) == (verdict == "unknown")

@@ -9,7 +9,7 @@ from hanscope.analyzers.context import Context
 from hanscope.analyzers.dissect import Acknowledgements, ack_key
 from hanscope.analyzers.evidence import hearing_of
 from hanscope.analyzers.imagestore import ImageStore
-from hanscope.analyzers.results import Analysis, Finding, Image
+from hanscope.analyzers.results import Analysis, Finding, Image, Update
 from hanscope.analyzers.rules.engine import Choice, RuleEngine
 from hanscope.analyzers.tables import ABSENT, DEFAULT_RESPONSE, OtaTable
 from hanscope.analyzers.transfers import TransferBuilder
@@ -40,6 +40,7 @@ class Dialogue:
     acks: list[tuple] = field(default_factory=list)
     counters: dict = field(default_factory=lambda: {CLIENT: 1000, SERVER: 5000, OTHER_SERVER: 9000, OTHER_CLIENT: 300})
     images: tuple[Image, ...] = ()
+    updates: tuple[Update, ...] = ()
     """What came of it."""
     time: float = 0.0
     aps: int = 0
@@ -215,7 +216,7 @@ def findings(dialogue: Dialogue, cuts: int = 1, choice: Choice | None = None) ->
     last = dialogue.air[-1]["time_ns"]
     engine.end(lambda *_: last)
     transfers = tuple(record.transfer for record in builder.finish(until=lambda *_: last))
-    return engine.findings(analysis(transfers=transfers, images=dialogue.images))
+    return engine.findings(analysis(transfers=transfers, images=dialogue.images, updates=dialogue.updates))
 
 
 def heard(air: list[dict]):
@@ -229,7 +230,7 @@ def heard(air: list[dict]):
     context = Context(
         **columns,
         pan_id=np.full(len(air), PAN),
-        mac_sequence=none,
+        mac_sequence=np.array([frame.get("mac_sequence", -1) for frame in air], np.int64),
         nwk_source=none,
         nwk_destination=none,
         nwk_sequence=none,

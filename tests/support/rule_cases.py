@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ota_dialogue import CLIENT, IMAGE, OTHER_SERVER, SERVER, SIZE, UTC, Dialogue
-from rule_items import ITEM_CASES, header
+from ota_dialogue import BEGIN, CLIENT, EUI, IMAGE, OTHER_SERVER, PAN, SECOND, SERVER, SIZE, UTC, Dialogue
+from rule_items import ITEM_CASES, header, order, update
 from update_stories import image
 
-from hanscope.analyzers.results import Analysis
+from hanscope.analyzers.results import Analysis, Party
+from hanscope.dissectors.eui64 import eui64_text
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,17 @@ def for_hardware(number: int) -> Dialogue:
     """A client that names this hardware version loads an image for 1 to 3."""
     talk = Dialogue().hum().query(field_control=1, hardware_version=number).offer().fetch(0)
     talk.images = (image(header=header(minimum_hardware_version=1, maximum_hardware_version=3)),)
+    return talk
+
+
+def told_when(seconds: int) -> Dialogue:
+    """A client is told to upgrade then, and restarts after a hundred seconds."""
+    talk = loaded().finish().upgrade()
+    told = BEGIN + int(talk.time * SECOND)
+    talk.pause(1).hum().pause(100).reboot().hum()
+    when = order(by="Upgrade End Response", mode="future dated", time=told, due=told + seconds * SECOND, frames=(1,))
+    device = Party(short=CLIENT, eui64=eui64_text(EUI[CLIENT]))
+    talk.updates = update(device=device, pan_id=PAN, orders=(when,), transfer_ids=()).updates
     return talk
 
 
@@ -237,6 +249,7 @@ CASES: dict[str, Case] = {
             40, loading(0, 50).pause(60), lambda talk, _: talk.pause(5).missed(CLIENT, 3).missed(SERVER, 3).hum()
         ),
     ),
+    "ota.end.before-time": Case(lambda: told_when(300), lambda: told_when(60)),
     "ota.end.no-default-response": Case(
         lambda: loaded().finish().upgrade(disable_default_response=0).ack().pause(10),
         lambda: loaded().finish().upgrade().ack().pause(10),

@@ -16,6 +16,7 @@ from hanscope.analyzers.results import (
     Check,
     FormerAddress,
     HashClaim,
+    KeyEvent,
     Message,
     MessagePart,
     OtaHeader,
@@ -242,6 +243,30 @@ def update(**changes) -> Analysis:
     return analysis(transfers=(transfer(**of_transfer),), updates=(Update(**(fields | changes)),))
 
 
+def switched(frame: int) -> Analysis:
+    """A Switch-Key; the transfer goes from frame 10 to 1000."""
+    event = KeyEvent(
+        frame=frame,
+        last_frame=frame,
+        frames=1,
+        time=at(50),
+        pan_id=PAN,
+        what="Switch-Key",
+        sender=HUB,
+        receiver=None,
+        device=None,
+        partner=None,
+        key_type=None,
+        key_sequence_number=1,
+        fingerprint=None,
+        status=None,
+        outcome=None,
+        aps_secured=False,
+        text="",
+    )
+    return analysis(transfers=(transfer(),), key_events=(event,))
+
+
 def readdressed(seconds: float) -> Analysis:
     """The client of a transfer that ends after 101 s gets a new address."""
     event = AddressEvent(
@@ -419,6 +444,11 @@ ITEM_CASES = {
     "gbcs.firmware.ppmid-version": (
         lambda: update(role="PPMID", versions=(version(BEFORE, "CS09 alert"),)),
         lambda: update(role="PPMID", versions=(version(UPGRADED, "CS09 alert"),)),
+    ),
+    "transport.key-switched": (lambda: switched(500), lambda: switched(1_500)),
+    "tunnel.not-retrieved": (
+        lambda: messages(told(0x00CE, 3, alertCode=0x819D)),
+        lambda: messages(told(0x00CE, 3, alertCode=0x8F72)),
     ),
     "transport.client-readdressed": (lambda: readdressed(50), lambda: readdressed(150)),
     "tunnel.request": (lambda: tunnelled(client_maximum=500), tunnelled),
