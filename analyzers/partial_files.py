@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from hanscope.analyzers.results import MissingRange
+from hanscope.analyzers.results import Image, MissingRange
 
 NAMED: Final = frozenset({".partial", ".filled"})
 """Parts of the name of a file that has a map."""
@@ -26,6 +26,15 @@ class Holes(NamedTuple):
     """Ranges [start, end)."""
     open_ended: bool = False
     """Nobody knows the size of the image, so that it may lack its end too."""
+
+
+class Examined(NamedTuple):
+    """A file that was looked at, to be held against others."""
+
+    image: Image
+    octets: bytes
+    missing: tuple[tuple[int, int], ...] = ()
+    """Ranges [start, end) that it lacks."""
 
 
 class _Map(msgspec.Struct, frozen=True):

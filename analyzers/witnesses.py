@@ -39,6 +39,7 @@ from hanscope.analyzers.witnesses_subject import (
 )
 
 if TYPE_CHECKING:
+    from hanscope.analyzers.partial_files import Examined
     from hanscope.analyzers.references import Given
     from hanscope.analyzers.updates.readings import Reading
 
@@ -79,12 +80,19 @@ def corroborated(
     return replace(analysis, images=tuple(images.get(image.transfer_id, image) for image in analysis.images))
 
 
-def compared_with(image: Image, octets: bytes, given: Given, missing: tuple[tuple[int, int], ...] = ()) -> Image:
-    """The image of a file that may lack ranges, with what a reference and a list of hashes say of it."""
-    if image.error is not None and image.header is None and not octets:
-        return image
-    subject = Subject(image, FileOctets(octets, missing=missing), lambda: octets, missing=missing)
-    return replace(image, witnesses=(*image.witnesses, *from_outside([subject], given)[id(subject)]))
+def compared_with(files: Sequence[Examined], given: Given) -> list[Image]:
+    """The images of files, with what references and lists of hashes say of them."""
+    subjects = [_of_file(file) if file.octets else None for file in files]
+    found = from_outside([one for one in subjects if one is not None], given)
+    return [
+        file.image if subject is None else replace(file.image, witnesses=tuple(found[id(subject)]))
+        for file, subject in zip(files, subjects, strict=True)
+    ]
+
+
+def _of_file(file: Examined) -> Subject:
+    held = FileOctets(file.octets, missing=file.missing)
+    return Subject(file.image, held, lambda: file.octets, missing=file.missing)
 
 
 def _of_transfer(

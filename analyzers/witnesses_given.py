@@ -37,7 +37,9 @@ def from_outside(subjects: Sequence[Subject], given: Given | None) -> dict[int, 
             found[id(subject)].append(_reference(subject, reference, headers))
     if given.hashes:
         listed = _Listed(given.hashes)
-        alone = len({one.identity for one in subjects if not listed.matches(one)}) == 1
+        claimed = {one.sha256 for subject in subjects for _, one in listed.matches(subject)}
+        others = {one.identity for one in subjects if not listed.matches(one)}
+        alone = len(others) == 1 and listed.asks_for_more_than(claimed)
         for subject in subjects:
             if (witness := listed.witness(subject, alone=alone)) is not None:
                 found[id(subject)].append(witness)
@@ -170,32 +172,38 @@ class _Listed:
         self._named = [one for one in hashes if one.manufacturer or one.version]
         self._count = len(self._by_hash)
 
+    def asks_for_more_than(self, claimed: set[str]) -> bool:
+        """Whether a hash was given by itself that is none of these."""
+        return any(one.sha256 not in claimed for one in self._asked_for)
+
     def matches(self, subject: Subject) -> list[tuple[str, ListedHash]]:
         """What of the image has which of the hashes."""
         return [(what, one) for digest, what in subject.hashes.items() for one in self._by_hash.get(digest, ())]
 
     def witness(self, subject: Subject, *, alone: bool) -> Witness | None:
-        """`alone`: all images without a match are one, so that a hash that was given must mean it."""
+        """`alone`: all images without a match are one, so that a hash that no other has must mean it."""
         matches = self.matches(subject)
         if matches:
             what, first = matches[0]
             names = list(dict.fromkeys(f"{one.name} ({one.where})".lstrip() for _, one in matches))
             more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
-            said = f"{first.sha256}, {'; '.join(names[:MOST_NAMED])}{more}"
+            comma = ", " if first.name else " "
+            said = f"{first.sha256}{comma}{'; '.join(names[:MOST_NAMED])}{more}"
             otherwise = min((_listed_otherwise(subject, one) for _, one in matches), key=len)
             return self._said(said, "valid", f"it is the SHA-256 of {what}{subject.rests_on()}{otherwise}")
         said = "1 hash was given" if self._count == 1 else f"{self._count:,} hashes were given"
         if not subject.hashes or subject.missing:
             return self._said(said, "unknown", f"not compared: {subject.lacks()}{self._said_and_listed(subject)}")
         own = subject.image.manufacturer_image_sha256 or next(iter(subject.hashes))
-        if self._asked_for and alone:
-            return self._said(said, "invalid", f"none of them is of this image; {subject.hashes[own]} has {own}")
+        none = "it is not of this image" if self._count == 1 else "none of them is of this image"
+        if alone:
+            return self._said(said, "invalid", f"{none}; {subject.hashes[own]} has {own}")
         meant = self._meant(subject)
         if len({one.sha256 for one in meant}) == 1:
             where = f"{meant[0].name} should have {meant[0].sha256} ({meant[0].where})"
             return self._said(said, "invalid", f"{where}; {subject.hashes[own]} has {own}")
         models = f"; {len(meant):,} have its manufacturer and version, of several models" if meant else ""
-        return self._said(said, "unknown", f"none of them is of this image{models}; {subject.hashes[own]} has {own}")
+        return self._said(said, "unknown", f"{none}{models}; {subject.hashes[own]} has {own}")
 
     def _said_and_listed(self, subject: Subject) -> str:
         """What the list has under the hashes that messages say."""

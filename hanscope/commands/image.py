@@ -23,10 +23,8 @@ from hanscope.commands.output import paths_of, put, reporting_of, terminal
 from hanscope.commands.reading import credentials_of, disappointed, given_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from hanscope.analyzers.certificates import Certificates as CertificatesAtHand
-    from hanscope.analyzers.partial_files import Holes
+    from hanscope.analyzers.partial_files import Examined, Holes
     from hanscope.analyzers.references import Given
     from hanscope.analyzers.results import Image
 
@@ -81,7 +79,7 @@ def image(
         None if credentials is None else credentials.certificates,
         [_ca_key(text) for text in ca_key or ()],
     )
-    images = list(_all_examined(files, proofs, shown=not no_progress and sys.stderr.isatty()))
+    images = _all_examined(files, proofs, shown=not no_progress and sys.stderr.isatty())
     if redact:
         redactor = Redactor()
         images = [redactor(one) for one in images]
@@ -133,18 +131,27 @@ def _ca_key(text: str) -> bytes:
     return key
 
 
-def _all_examined(files: list[str], proofs: _Proofs, *, shown: bool) -> "Iterator[Image]":
+def _all_examined(files: list[str], proofs: _Proofs, *, shown: bool) -> "list[Image]":
     from hanscope.report.progress import ProgressBar  # noqa: PLC0415 - heavy
 
+    found: list[Examined] = []
     with ProgressBar(sys.stderr) if shown else nullcontext() as bar:
         for number, file in enumerate(files):
             if bar is not None:
                 bar.file(number, len(files), file)
-            yield _examined(file, proofs)
+            one = _examined(file, proofs)
+            # The octets are only needed to compare them.
+            found.append(one._replace(octets=b"") if proofs.given is None else one)
+    if proofs.given is None:
+        return [one.image for one in found]
+    from hanscope.analyzers.witnesses import compared_with  # noqa: PLC0415 - heavy
+
+    return compared_with(found, proofs.given)
 
 
-def _examined(file: str, proofs: _Proofs) -> "Image":
+def _examined(file: str, proofs: _Proofs) -> "Examined":
     from hanscope.analyzers.images import examine  # noqa: PLC0415 - heavy
+    from hanscope.analyzers.partial_files import Examined  # noqa: PLC0415 - heavy
     from hanscope.analyzers.results import Image  # noqa: PLC0415 - heavy
 
     try:
@@ -158,7 +165,7 @@ def _examined(file: str, proofs: _Proofs) -> "Image":
     if why is None:
         with during(f"examining {file}"):
             holes = _holes(file, len(octets))
-            found = examine(
+            image = examine(
                 octets,
                 file=file,
                 missing=holes.missing,
@@ -166,13 +173,9 @@ def _examined(file: str, proofs: _Proofs) -> "Image":
                 certificates=proofs.certificates,
                 ca_keys=proofs.ca_keys,
             )
-            if proofs.given is None:
-                return found
-            from hanscope.analyzers.witnesses import compared_with  # noqa: PLC0415 - heavy
-
-            return compared_with(found, octets, proofs.given, holes.missing)
+            return Examined(image, octets, holes.missing)
     complain(f"{file}: {why}")
-    return Image(
+    image = Image(
         transfer_id=None,
         file=file,
         size=0,
@@ -186,3 +189,4 @@ def _examined(file: str, proofs: _Proofs) -> "Image":
         partial=False,
         error=why,
     )
+    return Examined(image, b"")

@@ -14,6 +14,7 @@ from hanscope.analyzers.analysis import analyze
 from hanscope.analyzers.images import examine
 from hanscope.analyzers.keys import KeyRing, KnownKey
 from hanscope.analyzers.messages import examine as decode
+from hanscope.analyzers.partial_files import Examined
 from hanscope.analyzers.references import Given, ListedHash, Reference, load_reference
 from hanscope.analyzers.results import Analysis, Carriage, Image, Message, Party, TransferEvent, Verdict, Witness
 from hanscope.analyzers.transfers import TransferRecord
@@ -403,7 +404,7 @@ def test_the_hash_of_the_whole_file_and_of_a_form_without_trailer_are_found_too(
         == "it is the SHA-256 of the whole file"
     )
     inside = build_ota_file(**IDENTITY, elements=[(Tag.UPGRADE_IMAGE, SIGNED[60:])])
-    image = compared_with(examine(inside), inside, Given(hashes=(listed(GB_HASH),)))
+    image = compared_with([Examined(examine(inside), inside)], Given(hashes=(listed(GB_HASH),)))[0]
     assert said_by(image, "hash list").detail.endswith("of the element Upgrade image, without its last 66 octets")
 
 
@@ -429,6 +430,8 @@ def test_a_given_hash_is_held_against_the_one_image_that_has_no_other() -> None:
     images = analysis_of(*records, given=Given(hashes=entries))
     assert said_by(images["T1"], "hash list").outcome == "valid"
     assert said_by(images["T2"], "hash list").outcome == "invalid"
+    images = analysis_of(*records, given=Given(hashes=entries[:1]))
+    assert said_by(images["T2"], "hash list").outcome == "unknown", "the hash is the other image's"
     images = analysis_of(*records, given=Given(hashes=entries[1:]))
     assert {said_by(image, "hash list").outcome for image in images.values()} == {"unknown"}
 
@@ -440,13 +443,13 @@ def test_a_partial_image_has_no_hash() -> None:
 
 def test_a_file_is_held_against_a_reference_and_a_list() -> None:
     given = Given((Reference("vendor.ota", SIGNED),), (listed(GB_HASH),))
-    image = compared_with(examine(SIGNED, file="a.ota"), SIGNED, given)
+    image = compared_with([Examined(examine(SIGNED, file="a.ota"), SIGNED)], given)[0]
     assert [(one.source, one.outcome) for one in image.witnesses] == [
         ("reference file", "valid"),
         ("hash list", "valid"),
     ]
     changed = SIGNED[:-1] + bytes([SIGNED[-1] ^ 1])
-    image = compared_with(examine(changed, file="a.ota"), changed, given)
+    image = compared_with([Examined(examine(changed, file="a.ota"), changed)], given)[0]
     assert [(one.source, one.outcome) for one in image.witnesses] == [
         ("reference file", "invalid"),
         ("hash list", "valid"),
@@ -457,7 +460,8 @@ def test_a_file_is_held_against_a_reference_and_a_list() -> None:
 @pytest.mark.parametrize("octets", [b"", b"no image at all", SIGNED[:70], bytes(5000)])
 def test_what_is_no_image_can_be_held_against_anything(octets: bytes) -> None:
     given = Given((Reference("a", SIGNED), Reference("b", b"\x1e\xf1\xee\x0b")), (listed(GB_HASH),))
-    assert compared_with(examine(octets, file="a"), octets, given).size == len(octets)
+    (image,) = compared_with([Examined(examine(octets, file="a"), octets)], given)
+    assert image.size == len(octets)
 
 
 # Real captures
