@@ -70,6 +70,8 @@ class Picture:
     """What there is to see at a moment."""
 
     name: str
+    tuned: str
+    """The channel, in words; empty where it is not known."""
     elapsed_s: float
     frames: int
     rate: float
@@ -156,6 +158,7 @@ class LiveAnalysis:
         found = {} if seen.rules is None else seen.rules.so_far()
         return Picture(
             name=self._feed.name,
+            tuned=self._feed.tuned,
             elapsed_s=now - self._begun,
             frames=seen.total.frames,
             rate=(seen.total.frames - before) / (now - then) if now > then else 0.0,

@@ -69,6 +69,11 @@ class Feed(ABC):
         self._thread.start()
 
     @property
+    def tuned(self) -> str:
+        """Where it listens, in words; empty where that is not known."""
+        return ""
+
+    @property
     def begun(self) -> bool:
         return self._thread.ident is not None
 
@@ -140,16 +145,19 @@ class SnifferFeed(Feed):
     def begin(self) -> None:
         self.sniffer.begin(self._channel)
         self.name = self.sniffer.name
-        heard = self.sniffer.channel
-        told = "" if heard is None else f"channel {heard} ({heard.frequency_mhz:g} MHz)"
-        self.notes.interfaces.append(Interface(0, TAP, name=self.name, description=told, resolution=9))
+        self.notes.interfaces.append(Interface(0, TAP, name=self.name, description=self.tuned, resolution=9))
         try:
             if self.recorder is not None and not self.recorder.described:
-                self.recorder.interface(self.name, told)
+                self.recorder.interface(self.name, self.tuned)
         except RecordingError:
             self.sniffer.close()
             raise
         super().begin()
+
+    @property
+    def tuned(self) -> str:
+        heard = self.sniffer.channel
+        return "" if heard is None else f"channel {heard} ({heard.frequency_mhz:g} MHz)"
 
     @property
     def nothing_heard(self) -> str:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 MINIMUM_PYTHON: Final = (3, 11)
 UDEV_FILE: Final = "/etc/udev/rules.d/70-hanscope.rules"
+UDEV_RELOAD: Final = "sudo udevadm control --reload && sudo udevadm trigger"
 PORTS_SHOWN: Final = 16
 ANSWER_S: Final = 20.0
 """How long tshark may take to answer; the first start on a machine is slow."""
@@ -97,11 +98,10 @@ def _tshark() -> Iterator[Finding]:
 
 
 def _sniffers() -> Iterator[Finding]:
-    """Sniffers that are plugged in, whether they may be used, and the rule that lets them be."""
+    """Sniffers that are plugged in, and whether they may be used."""
     from hanscope.captures.sniffers import cc2531, nrf52840  # noqa: PLC0415 - only this command needs them
     from hanscope.captures.sniffers.line import serial_ports  # noqa: PLC0415 - likewise
 
-    rules = {"CC2531": cc2531.UDEV_RULE, "nRF52840": nrf52840.UDEV_RULE}
     dongles = cc2531.dongle_nodes()
     if dongles is None:
         mend = "apt install libusb-1.0-0, or brew install libusb"
@@ -122,10 +122,13 @@ def _sniffers() -> Iterator[Finding]:
         yield Finding(well=True, text=f"serial port {port.device} ({port.description})")
     if not found:
         yield Finding(well=True, text="no CC2531 or nRF52840 sniffer is plugged in")
-    if sys.platform == "linux":
-        for name, rule in rules.items():
-            yield Finding(well=True, text=f"udev rule for the {name}, a line for {UDEV_FILE}: {rule}")
-        yield Finding(well=True, text="after adding a rule: sudo udevadm control --reload && sudo udevadm trigger")
+
+
+def udev_rules() -> list[str]:
+    """The lines of `UDEV_FILE` that let everybody who sits at this machine use sniffers; none but on Linux."""
+    from hanscope.captures.sniffers import cc2531, nrf52840  # noqa: PLC0415 - only this command needs them
+
+    return [cc2531.UDEV_RULE, nrf52840.UDEV_RULE] if sys.platform == "linux" else []
 
 
 def _answer(*command: str) -> str | None:

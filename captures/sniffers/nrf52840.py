@@ -23,7 +23,7 @@ from hanscope.captures.sniffers.base import (
 from hanscope.captures.sniffers.line import Line, SerialSniffer
 
 UDEV_RULE: Final = (
-    'SUBSYSTEM=="tty", ATTRS{idVendor}=="1915", ATTRS{idProduct}=="154b", MODE="0660", GROUP="dialout", '
+    'SUBSYSTEM=="tty", ATTRS{idVendor}=="1915", ATTRS{idProduct}=="154[ab]", MODE="0660", GROUP="dialout", '
     'TAG+="uaccess", ENV{ID_MM_DEVICE_IGNORE}="1"'
 )
 _FRAME: Final = re.compile(rb"received:\s+([0-9a-fA-F]+)\s+power:\s+(-?\d+)\s+lqi:\s+(\d+)\s+time:\s+(-?\d+)\s*$")

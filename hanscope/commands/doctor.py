@@ -16,4 +16,8 @@ def doctor() -> None:
     from hanscope.report import terminal  # noqa: PLC0415 - heavy
 
     notes: list[tuple[Tone, str]] = [("good" if found.well else "bad", found.text) for found in examination.examine()]
-    terminal.show_notes("This machine", notes, terminal.console_for(sys.stdout))
+    console = terminal.console_for(sys.stdout)
+    terminal.show_notes("This machine", notes, console)
+    if rules := examination.udev_rules():
+        terminal.show_list(f"To use sniffers without root, these lines in {examination.UDEV_FILE}", rules, console)
+        terminal.show_list("and then", [examination.UDEV_RELOAD], console)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from hanscope.captures.sniffers.base import Counts
 
 BAR: Final = 12
+WIDE, NARROW = 80, 66
+"""Columns of a terminal from which transfers are shown with all there is to say, and below which with the least."""
 EUI64_WIDTH: Final = 23
 _LINE_S: Final = 10.0
 """How often a line is printed where there is no terminal to draw on."""
@@ -49,6 +51,7 @@ class LiveView:
     ) -> None:
         if self._live is not None:
             with suppress(OSError):
+                self._live.update("")  # its last picture may be higher than the terminal
                 self._live.stop()
 
     def __call__(self, picture: Picture) -> None:
@@ -62,7 +65,7 @@ class LiveView:
         if self._gone:
             return
         if self._live is not None:
-            self._live.update(_drawn(picture, problems), refresh=True)
+            self._live.update(_drawn(picture, problems, self._console.width), refresh=True)
         elif time.monotonic() >= self._line_due:
             self._line_due = time.monotonic() + _LINE_S
             self._console.print("; ".join(_told(picture, problems)), markup=False, highlight=False, soft_wrap=True)
@@ -70,7 +73,7 @@ class LiveView:
 
 def _told(picture: Picture, problems: Iterable[str]) -> list[str]:
     told = [
-        f"{printable(picture.name)}, {duration(int(picture.elapsed_s * 1e9))}",
+        ", ".join(filter(None, (printable(picture.name), picture.tuned, duration(int(picture.elapsed_s * 1e9))))),
         f"{count(picture.frames, 'frame')}, {picture.rate:.0f} a second",
     ]
     if picture.bad_fcs:
@@ -96,22 +99,23 @@ def _pace(one: Loading) -> str:
     return f", {one.pace:,.0f} octets/s{left}"
 
 
-def _drawn(picture: Picture, problems: list[str]) -> RenderableType:
+def _drawn(picture: Picture, problems: list[str], width: int = WIDE) -> RenderableType:
     from rich.console import Group  # noqa: PLC0415 -- heavy
     from rich.text import Text  # noqa: PLC0415 -- heavy
 
     head = Text()
     head.append(printable(picture.name), "bold")
-    head.append(f"  {duration(int(picture.elapsed_s * 1e9))}  {picture.rate:.0f} frames/s  ")
-    head.append(f"{count(picture.frames, 'frame')}  {count(picture.device_count, 'device')}")
+    head.append(f"  {picture.tuned}" if picture.tuned else "", "bold")
+    head.append(f"  {duration(int(picture.elapsed_s * 1e9))}")
     if picture.path:
         head.append(f"  > {printable(picture.path)}", "dim")
-    parts: list[RenderableType] = [head]
+    heard = f"{picture.rate:.0f} frames/s  {count(picture.frames, 'frame')}  {count(picture.device_count, 'device')}"
+    parts: list[RenderableType] = [head, Text(heard)]
     warnings = [f"{picture.shut:,} encrypted frames that no key opens"] if picture.shut else []
     if warnings + problems:
         parts.append(Text("; ".join(warnings + problems), "yellow"))
     if picture.loading:
-        parts += [Text(), _transfers(picture.loading)]
+        parts += [Text(), _transfers(picture.loading, width)]
     if picture.findings:
         parts.append(Text())
         parts += [
@@ -123,26 +127,30 @@ def _drawn(picture: Picture, problems: list[str]) -> RenderableType:
     return Group(*parts)
 
 
-def _transfers(loading: tuple[Loading, ...]) -> RenderableType:
+def _transfers(loading: tuple[Loading, ...], width: int) -> RenderableType:
+    """What has no room is left out, so that the device, how far it is and the time left always stand there."""
     from rich.progress_bar import ProgressBar  # noqa: PLC0415 -- heavy
     from rich.table import Table  # noqa: PLC0415 -- heavy
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("firmware of", no_wrap=True, min_width=EUI64_WIDTH)
-    for name in ("", "done", "octets/s", "left"):
-        table.add_column(name, no_wrap=True, justify="left" if not name else "right", min_width=max(len(name), 5))
-    table.add_column("manufacturer, type, version", no_wrap=True)
+    wide, narrow = width >= WIDE, width < NARROW
+    names = ["firmware of", "done", "left"] if narrow else ["firmware of", "", "done", "octets/s", "left"]
+    for name in names + ["mfr, type, version"] * wide:
+        least = EUI64_WIDTH if name == names[0] else max(len(name), 5)
+        right = name in ("done", "octets/s", "left")
+        table.add_column(name, no_wrap=True, justify="right" if right else "left", min_width=least)
     for one in loading:
         progress = one.progress
         size, done = progress.image_size, progress.received_bytes
-        table.add_row(
-            party(progress.client, progress.pan_id),
-            ProgressBar(total=size or 1, completed=done if size else 0, width=BAR),
-            f"{100 * done / size:.0f} %" if size else f"{done:,}",
-            "" if one.pace is None else f"{one.pace:,.0f}",
-            "" if one.left_s is None else duration(int(one.left_s * 1e9)),
-            f"{progress.manufacturer_code:04x} {progress.image_type:04x} {progress.file_version:08x}",
-        )
+        cells: dict[str, RenderableType] = {
+            "firmware of": party(progress.client, progress.pan_id),
+            "": ProgressBar(total=size or 1, completed=done if size else 0, width=BAR),
+            "done": f"{100 * done / size:.0f} %" if size else f"{done:,}",
+            "octets/s": "" if one.pace is None else f"{one.pace:,.0f}",
+            "left": "" if one.left_s is None else duration(int(one.left_s * 1e9)),
+        }
+        ids = f"{progress.manufacturer_code:04x} {progress.image_type:04x} {progress.file_version:08x}"
+        table.add_row(*(cells[name] for name in names), *[ids] * wide)
     return table
 
 

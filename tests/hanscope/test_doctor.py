@@ -1,7 +1,10 @@
 import subprocess
 from types import SimpleNamespace
 
+from typer.testing import CliRunner
+
 from hanscope import doctor
+from hanscope.cli import app
 
 
 def texts(*, well):
@@ -48,17 +51,33 @@ def test_looking_changes_nothing(monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sniffers_are_named_and_the_udev_rule_is_printed(monkeypatch):
+def test_udev_rules_are_printed_as_lines_to_be_copied(monkeypatch):
+    monkeypatch.setattr("hanscope.doctor.examine", lambda: iter(()))
+    monkeypatch.setattr("sys.platform", "linux")
+    told = CliRunner().invoke(app, ["doctor"]).output.splitlines()
+    (dongle,) = [line.strip() for line in told if "0451" in line]
+    assert dongle == (
+        'SUBSYSTEM=="usb", ATTR{idVendor}=="0451", ATTR{idProduct}=="16ae", MODE="0660", GROUP="plugdev", '
+        'TAG+="uaccess"'
+    )
+    (kit,) = [line.strip() for line in told if "1915" in line]
+    assert kit == (
+        'SUBSYSTEM=="tty", ATTRS{idVendor}=="1915", ATTRS{idProduct}=="154[ab]", MODE="0660", GROUP="dialout", '
+        'TAG+="uaccess", ENV{ID_MM_DEVICE_IGNORE}="1"'
+    )
+    assert any("/etc/udev/rules.d/70-hanscope.rules" in line for line in told)
+    assert told[-1].strip() == "sudo udevadm control --reload && sudo udevadm trigger"
+
+
+def test_sniffers_are_named(monkeypatch):
     port = SimpleNamespace(device="/dev/hanscope-none", vid=0x1915, pid=0x154B, description="nRF 802154 Sniffer")
     other = SimpleNamespace(device="/dev/ttyS7", vid=None, pid=None, description="n/a")
     monkeypatch.setattr("hanscope.captures.sniffers.line.serial_ports", lambda: [port, other])
     monkeypatch.setattr("hanscope.captures.sniffers.cc2531.dongle_nodes", lambda: [("1-2.3", "/dev/hanscope-none")])
-    monkeypatch.setattr("sys.platform", "linux")
     found = texts(well=True)
     assert "nRF52840 at /dev/hanscope-none: hanscope sniff nrf52840" in found
     assert "CC2531 at 1-2.3: hanscope sniff cc2531" in found
     assert "serial port /dev/ttyS7 (n/a)" in found
-    assert any('ATTR{idVendor}=="0451", ATTR{idProduct}=="16ae"' in text for text in found)
 
 
 def test_a_sniffer_that_may_not_be_used_is_told(monkeypatch):

@@ -12,6 +12,7 @@ from hanscope.report.live import LiveView
 
 PICTURE = Picture(
     name="cc2531 at 1-2.3",
+    tuned="channel 15 (2425 MHz)",
     elapsed_s=75.0,
     frames=12_345,
     rate=164.6,
@@ -54,7 +55,8 @@ def test_view_on_a_terminal() -> None:
         view(PICTURE)
         drawn = page.getvalue()
     for words in (
-        "cc2531 at 1-2.3  1 min 15 s  165 frames/s  12,345 frames  5 devices",
+        "cc2531 at 1-2.3  channel 15 (2425 MHz)  1 min 15 s  > house.pcapng",
+        "165 frames/s  12,345 frames  5 devices",
         "3 encrypted frames that no key opens; 7 with a wrong FCS; 1 lost by the device",
         "00:de:4d:00:02:44:16:02",
         " 25 %",
@@ -70,13 +72,55 @@ def test_view_on_a_terminal() -> None:
 
 
 @pytest.mark.usefixtures("_plain")
+@pytest.mark.parametrize("width", [40, 50, 66, 79, 80, 120])
+def test_narrow_terminal_has_device_progress_and_time_left(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    page = _Terminal()
+    with LiveView(page) as view:
+        view(PICTURE)
+        lines = page.getvalue().splitlines()
+    (row,) = [line for line in lines if "00:de:4d:00:02:44:16:02" in line and "%" in line]
+    assert "25 %" in row
+    assert "30 s" in row
+    assert len(row) <= width
+    assert ("10de 0001 00000200" in row, "━" in row) == (width >= 80, width >= 66)
+
+
+@pytest.mark.usefixtures("_plain")
+def test_flat_terminal_shows_what_it_has_room_for_and_is_left_clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINES", "6")
+    page = _Terminal()
+    with LiveView(page) as view:
+        view(PICTURE)
+        drawn = page.getvalue()
+    assert drawn.count("\n") < 6
+    assert page.getvalue()[len(drawn) :].count("\n") <= 6
+
+
+class _Broken(_Terminal):
+    def write(self, text: str) -> int:  # noqa: ARG002 -- as of any stream
+        raise OSError(5, "Input/output error")
+
+
+@pytest.mark.usefixtures("_plain")
+def test_terminal_that_goes_away_does_not_matter() -> None:
+    page = _Terminal()
+    with LiveView(page) as view:
+        view(PICTURE)
+        page.__class__ = _Broken
+        view(PICTURE)
+        view(PICTURE)
+
+
+@pytest.mark.usefixtures("_plain")
 def test_view_in_a_log_is_a_line_now_and_then() -> None:
     page = io.StringIO()
     with LiveView(page) as view:
         view(PICTURE)
         view(PICTURE)
     assert page.getvalue() == (
-        "cc2531 at 1-2.3, 1 min 15 s; 12,345 frames, 165 a second; 7 damaged; 3 encrypted without a key; "
+        "cc2531 at 1-2.3, channel 15 (2425 MHz), 1 min 15 s; 12,345 frames, 165 a second; 7 damaged; "
+        "3 encrypted without a key; "
         "00:de:4d:00:02:44:16:02 loads 5,000 of 20,000 octets, 500 octets/s, 30 s left; "
         "0x8402 in PAN 0x7c31 loads 900 octets\n"
     )
