@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from hanscope.analyzers import layoutcache
 from hanscope.analyzers.analysis import keys_of_secrets
 from hanscope.analyzers.crosscheck_fields import (
+    ATTRIBUTE_VALUE,
     COLUMNS,
     EVIDENCE,
     FAULTS,
@@ -356,7 +357,39 @@ def _packet(packet: Any) -> _Packet:
             found = [one for one in container.all_fields if one.size != "0"]
             if found:
                 here.setdefault(name, []).extend(found)
+        if _TYPES in here:
+            here[ATTRIBUTE_VALUE] = list(_attribute_values(here))
     return _Packet(int(packet.number), fields, frozenset(shown))
+
+
+_TYPES: Final = "zbee_zcl.attr.data.type"
+_IN_FOUR_PARTS: Final = ("e0", "e1")
+"""Time of day and date: tshark has fields for hours, minutes, years, months and so on."""
+
+
+class _Octets(NamedTuple):
+    """Octets that tshark dissects as a field, in the shape in which pyshark gives fields."""
+
+    pos: int
+    raw_value: str
+    """Hexadecimal digits."""
+
+
+def _attribute_values(fields: dict[str, list[Any]]) -> Iterator[_Octets]:
+    """Behind each data type the longest field that begins there, however it is called."""
+    behind: dict[int, _Octets] = {}
+    for one in (one for found in fields.values() for one in found):
+        octets: str = one.unmaskedvalue or one.raw_value or ""  # of bits, those of the whole field
+        place = int(one.pos)
+        if len(octets) == 2 * int(one.size) and (place not in behind or len(octets) > len(behind[place].raw_value)):
+            behind[place] = _Octets(place, octets)
+    for one in fields[_TYPES]:
+        place = int(one.pos) + 1
+        if one.raw_value in _IN_FOUR_PARTS:
+            parts = [behind[at].raw_value for at in range(place, place + 4) if at in behind]
+            yield _Octets(place, "".join(parts))
+        elif place in behind:
+            yield behind[place]
 
 
 def _parsed(field: Field, shown: Any) -> Value:
@@ -549,7 +582,13 @@ def _compare_protocol(
         left = [
             value for column in field.columns for one in case.ours.get(column, ()) for value in _divided(field, one)
         ]
-        right = [_parsed(field, one) for name in _names(field, theirs) for one in theirs[name]]
+        if not left and field.where_ours:
+            continue
+        names = _names(field, theirs)
+        there = [one for name in names for one in theirs[name]]
+        if len(names) > 1:
+            there.sort(key=lambda one: int(one.pos))
+        right = [_parsed(field, one) for one in there]
         if not left and not right:
             continue
         tally.fields += 1

@@ -7,8 +7,13 @@ frames have no octets, and are left out.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+if TYPE_CHECKING:
+    from hanscope.dissectors.zigbee.zcl import AttributeRecord
+
+ATTRIBUTE_VALUE: Final = "octets behind zbee_zcl.attr.data.type"
+"""Of an attribute's value: tshark names each as its cluster or its type has it."""
 Value = int | bytes
 Columns = Mapping[str, Sequence[Value]]
 """Values of one frame by our column ("Layer.field"), in the order of the frame."""
@@ -56,6 +61,8 @@ class Field:
     """Whether the value is octets, not a number."""
     secret: bool = False
     """Whether reports leave the value out."""
+    where_ours: bool = False
+    """Whether it is compared only where a column of ours is: tshark has the name in other commands too."""
 
 
 def _field(name: str, *columns: str) -> Field:
@@ -100,6 +107,39 @@ def _or_listed(convert: Callable[[bytes], Value]) -> Callable[[Value], list[Valu
     """For what is a number in one command and part of records of three octets in another."""
     threes = _from_threes(convert)
     return lambda value: threes(value) if isinstance(value, bytes) else [value]
+
+
+def _of_attributes(*layers: str, has_status: bool) -> list[Field]:
+    """Identifiers, types and values of the attributes in commands whose records are alike."""
+    columns = _in("attributes", *layers)
+
+    def each(told: Callable[[Any], Value | None]) -> Callable[[bytes], list[Value]]:
+        def split(octets: bytes) -> list[Value]:
+            return [value for one in _attributes(octets, has_status) if (value := told(one)) is not None]
+
+        return split
+
+    fields = [
+        Field(("zbee_zcl.attr.id", "*.attr_id"), columns, each(lambda one: one.attribute_id), where_ours=True),
+        Field(("zbee_zcl.attr.data.type",), columns, each(lambda one: one.data_type), where_ours=True),
+        Field((ATTRIBUTE_VALUE,), columns, each(_packed), octets=True, where_ours=True),
+    ]
+    if has_status:
+        fields.append(Field(("zbee_zcl.attr.status",), columns, each(lambda one: one.status), where_ours=True))
+    return fields
+
+
+def _attributes(octets: bytes, has_status: bool) -> "list[AttributeRecord]":  # noqa: FBT001 -- one of two layouts
+    from hanscope.dissectors.zigbee import zcl  # noqa: PLC0415 -- imports Scapy
+
+    layer = zcl.ReadAttributesResponse if has_status else zcl.ReportAttributes
+    return [one for one in layer.fields_desc[0].i2h(None, octets) if isinstance(one, zcl.AttributeRecord)]
+
+
+def _packed(record: "AttributeRecord") -> bytes | None:
+    from hanscope.dissectors.zigbee.values import pack_value  # noqa: PLC0415 -- imports Scapy
+
+    return None if record.data_type is None else pack_value(record.data_type, record.value)
 
 
 def _capability(
@@ -351,6 +391,11 @@ _ZCL: Final = (
     _field("zbee_zcl.cmd.tsn", "Zcl.transaction_sequence_number"),
     Field(_ZCL_COMMANDS, ("Zcl.command_identifier",)),
     _field("zbee_zcl.cmd.id.rsp", "DefaultResponse.command_identifier"),
+    Field(("zbee_zcl.attr.id", "*.attr_id"), ("ReadAttributes.attribute_ids",), _shorts, where_ours=True),
+    *_of_attributes("ReadAttributesResponse", has_status=True),
+    *_of_attributes(
+        "ReportAttributes", "WriteAttributes", "WriteAttributesUndivided", "WriteAttributesNoResponse", has_status=False
+    ),
     _field(f"{_OTA}.payload.type", "ImageNotify.payload_type"),
     _field(f"{_OTA}.query_jitter", "ImageNotify.query_jitter"),
     _field(f"{_OTA}.manufacturer_code", *_in("manufacturer_code", *_OTA_IDENTIFIED)),
@@ -570,8 +615,8 @@ FAULTS: Final[Sequence[Fault]] = (
     ),
     Fault(
         "attribute-field",
-        "tshark shows the values of attributes under the names of the cluster's command fields; attributes are not"
-        " compared.",
+        "tshark shows the values of attributes under the names of the cluster's command fields; they are compared as"
+        " attributes.",
         lambda case: (
             case.protocol == "zbee_zcl"
             and str(case.field).startswith(("zbee_zcl_general.ota.", "zbee_zcl_se.tun."))

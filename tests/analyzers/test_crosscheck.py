@@ -21,6 +21,7 @@ from hanscope.captures.simulator.scenarios import gbcs
 from hanscope.captures.writer import PcapWriter
 from hanscope.dissectors.columns.engine import entries
 from hanscope.dissectors.layer import Layer
+from hanscope.dissectors.zigbee import values
 
 if shutil.which("tshark") is None:
     pytest.skip("tshark is not installed", allow_module_level=True)
@@ -122,6 +123,52 @@ def test_frames_of_all_commands_have_no_unexplained_difference(written: Callable
     assert unexplained(result) == []
     assert result.frames_compared == len(frames)
     assert reasons(result) == {"block-period", "data-size"}
+
+
+TYPED = {
+    **{0x08 + more: bytes(range(1, 2 + more)) for more in range(8)},
+    0x10: b"\x01",
+    **{0x18 + more: bytes(range(0x81, 0x82 + more)) for more in range(8)},
+    **{0x20 + more: bytes(range(0xF1, 0xF2 + more)) for more in range(8)},
+    **{0x28 + more: bytes(range(0xF1, 0xF2 + more)) for more in (0, 1, 2, 3, 7)},
+    0x30: b"\x07",
+    0x31: b"\x07\x01",
+    0x38: b"\x00\x3c",
+    0x39: b"\x00\x00\x80\x3f",
+    0x3A: bytes(6) + b"\xf0\x3f",
+    0x41: b"\x03\x01\x02\x03",
+    0x42: b"\x05meter",
+    0xE0: b"\x01\x02\x03\x04",
+    0xE1: b"\x7e\x01\x02\x03",
+    0xE2: b"\x01\x02\x03\x2a",
+    0xE8: b"\x02\x07",
+    0xE9: b"\x04\x00",
+    0xF0: bytes(range(1, 9)),
+    0xF1: bytes(range(16)),
+}
+"""A value of each data type that tshark reads."""
+
+
+def report(records: bytes) -> bytes:
+    """A frame with a Report Attributes command of the cluster Metering."""
+    return octets(MAC + NWK_DATA) + bytes.fromhex("0001020709010109 18070a") + records
+
+
+def test_attributes_of_all_types_have_no_unexplained_difference(written: Callable[..., str]) -> None:
+    frames = [report(b"\x00\x00" + bytes([kind]) + value) for kind, value in TYPED.items()]
+    frames.append(report(b"".join(b"\x00\x03" + bytes([kind]) + TYPED[kind] for kind in (0x20, 0x25, 0x10, 0x41))))
+    result = crosscheck(written(frames), keys=KeyRing())
+    assert unexplained(result) == []
+    assert result.frames_compared == len(frames)
+
+
+def test_a_value_that_we_read_otherwise_is_a_difference(
+    written: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(values, "pack_value", lambda *_: b"\xff\x00")
+    result = crosscheck(written([report(b"\x00\x00\x21\x34\x12")]), keys=KeyRing())
+    (one,) = unexplained(result)
+    assert (one.ours, one.tshark) == (("ff00",), ("3412",))
 
 
 def test_gbcs_messages_in_tunnels_have_no_unexplained_difference(tmp_path: Path) -> None:
