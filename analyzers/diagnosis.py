@@ -47,6 +47,8 @@ class Telling(NamedTuple):
     advice: str
     rules: tuple[str, ...] = ()
     """Beginnings of the ids of findings that bear it out."""
+    plain: str = ""
+    """The advice outside of GB HANs, where it is another."""
 
 
 CAUSES: Final[dict[Cause, Telling]] = {
@@ -65,6 +67,7 @@ CAUSES: Final[dict[Cause, Telling]] = {
         "silence of the server",
         "Look whether the Communications Hub still holds the image for this device, and at its log of that time.",
         ("ota.block.unanswered", "ota.page.unanswered", "ota.end.unanswered"),
+        "Look whether the server still holds the image for this device, and at its log of that time.",
     ),
     "radio-link-lost": Telling(
         "unheard",
@@ -74,8 +77,8 @@ CAUSES: Final[dict[Cause, Telling]] = {
     ),
     "image-refused": Telling(
         "said",
-        "Compare manufacturer code, image type, version and hardware version of the device's query with those of the "
-        "image at the server.",
+        "If an image was due, compare manufacturer code, image type, version and hardware version of the device's "
+        "query with those of the image at the server.",
         ("ota.offer.",),
     ),
     "image-rejected-bad": Telling(
@@ -87,6 +90,7 @@ CAUSES: Final[dict[Cause, Telling]] = {
         "said",
         "The image is genuine as it was delivered: look at the device, its supplier certificate and its memory.",
         ("image.verdict-contradicts", "ota.end.rejected", "gbcs.firmware.refused"),
+        "The image is genuine as it was delivered: look at the device and its memory.",
     ),
     "image-corrupted": Telling(
         "said",
@@ -103,6 +107,7 @@ CAUSES: Final[dict[Cause, Telling]] = {
         "said",
         "Distribute the image again; ask the Communications Hub's operator why it was discarded.",
         ("ota.session.server-aborted", "ota.end.aborted", "gbcs.firmware.refused"),
+        "See in the server's log why it discarded the image, and offer it again.",
     ),
     "file-at-fault": Telling(
         "shown",
@@ -116,7 +121,9 @@ CAUSES: Final[dict[Cause, Telling]] = {
         ("ota.wait.",),
     ),
     "wrong-key": Telling(
-        "shut", "Check whether the device and the hub hold the same link key; a new key establishment would settle it."
+        "shut",
+        "Check whether the device and the hub hold the same link key; a new key establishment would settle it.",
+        plain="Check whether the device and the server hold the same keys; a rejoin would settle it.",
     ),
     "two-servers": Telling(
         "shown",
@@ -128,6 +135,7 @@ CAUSES: Final[dict[Cause, Telling]] = {
         "Order the activation (service request 11.3), or for a device that activates by itself read its version "
         "(service request 11.2).",
         ("gbcs.exchange.unanswered", "gbcs.firmware."),
+        "Have the server tell the device to upgrade (Upgrade End Response with a time), or read its version.",
     ),
     "activation-too-early": Telling(
         "said",
@@ -157,6 +165,12 @@ _GENUINE: Final = (
     "The supplier's certificate (--certificates) or the image as its maker has it (--reference) tell whether the "
     "device was right."
 )
+ORDERED_IN_VAIN: Final = (
+    "Read the version again, then order the activation anew; if the version stays, ask the device's maker why it did "
+    "not carry out an order that it had accepted."
+)
+"""Instead of the advice to order an activation that was ordered."""
+
 UNSUCCESSFUL: Final = frozenset({"failed", "refused", "undecided", "distributing"})
 
 
@@ -180,7 +194,9 @@ def _diagnosis(update: Update, analysis: Analysis, transfers: dict[str, Transfer
         for one in analysis.findings
         if one.transfer_id in update.transfer_ids and one.rule.startswith(telling.rules or ("\0",))
     ]
-    advice = telling.advice
+    advice = telling.plain if telling.plain and update.flow == "ZigBee" else telling.advice
+    if cause == "never-activated" and update.orders:
+        advice = ORDERED_IN_VAIN
     if update.failed_at == "verification" and cause == "inconclusive" and last is not None and last.complete:
         advice = _GENUINE
     if confidence == "open" and update.missing:
@@ -257,7 +273,13 @@ def _of_silences(
         one = _of_silence(name, _share(quality, party, update.pan_id, at))
         if _RANK[one[0]] >= _RANK[worst[0]]:
             worst = one
-    return worst if worst[1] else ("probable", "How much of what was sent the sniffer missed is not known.")
+    if not worst[1]:
+        return "probable", "How much of what was sent the sniffer missed is not known."
+    if update.missing and worst[0] == "certain":
+        return "probable", worst[1].replace("That is all but certain", "It is probable").replace(
+            " was captured.", " was captured, and what would contradict it may be in the rest."
+        )
+    return worst
 
 
 _RANK: Final[dict[Confidence, int]] = {"certain": 0, "probable": 1, "open": 2}

@@ -151,7 +151,7 @@ def _same_fault(updates: Sequence[Update], analysis: Analysis) -> Iterator[Updat
     }
     for one in updates:
         if one.id in several:
-            reason = f"{one.reason} Other devices stopped at octet {several[one.id]:,} of this image too."
+            reason = f"{one.reason.removesuffix('.')}; other devices stopped at octet {several[one.id]:,} of it too."
             yield msgspec.structs.replace(one, cause="file-at-fault", reason=reason)
         else:
             yield one

@@ -1,9 +1,11 @@
 """Diagnoses: what a cause is told with, and how sure it is; simulated updates whose truth is known."""
 
+import re
 from pathlib import Path
 from typing import get_args
 
 import pytest
+from rule_items import order
 
 from hanscope.analyzers.analysis import analyze
 from hanscope.analyzers.diagnosis import CAUSES, diagnoses_of
@@ -137,6 +139,26 @@ def test_a_diagnosis_is_three_sentences_and_shows_frames():
     assert one.frames == (7, 9)
 
 
+def test_what_may_be_among_what_was_missed_is_not_certain():
+    (one,) = diagnosed(update("never-activated", missing=("an order",)), heard=95, missed=5)
+    assert one.confidence == "probable"
+    assert one.sureness.endswith(
+        "95% of what the device sent in those minutes was captured, and what would contradict it may be in the rest."
+    )
+
+
+def test_advice_fits_the_kind_of_network():
+    (plain,) = diagnosed(update("server-silent", flow="ZigBee"), heard=100)
+    (mandated,) = diagnosed(update("server-silent", flow="PPMID"), heard=100)
+    assert "Communications Hub" in mandated.advice
+    assert "Communications Hub" not in plain.advice
+
+
+def test_what_was_ordered_is_not_told_to_be_ordered():
+    (one,) = diagnosed(update("never-activated", orders=(order(),)), heard=100)
+    assert one.advice.startswith("Read the version again, then order the activation anew")
+
+
 def test_a_confirmed_update_has_none():
     assert diagnosed(update(None, state="confirmed", failed_at=None)) == ()
 
@@ -175,3 +197,4 @@ def test_the_diagnosis_is_the_truth(tmp_path: Path, scenario: str, fault: str, s
     wanted = {f"{nodes[one.device].eui64:016x}": one.cause for one in truth.devices if one.cause}
     assert {(eui64 or "").replace(":", ""): cause for eui64, cause in found.items()} == wanted
     assert all(one.frames for one in analysis.diagnoses)
+    assert all(len(re.findall(r"[.!?](?= |$)", one.text)) == 3 for one in analysis.diagnoses)
