@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hanscope.analyzers.live import Loading, Picture, Talking
     from hanscope.captures.sniffers.base import Counts
 
-BAR: Final = 12
+BAR, SHORT_BAR = 12, 6
 WIDE, NARROW = 80, 66
 """Columns of a terminal from which transfers are shown with all there is to say, and below which with the least."""
 EUI64_WIDTH: Final = 23
@@ -134,6 +134,7 @@ def _transfers(loading: tuple[Loading, ...], width: int) -> RenderableType:
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     wide, narrow = width >= WIDE, width < NARROW
+    bar = BAR if not wide or width >= WIDE + SHORT_BAR else SHORT_BAR
     names = ["firmware of", "done", "left"] if narrow else ["firmware of", "", "done", "octets/s", "left"]
     for name in names + ["mfr, type, version"] * wide:
         least = EUI64_WIDTH if name == names[0] else max(len(name), 5)
@@ -144,7 +145,7 @@ def _transfers(loading: tuple[Loading, ...], width: int) -> RenderableType:
         size, done = progress.image_size, progress.received_bytes
         cells: dict[str, RenderableType] = {
             "firmware of": party(progress.client, progress.pan_id),
-            "": ProgressBar(total=size or 1, completed=done if size else 0, width=BAR),
+            "": ProgressBar(total=size or 1, completed=done if size else 0, width=bar),
             "done": f"{100 * done / size:.0f} %" if size else f"{done:,}",
             "octets/s": "" if one.pace is None else f"{one.pace:,.0f}",
             "left": "" if one.left_s is None else duration(int(one.left_s * 1e9)),
