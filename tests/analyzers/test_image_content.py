@@ -52,6 +52,7 @@ VALID = {
     "nested OTA file > Telink, plain": "nested OTA file",
     "nested OTA file > GBL 3, plain": "nested OTA file",
     "U-Boot image": "U-Boot data CRC-32",
+    "PNG picture": "PNG CRC-32",
     "Intel HEX": "Intel HEX checksums",
     "S-records": "S-record checksums",
 }
@@ -489,3 +490,10 @@ def test_packed_content_that_was_not_captured_makes_no_crc_wrong() -> None:
     image = examine(octets, missing=[(120, len(octets))])
     assert outcomes(image)["OAD CRC-32"] == "unknown"
     assert "were not captured" in detail(image, "OAD CRC-32")
+
+
+def test_pictures_are_named_in_elements_for_pictures() -> None:
+    for begin, name in ((b"\xff\xd8\xff\xe0", "JPEG picture"), (b"GIF89a", "GIF picture"), (b"BM", "BMP picture")):
+        content = begin + image_files.RANDOM
+        assert examine(image_files.ota(content, tag=4)).inner_format == name
+        assert examine(image_files.ota(content)).inner_format == "opaque: encrypted or compressed"

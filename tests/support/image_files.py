@@ -159,6 +159,18 @@ def intel_hex() -> bytes:
     return ("\r\n".join([*lines, ":00000001FF"]) + "\r\n").encode()
 
 
+def png() -> bytes:
+    rows = b"".join(b"\0" + RANDOM[16 * row : 16 * row + 16] for row in range(16))
+    octets = bytes.fromhex("89504e470d0a1a0a")
+    for kind, data in (
+        (b"IHDR", struct.pack(">2I5B", 16, 16, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ):
+        octets += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return octets
+
+
 def cortex_m(prefix: bytes = b"") -> bytes:
     return prefix + u32(0x20008000, 0x08004101, 0x08004111, 0x08004121, 0x08004131) + CODE
 
@@ -218,6 +230,7 @@ CONTENTS = {
     "memory area > opaque: encrypted or compressed": memory_area(RANDOM),
     "dresden elektronik, encrypted": memory_area(bytes.fromhex("edfefeca") + RANDOM),
     "ubisys FRS0": b"FRS0" + RANDOM,
+    "PNG picture": png(),
     "ELF": b"\x7fELF\x01\x01\x01" + bytes(9) + CODE,
     "U-Boot image": uboot(),
     "Intel HEX": intel_hex(),
