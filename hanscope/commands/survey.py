@@ -49,7 +49,7 @@ def survey(
     device = sniffer_of(sniffer, port, baud, phy)
     channels = _channels(sniffer, channel, sub_ghz=sub_ghz)
     stopping = threading.Event()
-    before = signal.signal(signal.SIGINT, lambda *_: stopping.set())
+    before = {one: signal.signal(one, lambda *_: stopping.set()) for one in (signal.SIGINT, signal.SIGTERM)}
     found: list[Heard] = []
     try:
         for heard in run(device, channels, dwell_s=dwell, stopped=stopping.is_set):
@@ -62,7 +62,8 @@ def survey(
     except SnifferError as error:
         raise CommandError(str(error), ExitCode.INPUT) from None
     finally:
-        signal.signal(signal.SIGINT, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
     if form is Format.TEXT:
         _conclude(found, len(channels))
     if problems := device.problems():
