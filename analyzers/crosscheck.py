@@ -358,11 +358,14 @@ def _packet(packet: Any) -> _Packet:
             if found:
                 here.setdefault(name, []).extend(found)
         if _TYPES in here:
-            here[ATTRIBUTE_VALUE] = list(_attribute_values(here))
+            values = here[ATTRIBUTE_VALUE] = list(_attribute_values(here))
+            places = {one.pos for one in values}  # a value can be the identifier of an attribute
+            here[_IDENTIFIERS] = [one for one in here.get(_IDENTIFIERS, ()) if int(one.pos) not in places]
     return _Packet(int(packet.number), fields, frozenset(shown))
 
 
 _TYPES: Final = "zbee_zcl.attr.data.type"
+_IDENTIFIERS: Final = "zbee_zcl.attr.id"
 _IN_FOUR_PARTS: Final = ("e0", "e1")
 """Time of day and date: tshark has fields for hours, minutes, years, months and so on."""
 
