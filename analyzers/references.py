@@ -33,6 +33,8 @@ from hanscope.analyzers.partial_files import PartialFileError, holes_of
 LARGEST_REFERENCE: Final = 256 << 20
 LARGEST_LIST: Final = 64 << 20
 MOST_COMPLAINTS: Final = 20
+BEGINNING: Final = 1 << 14
+"""Characters by which the delimiter is chosen."""
 HEADER_SOUGHT: Final = 50
 """Lines in which the names of the columns may stand; titles and notices come first in some lists."""
 _HASH: Final = re.compile("[0-9a-f]{64}")
@@ -122,7 +124,8 @@ def load_hash_list(path: Path | str) -> tuple[tuple[ListedHash, ...], tuple[str,
     content = _content(path, LARGEST_LIST, "a list")
     if content.startswith(_WORKBOOKS):
         raise ReferenceFileError(f"{path}: this is a workbook or an archive; a list has to be text, saved as CSV")
-    rows = list(_rows(_text(content)))
+    text = _text(content).replace("\0", "")
+    rows = list(_rows(text, _delimiter(text)))
     columns, first = _columns(rows)
     hashes: list[ListedHash] = []
     complaints: list[str] = []
@@ -163,11 +166,15 @@ def _text(content: bytes) -> str:
         return content.decode("latin-1")
 
 
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+def _delimiter(text: str) -> str:
+    """With which the names of the columns are found, otherwise the most common one: titles may be full of commas."""
+    beginning = text[:BEGINNING]
+    likely = sorted(",;\t|", key=beginning.count, reverse=True)
+    return next((one for one in likely if _columns(list(_rows(beginning, one)))[0]), likely[0])
+
+
+def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The lines of a table that hold anything, with their numbers."""
-    text = text.replace("\0", "")
-    beginning = text[:8192]
-    delimiter = max(",;\t|", key=beginning.count)
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
     while True:
         try:
@@ -183,7 +190,7 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
 def _columns(rows: Sequence[tuple[int, list[str]]]) -> tuple[dict[str, int], int]:
     """Where the columns stand, and the first row behind their names; nowhere and 0 if there are no names."""
     for index, (_, cells) in enumerate(rows[:HEADER_SOUGHT]):
-        if any(_hash_in(cell) for cell in cells):
+        if any(_hash_in(cell) or _HASH_AMONG.search(cell) for cell in cells):
             break
         names = [re.sub("[^a-z0-9]", "", cell.lower()) for cell in cells]
         columns = {column: at for column in _COLUMNS if (at := _column(names, *_COLUMNS[column])) is not None}

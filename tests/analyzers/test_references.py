@@ -61,6 +61,19 @@ def test_a_workbook_is_refused_with_advice(tmp_path: Path, begin: bytes) -> None
         loaded(tmp_path, begin + A.encode())
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_titles_full_of_commas_do_not_choose_the_delimiter(tmp_path: Path, delimiter: str) -> None:
+    names, line = ("vendor", "model", "SHA-256"), ("1168", "a, b, or c", A)
+    content = f"{'Notice, '.join('x' * 40)}\r\n{delimiter.join(names)}\r\n{delimiter.join(line)}\r\n"
+    (one,), complaints = loaded(tmp_path, content)
+    assert (one.manufacturer, one.model, complaints) == ("1168", "a, b, or c", ())
+
+
+def test_other_text_is_taken_for_the_hashes_in_it(tmp_path: Path) -> None:
+    hashes, _ = loaded(tmp_path, f'[{{"model": "M2", "hash": "{A}"}},\n{{"model": "M3", "hash": "{B}"}}]\n')
+    assert [one.sha256 for one in hashes] == [A, B]
+
+
 def test_what_sha256sum_prints_is_a_list(tmp_path: Path) -> None:
     hashes, complaints = loaded(tmp_path, f"{A}  meter-2.3.ota\n{B} *meter 2.4.ota\n")
     assert [(one.sha256, one.model) for one in hashes] == [(A, "meter-2.3.ota"), (B, "meter 2.4.ota")]
