@@ -18,6 +18,8 @@ LARGEST_SUN_PSDU: Final = 2047
 """The same where the PHY header has two octets (802.15.4 SUN PHYs)."""
 DRIFT_PPM: Final = 100.0
 """A clock that differs more from the host's is told: 802.15.4 allows 40 ppm, a computer's is little better."""
+CLOCKS: Final = 256
+"""Devices in one stream whose clocks are followed; those of others count by their frames' arrival."""
 POLL_S: Final = 0.1
 """How long `Sniffer.read` waits for frames."""
 
@@ -56,6 +58,8 @@ class Heard(NamedTuple):
     """`None`: the one that the sniffer was tuned to."""
     trailer: bytes = b""
     """The FCS as it was received; empty when the device keeps it to itself."""
+    device: int = 0
+    """Which of several devices that send into one stream, each with its own clock."""
 
 
 @dataclass(slots=True)
@@ -210,7 +214,8 @@ class Sniffer(ABC):
         self.channel: Channel | None = None
         self.monotonic_ns: Callable[[], int] = time.monotonic_ns
         self.wall_ns: Callable[[], int] = time.time_ns
-        self.clock = None if self.timebase is None else Clock(self.timebase)
+        self._clocks: dict[int, Clock] = {}
+        """By device."""
         self._latest = 0
 
     @property
@@ -235,8 +240,8 @@ class Sniffer(ABC):
 
     def problems(self) -> list[str]:
         """What went wrong, in words; empty if nothing did."""
-        drift = None if self.clock is None else self.clock.drift_ppm
-        if drift is None or abs(drift) <= DRIFT_PPM:
+        drift = max((clock.drift_ppm or 0.0 for clock in self._clocks.values()), key=abs, default=0.0)
+        if abs(drift) <= DRIFT_PPM:
             return self.counts.problems()
         way = "slow" if drift > 0 else "fast"
         return [*self.counts.problems(), f"its clock is {abs(drift):.0f} ppm {way} (times are the sniffer's)"]
@@ -249,11 +254,17 @@ class Sniffer(ABC):
         arrived, wall = self.monotonic_ns(), self.wall_ns()
         times: list[int] = []
         for frame in frames:
-            if self.clock is None or frame.ticks is None:
+            clock = None if frame.ticks is None else self._clock(frame.device)
+            if clock is None or frame.ticks is None:
                 self._latest = max(self._latest, wall)
             else:
-                self._latest = self.clock.time_ns(frame.ticks, arrived, wall)
+                self._latest = clock.time_ns(frame.ticks, arrived, wall)
             times.append(self._latest)
-        if self.clock is not None:
-            self.counts.clock_resets = self.clock.resets
+        self.counts.clock_resets = sum(clock.resets for clock in self._clocks.values())
         return Dated(times, frames)
+
+    def _clock(self, device: int) -> Clock | None:
+        """`None`: frames tell no times, or there are too many clocks."""
+        if self.timebase is not None and device not in self._clocks and len(self._clocks) < CLOCKS:
+            self._clocks[device] = Clock(self.timebase)
+        return self._clocks.get(device)

@@ -80,10 +80,11 @@ class ZepDecoder:
             self._follow(head.device, head.sequence)
         channel = of_logical(head.channel)
         if head.mode == 0:
-            return with_metadata(psdu, ticks, channel)
+            return with_metadata(psdu, ticks, channel)._replace(device=head.device)
         good = crc16(psdu) == 0
         lqi = int(head.lqi)
-        return Heard(psdu[:-2], Fcs.VALID if good else Fcs.INVALID, ticks, None, lqi, channel, psdu[-2:])
+        state = Fcs.VALID if good else Fcs.INVALID
+        return Heard(psdu[:-2], state, ticks, None, lqi, channel, psdu[-2:], head.device)
 
     def _follow(self, device: int, sequence: int) -> None:
         last = self._sequence.get(device)

@@ -93,7 +93,7 @@ def ps2_sub_ghz(frame: OnAir) -> bytes:
     return b"\x40\x53\xc0" + len(payload).to_bytes(2, "little") + payload + b"\x40\x45"
 
 
-def zep(frame: OnAir, sequence: int = 0) -> bytes:
+def zep(frame: OnAir, sequence: int = 0, device: int = 1) -> bytes:
     seconds, nanoseconds = divmod(frame.time_ns, 10**9)
     # rounded up, so that a receiver that rounds down comes to the same nanosecond
     head = struct.pack(
@@ -102,7 +102,7 @@ def zep(frame: OnAir, sequence: int = 0) -> bytes:
         2,
         1,
         frame.channel,
-        1,
+        device,
         1,
         frame.quality,
         seconds,

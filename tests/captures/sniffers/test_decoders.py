@@ -148,10 +148,10 @@ def test_packet_sniffer_2_finds_the_next_packet_after_garbage() -> None:
 
 def test_zep_version_1_and_2() -> None:
     decoder = ZepDecoder()
-    assert decoder.feed(ZEP_V1) == [Heard(B, Fcs.VALID, None, None, 255, Channel(15), b"\xc2\x31")]
+    assert decoder.feed(ZEP_V1) == [Heard(B, Fcs.VALID, None, None, 255, Channel(15), b"\xc2\x31", 1)]
     seconds_since_1900 = 1_700_000_000 + 2_208_988_800
     ticks = seconds_since_1900 << 32
-    assert decoder.feed(ZEP_V2) == [Heard(B, Fcs.VALID, ticks, None, 255, Channel(15), b"\xc2\x31")]
+    assert decoder.feed(ZEP_V2) == [Heard(B, Fcs.VALID, ticks, None, 255, Channel(15), b"\xc2\x31", 1)]
     assert decoder.feed(bytes.fromhex("4558020200000007")) == []
     assert (decoder.counts.ignored, decoder.counts.corrupt) == (1, 0)
 

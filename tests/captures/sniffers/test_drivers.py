@@ -5,6 +5,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import sniffer_emulators as emulators
@@ -331,6 +332,28 @@ def test_silabs_adapter_that_is_not_there_or_goes_away() -> None:
 def test_silabs_address_that_is_none(place: str | None, told: str) -> None:
     with pytest.raises(SnifferError, match=told):
         made(Wanted("silabs", place))
+
+
+def test_zep_devices_that_share_a_port_have_each_their_own_clock() -> None:
+    """As Sewio's, which count from 0 when they are switched on."""
+    sniffer = begun(Zep("127.0.0.1", 0), None)
+    assert isinstance(sniffer, Zep)
+    wall = 1_700_000_000 * SECOND
+    found = Dated()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for second in range(10):
+            sniffer.monotonic_ns = partial(int, second * SECOND)
+            sniffer.wall_ns = partial(int, wall + second * SECOND)
+            for device, began in ((1, 0), (2, 5000 * SECOND)):
+                frame = OnAir(began + second * SECOND + 1000 * device, B)
+                sender.sendto(emulators.zep(frame, second, device), ("127.0.0.1", sniffer.port))
+            one = gathered(sniffer, 2)
+            found.times_ns += one.times_ns
+            found.frames += one.frames
+    sniffer.close()
+    assert [frame.device for frame in found.frames] == [1, 2] * 10
+    assert [at - wall for at in found.times_ns] == [second * SECOND for second in range(10) for _ in range(2)]
+    assert sniffer.problems() == []
 
 
 def test_zep_port_in_use() -> None:
