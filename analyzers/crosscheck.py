@@ -360,12 +360,14 @@ def _packet(packet: Any) -> _Packet:
         if _TYPES in here:
             values = here[ATTRIBUTE_VALUE] = list(_attribute_values(here))
             places = {one.pos for one in values}  # a value can be the identifier of an attribute
-            here[_IDENTIFIERS] = [one for one in here.get(_IDENTIFIERS, ()) if int(one.pos) not in places]
+            for identifiers in (name for name in here if name.endswith(_IDENTIFIERS)):
+                here[identifiers] = [one for one in here[identifiers] if int(one.pos) not in places]
     return _Packet(int(packet.number), fields, frozenset(shown))
 
 
 _TYPES: Final = "zbee_zcl.attr.data.type"
-_IDENTIFIERS: Final = "zbee_zcl.attr.id"
+_IDENTIFIERS: Final = ("zbee_zcl.attr.id", ".attr_id")
+"""How the names of fields end that hold the identifier of an attribute."""
 _IN_FOUR_PARTS: Final = ("e0", "e1")
 """Time of day and date: tshark has fields for hours, minutes, years, months and so on."""
 
