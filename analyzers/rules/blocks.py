@@ -37,6 +37,12 @@ def _spontaneous(t: OtaRows) -> Mask:
     return t.again & (t.wait_row < 0)
 
 
+def _since_offer(t: OtaRows) -> Quiet:
+    """All of the client since the offer; nothing if its sequence number is the one after that of the offer's query."""
+    following = ((t.zcl_sequence - t.at(t.zcl_sequence, t.offer_row)) & 0xFF) == 1
+    return Quiet("client", np.where(following, t.index, t.offer_row))
+
+
 def _interleaved(t: OtaRows) -> Mask:
     """Back at the image before the last one, while neither was finished."""
     before = t.at(t.prior_row, t.prior_row)
@@ -109,7 +115,7 @@ RULES: Final = (
         detail="it began at offset {file_offset}",
         beside=lambda t: t.offer_row,
         finds=lambda t: t.request & ~t.same_image & (t.offered_size > 0) & (t.file_offset > 0),
-        unless_missed=lambda t: Quiet("client", t.offer_row),
+        unless_missed=_since_offer,
     ),
     RowRule(
         id="ota.block.skipped",

@@ -44,8 +44,7 @@ def _unanswered(t: OtaRows) -> Mask:
     row = t.end_request_row
     waited = t.elapsed(row) >= int(t.limits.response_seconds * SECOND)
     next_one = (~t.by_server & t.fresh) & (t.client_row == row)
-    late = next_one & t.unanswered_until(row) & (t.at(t.status, row) == 0) & waited
-    return late & ~t.late_copy(row) if late.any() else late
+    return next_one & t.unanswered_until(row) & (t.at(t.status, row) == 0) & waited
 
 
 def _another_identity(t: OtaRows, row: Column) -> Mask:

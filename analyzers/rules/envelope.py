@@ -18,8 +18,6 @@ COMMAND: Final = 1
 RESPONSE: Final = 2
 ALERT: Final = 3
 SHORTEST: Final = "shortest form"
-SIGNED_ALONE: Final = frozenset({0x0008, 0x011B, 0x0108})
-"""Commands with a signature and no MAC: the ACB is not in their way, or can not be trusted."""
 BY_ACB: Final = ("CS02", "CS03", "CS04")
 """Use cases with variants that the ACB sends in its own name, protected otherwise."""
 REPEATS_COUNTER: Final = ("CS06", "CS02b", "CS02g")

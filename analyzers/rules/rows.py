@@ -310,7 +310,7 @@ class OtaRows:
             copies[back:] |= same
         found = np.empty(len(order), np.bool_)
         found[order] = copies & ~nobody
-        return found | self._stale(found)
+        return found | self._stale(found) | self._belated(found)
 
     def _stale(self, copy: Mask) -> Mask:
         """Requests that the APS layer sent again, late, and that were not heard before.
@@ -328,6 +328,22 @@ class OtaRows:
         end = self.file_offset + self.wanted
         again = (end <= self.at(end, before)) & (self.at(self.image, before) == self.image)
         return behind & again & (self.elapsed(before) <= SAME_MESSAGE_NS)
+
+    def _belated(self, copy: Mask) -> Mask:
+        """Repetitions of queries, page and end requests that were answered before, and of which the first sending was
+        missed.
+        """
+        asks = ((self.command == 0x01) | (self.command == 0x04) | (self.command == 0x06)) & ~copy
+        found = np.zeros(len(self), np.bool_)
+        rows = np.flatnonzero(asks)
+        if len(rows):
+            answers = (self.command == 0x02) | (self.command == 0x05) | (self.command == 0x07)
+            answer = self.earlier_of_sequence(rows, answers)
+            asked = self.earlier_of_sequence(rows, asks)
+            soon = self.time_ns[rows] - self.time_ns[answer] <= SAME_MESSAGE_NS
+            anew = (asked >= 0) & (self.time_ns[rows] - self.time_ns[asked] <= SAME_MESSAGE_NS)
+            found[rows[(answer >= 0) & soon & ~anew]] = True
+        return found
 
     @cached_property
     def fresh(self) -> Mask:

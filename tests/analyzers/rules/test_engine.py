@@ -122,6 +122,33 @@ def test_sequence_numbers_are_a_second_opinion_on_what_was_skipped() -> None:
     assert of("ota.block.skipped", talk.fetch(350)) == []
 
 
+def taken(talk: Dialogue, question: int) -> dict:
+    """A question that the sniffer missed."""
+    (row,) = (row for row in talk.rows if row["command"] == question)
+    talk.rows.remove(row)
+    talk.air.remove(row["air"])
+    return row
+
+
+def test_an_end_request_that_is_heard_only_when_it_is_sent_again_was_answered_before() -> None:
+    talk = Dialogue().hum().whole().finish().upgrade(then=0xFFFFFFFF)
+    missed = taken(talk, 0x06)
+    talk.rows.append(missed)
+    talk.again(1.5).pause(20).query()
+    talk.rows.remove(missed)
+    assert of("ota.end.unanswered", talk) == []
+
+
+def test_a_query_that_is_heard_only_when_it_is_sent_again_does_not_part_a_page_from_its_blocks() -> None:
+    talk = Dialogue().hum().query().offer()
+    missed = taken(talk, 0x01)
+    talk.page(0).block(0, 64).block(64, 64)
+    talk.rows.append(missed)
+    talk.again().block(128, 64).block(192, 64).page(256).block(256, 64)
+    talk.rows.remove(missed)
+    assert of("ota.page.incomplete", talk) == []
+
+
 def test_a_late_answer_belongs_to_its_own_request() -> None:
     """The client had given up on it and asked for something else."""
     late = []
