@@ -38,7 +38,6 @@ from hanscope.dissectors.crypto import install_codes
 from hanscope.dissectors.crypto.mmo import key_load_key, key_transport_key
 from hanscope.dissectors.eui64 import eui64_text
 
-KEY_OCTETS: Final = 16
 MAXIMUM_SCOPES: Final = 4096
 """Pairs of devices, or PANs and key sequence numbers, that are noted for one key."""
 MAXIMUM_KEYS: Final = 4096

@@ -24,7 +24,6 @@ from hanscope.captures.sniffers.silabs import heard
 from hanscope.captures.source import Source
 
 MAGIC: Final = b"PK\x03\x04"
-LOG_MAGIC: Final = b"# (c) Ember - InSight Desktop"
 VERSION: Final = ".emberVersion"
 _LOG: Final = "event.log"
 _INFO: Final = "info.file"

@@ -67,17 +67,6 @@ class DeviceType(IntEnum):
     """In-home display or consumer access device."""
 
 
-class CosemDeviceType(IntEnum):
-    """Devices as the Communications Hub's device log (DLMS) numbers them."""
-
-    ESME = 0
-    GSME = 1
-    HCALCS = 13
-    IHD = 128
-    CAD = 130
-    PPMID = 132
-
-
 class UseCase(msgspec.Struct, frozen=True, kw_only=True):
     """What a message code stands for."""
 

@@ -5,7 +5,7 @@ generic test holds for every message: `uncovered(tree)` and `unnamed(tree)` are 
 """
 
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -16,18 +16,6 @@ Value = int | str | bytes | bool | float | None
 
 Decryptor = Callable[[bytes], bytes | None]
 """Opens an encrypted part: gets `31 00000000 ‖ ciphertext ‖ tag`, gives the plaintext, or `None` without the key."""
-
-
-class PayloadDecoder(Protocol):
-    """What decodes the payload of one family: `gbz.decode`, `asn1.decode`, `dlms.decode`.
-
-    Gets the whole message, the octet range of its payload, its message code and CRA flag; gives one node that covers
-    exactly that range, whatever the octets are: it never raises for what they contain.
-    """
-
-    def __call__(
-        self, octets: bytes, start: int, stop: int, message_code: int, cra_flag: int, decrypt: "Decryptor | None" = None
-    ) -> "Node": ...
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):
