@@ -108,7 +108,8 @@ def _content(page: "Page", image: Image, octets: int) -> None:
     told += " with what was heard" if agree and image.partial else ""
     failed = _failed(image)
     wrong = (f"; failed: {', '.join(failed)}" if failed else "", "bold red")
-    page.line([share if proven else "no check of its own covers its content", told, wrong], indent=5, hang=2)
+    none = f"no check {'that holds' if failed else 'of its own'} covers its content"
+    page.line([share if proven else none, told, wrong], indent=5, hang=2)
 
 
 def _holds(element: OtaElement) -> str:
