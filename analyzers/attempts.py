@@ -205,6 +205,7 @@ class Attempt(msgspec.Struct, eq=False):
     step_high: int = -1
     """The lowest and the highest offset asked for, also as far as only the answer was heard."""
     asked_last: int = -1
+    asked_sequence: int = ABSENT
     block_sequence: int = ABSENT
     floor: int = NO_OFFSET
     """The lowest offset asked for or delivered."""
@@ -305,7 +306,7 @@ class Attempt(msgspec.Struct, eq=False):
         self.block_requests += len(asked) - pages
         self.low = min(self.low, int(offset.min()))
         self.floor = min(self.floor, self.low)
-        self.asked_last = int(offset[-1])
+        self.asked_last, self.asked_sequence = int(offset[-1]), int(rows.sequence[asked[-1]])
         self.edge = max(self.edge, int((offset + length).max()))
         if self.over:  # it goes on although it had ended
             self.over = self.aborted = False
@@ -363,8 +364,11 @@ class Attempt(msgspec.Struct, eq=False):
         if not len(block) or self.page_requests:
             return asked
         sequence = rows.sequence[block]
-        latest = np.append(self.asked_last, rows.offset[asked])[np.cumsum(asks)[block]]
-        alone = (rows.offset[block] != latest) & (sequence != _before(sequence, self.block_sequence))
+        before = np.cumsum(asks)[block]
+        latest = np.append(self.asked_last, rows.offset[asked])[before]
+        answered = np.append(self.asked_sequence, rows.sequence[asked])[before]
+        alone = (rows.offset[block] != latest) & (sequence != answered)
+        alone &= sequence != _before(sequence, self.block_sequence)
         if not alone.any():
             return asked
         block = block[alone]
@@ -382,11 +386,18 @@ class Attempt(msgspec.Struct, eq=False):
         cut = len(rows)
         if len(steps):
             offset = rows.offset[steps]
-            if self.over and (self.finished or offset[0] <= self.floor):
-                return int(steps[0])
+            fresh = steps[~self._late(rows, steps)] if self.over else steps
+            if self.over and len(fresh) and (self.finished or rows.offset[fresh[0]] <= self.floor):
+                return int(fresh[0])
             if offset.min() <= self.step_low:  # else none can lie as low as all before it
                 cut = self._restart(rows, steps, offset)
         return min(cut, self._after_silence(rows, silence_ns))
+
+    def _late(self, rows: Rows, steps: Positions) -> NDArray[np.bool_]:
+        """Blocks soon after the end that were asked for before it: the server had not heard that they arrived."""
+        end = rows.offset[steps] + rows.length[steps]
+        soon = rows.time[steps] - self.moved <= SAME_MESSAGE_NS
+        return (rows.kind[steps] == BLOCK_HEARD) & (end <= self.edge) & soon
 
     def _restart(self, rows: Rows, steps: Positions, offset: Positions) -> int:
         """The index of the first step that goes back to the beginning; or the number of rows."""

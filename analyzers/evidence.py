@@ -514,13 +514,13 @@ class Evidence:
         return sum(heard for heard, _ in inside), sum(missing for _, missing in inside)
 
     def unread(self, who: int, start_ns: int, end_ns: int) -> int:
-        """Frames of a transmitter in this time that were heard and stayed encrypted."""
+        """Frames of a transmitter that were heard and stayed encrypted, of runs that reach into this time."""
         track = self._tracks.get(who)
         if track is None:
             return 0
         total = 0
         for gaps in track.between(start_ns, end_ns):
-            inside = (gaps[3] == UNREADABLE) & (gaps[0] >= start_ns) & (gaps[1] <= end_ns)
+            inside = (gaps[3] == UNREADABLE) & (gaps[1] > start_ns) & (gaps[0] < end_ns)
             total += int(gaps[2, inside].sum())
         return total
 

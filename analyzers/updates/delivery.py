@@ -170,6 +170,8 @@ def distribution(case: Case) -> Judgement | None:  # noqa: PLR0911 -- one line f
     if distributed_at(story) is not None and last.state in WHOLE:
         return _whole(case)
     match last.state:
+        case "offered" if story.unreadable > 1:
+            return _stopped(case, last)
         case "offered":
             return Judgement("offered", "The server offered the image; the device asked for none of it.")
         case "refused":
@@ -227,8 +229,6 @@ def _silence(case: Case, last: Transfer) -> tuple[str, Cause]:  # noqa: PLR0911 
     """Why blocks stopped to flow."""
     story, ending = case.story, case.story.ending
     came_back = case.returned(last.ended, last.last_frame)
-    if len({one.server.eui64 or one.server.short for one in story.transfers}) > 1:
-        return "two servers answered the device", "two-servers"
     if came_back is not None:
         if case.given_up(came_back):
             return f"the device was away ({came_back.how}) and did not go on", "client-rebooted"
@@ -238,6 +238,8 @@ def _silence(case: Case, last: Transfer) -> tuple[str, Cause]:  # noqa: PLR0911 
         return f"no key opens what the device and its server sent after that ({many} frames)", "inconclusive"
     if story.unreadable > 1:
         return f"no key opens what the device sent after that ({story.unreadable} frames)", "wrong-key"
+    if len({one.server.eui64 or one.server.short for one in story.transfers}) > 1:
+        return "two servers answered the device", "two-servers"
     if ending is None:
         return "what was said last belongs to another image", "inconclusive"
     return _unanswered(case, ending) or _unasked(case)

@@ -197,7 +197,8 @@ def _flowed(transfer: Transfer) -> str:
     size = f" of {transfer.image_size:,}" if transfer.image_size is not None and not whole else ""
     octets = octets_of(transfer)
     again = f", {transfer.repeated_requests:,} asked for again" if transfer.repeated_requests else ""
-    waits = f", told to wait {transfer.wait_responses:,} times" if transfer.wait_responses else ""
+    often = "once" if transfer.wait_responses == 1 else f"{transfer.wait_responses:,} times"
+    waits = f", told to wait {often}" if transfer.wait_responses else ""
     attempt = f"attempt {transfer.attempt}: " if transfer.attempt > 1 else ""
     return f"{attempt}{octets:,}{size} octets in {transfer.block_responses:,} blocks{again}{waits}"
 

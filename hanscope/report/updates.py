@@ -75,9 +75,13 @@ def _distributed(one: Distribution) -> str:
         count(one.attempts, "attempt") if one.attempts > 1 else "",
         f"{one.retries:,} asked again" if one.retries else "",
         count(one.pauses, "pause") if one.pauses else "",
-        f"told to wait {count(one.waits, 'time')} ({duration(one.waited_ns)})" if one.waits else "",
+        f"told to wait {count(one.waits, 'time')}{_waited(one.waited_ns)}" if one.waits else "",
     ]
     return ", ".join(filter(None, told))
+
+
+def _waited(time_ns: int) -> str:
+    return f" ({duration(time_ns)})" if time_ns else ""
 
 
 def _order(order: ActivationOrder, *, in_vain: bool) -> str:

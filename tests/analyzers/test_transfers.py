@@ -351,6 +351,28 @@ def test_the_same_image_after_an_end_is_a_new_attempt_and_the_old_one_keeps_its_
     assert second.end_status == 0x96
 
 
+def test_a_first_request_that_is_answered_with_another_block_and_asked_again_is_no_restart():
+    transfer = only(Talk().offer(200).ask(100).block(150).pause(3).exchange(100, 150).end())
+    assert (transfer.attempt, transfer.requested_from, transfer.received_bytes) == (1, 100, 100)
+    assert missing(transfer) == [(0, 100, NEVER)]
+
+
+def test_a_block_that_comes_again_after_the_end_fills_its_hole_and_begins_nothing():
+    """The server repeats it as it did not hear the acknowledgement; the sniffer had missed it before."""
+    talk = Talk().offer(150).exchange(0).ask(50)
+    late = talk.sequence
+    talk.exchange(100).end().upgrade(then=0xFFFFFFFF)
+    talk.sequence = late
+    transfer = only(talk.block(50))
+    assert (transfer.state, transfer.complete, transfer.sha256) == ("waiting", True, sha256(IMAGE[:150]).hexdigest())
+
+
+def test_a_block_long_after_the_end_begins_an_attempt():
+    talk = Talk().offer(150).exchange(0, 50, 100).end().upgrade().pause(30)
+    talk.sequence += 5
+    assert [record.transfer.attempt for record in build(talk.block(0).exchange(50))] == [1, 2]
+
+
 def test_an_offer_after_the_end_that_nothing_follows_stays_with_the_ended_attempt():
     talk = Talk().offer(50).exchange(0).end().upgrade(then=5).query().offer(50)
     talk.without_identity(DEFAULT_RESPONSE, answered=2, status=0x85)
