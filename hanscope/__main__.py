@@ -34,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return end.code if isinstance(end.code, int) else 0
     except KeyboardInterrupt:
         return 130
+    except OSError as error:  # of what is no command: --help, --version
+        from hanscope.commands import base  # noqa: PLC0415 - likewise
+
+        return base.refused_by_system(error)
     return 0
 
 

@@ -94,7 +94,7 @@ class Command(TyperCommand):
             _abandon_stdout()
             raise SystemExit(ExitCode.CLOSED_PIPE) from None
         except OSError as error:
-            raise SystemExit(_unexpected(error)) from None
+            raise SystemExit(refused_by_system(error)) from None
         except Exception as error:
             if hasattr(error, "exit_code"):  # a usage error of typer's, which shows it itself
                 raise
@@ -115,7 +115,7 @@ def report_defect(error: Exception) -> None:
     )
 
 
-def _unexpected(error: OSError) -> ExitCode:
+def refused_by_system(error: OSError) -> ExitCode:
     """Tells what the system refused."""
     if error.errno == errno.ENAMETOOLONG:
         complain(f"{str(error.filename)[:LONGEST_SHOWN]}...: the system takes no names so long")

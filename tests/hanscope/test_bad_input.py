@@ -147,6 +147,16 @@ def _where(opened: Path) -> Path | None:
         return None
 
 
+@pytest.mark.parametrize("words", [("--help",), ("rules",)])
+def test_a_full_disk_behind_standard_output_is_one_line(words: tuple[str, ...]) -> None:
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("this system has no /dev/full")
+    command = [sys.executable, "-P", "-m", "hanscope", *words]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+
+
 def test_a_full_folder_of_temporary_files_is_one_line() -> None:
     limit = (100, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
     command = [sys.executable, "-P", "-m", "hanscope", "analyze", "-"]
