@@ -11,27 +11,21 @@ from hanscope.dissectors.columns.engine import Engine, fingerprint
 from hanscope.dissectors.columns.layout import Layouts, dump
 from hanscope.dissectors.columns.layout import load as parse
 
-_SHIPPED: Final = "known.layouts"
+_NAME: Final = "known.layouts"
 
 
 def _file() -> Path:
     if chosen := os.environ.get("HANSCOPE_CACHE"):
-        return Path(chosen) / _SHIPPED
+        return Path(chosen) / _NAME
     from platformdirs import user_cache_path  # noqa: PLC0415 -- only where nothing is chosen
 
-    return user_cache_path("hanscope") / _SHIPPED
+    return user_cache_path("hanscope") / _NAME
 
 
 def load() -> Layouts:
-    """The layouts of the user's cache, else those shipped with the package, else none."""
-    mark = fingerprint()
+    """The layouts of the user's cache; none, if there is none for these layers."""
     with suppress(OSError):
-        if known := parse(_file().read_bytes(), mark):
-            return known
-    from importlib import resources  # noqa: PLC0415 -- only until there is a cache
-
-    with suppress(OSError):
-        return parse((resources.files("hanscope.analyzers") / _SHIPPED).read_bytes(), mark)
+        return parse(_file().read_bytes(), fingerprint())
     return {}
 
 

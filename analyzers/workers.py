@@ -203,7 +203,7 @@ class _Memory:
 
     def _piece(self, slot: int, begin: int, end: int) -> memoryview:
         if slot == _NOWHERE:
-            return memoryview(b"")
+            return memoryview(bytearray())
         start = slot * (_IN + _OUT)
         return memoryview(self._octets)[start + begin : start + end]
 

@@ -42,9 +42,9 @@ OVERLAPPING: Final = 8
 WAITING: Final = 20_000
 FINDINGS_KEPT: Final = 2000
 ACK_NS: Final = 5 * SECOND
-ROWS_TOGETHER: Final = 1 << 15
+ROWS_TOGETHER: Final = 4096
 BATCHES_TOGETHER: Final = 32
-"""From so many commands or batches on they are judged."""
+"""From so many commands or batches on they are judged: small ones wait, as a live capture has ten a second."""
 ACKS_KEPT: Final = 4
 """Batches of acknowledgements, at least …"""
 ACKS_KEPT_NS: Final = 150 * SECOND
@@ -99,7 +99,7 @@ class RuleEngine:
         self._finders = _finders(self._rules)
         self._kept: Kept | None = None
         self._pending: list[OtaTable] = []
-        """Batches that are judged together, as that is faster."""
+        """Small batches that are judged together."""
         self._groups: dict[tuple[str, int], _Group] = {}
         self._waiting: deque[_Waiting] = deque()
         self._acks: deque[Acknowledgements] = deque()
@@ -122,13 +122,16 @@ class RuleEngine:
         """Take in a batch. `damaged`: commands that end before their fields do."""
         self.evidence.feed(hearing)
         if acks is not None and len(acks.key):
-            self._acks.append(acks)
+            self._acks.append(Acknowledgements(acks.key.copy(), acks.time_ns.copy()))
         if damaged is not None and len(damaged):
             table = OtaTable.joined([table, damaged]).sorted() if len(table) else damaged
         if len(table):
-            self._pending.append(table)
+            # What waits is copied: it lies in memory that others wait for (`workers`).
+            self._pending.append(table if len(table) >= ROWS_TOGETHER else table.take(np.arange(len(table))))
         if sum(map(len, self._pending)) >= ROWS_TOGETHER or len(self._pending) >= BATCHES_TOGETHER:
             self._catch_up()
+        else:
+            self._decide(final=False)
 
     def _catch_up(self) -> None:
         """Judge what was taken in."""

@@ -255,6 +255,11 @@ def _unanswered(  # noqa: PLR0911 -- the rules in their order
         return "the device did not acknowledge the last block, which was repeated", "radio-link-lost"
     if not ending.unanswered:
         return None
+    if ending.unanswered > 1 and 2 * ending.repeated >= ending.unanswered:
+        return (
+            "most of the device's last requests were sent again, so the server may not have heard them",
+            "inconclusive",
+        )
     if not case.server_heard(ending):
         return "answers to the device's last requests may have been missed", "inconclusive"
     if ending.unanswered > 1:

@@ -113,6 +113,8 @@ class Ending:
     answered_ns: int
     """The server's last word; where none was heard, the beginning of what is kept."""
     answered_frame: int
+    repeated: int = 0
+    """Of the requests, those that were sent more than once at least (MAC retries)."""
 
 
 @dataclass(slots=True)
@@ -309,7 +311,8 @@ def _ending(tail: Column) -> Ending:
     # An APS retry of a request that the server has long answered asks for nothing.
     open_requests = open_requests[~among(open_requests[:, _WHAT], tail[:after][by_client[:after], _WHAT])]
     frames = open_requests[:, _FRAME]
-    in_vain = [frame for frame in distinct(frames[frames >= 0]).tolist() if (frames == frame).sum() > _MAC_RETRIES]
+    copies = {frame: int((frames == frame).sum()) for frame in distinct(frames[frames >= 0]).tolist()}
+    in_vain = [frame for frame, count in copies.items() if count > _MAC_RETRIES]
     last = tail[answers[-1], _FRAME] if len(answers) else -1
     return Ending(
         unanswered=len(distinct(open_requests[:, _WHAT])),
@@ -319,6 +322,7 @@ def _ending(tail: Column) -> Ending:
         last_frame=int(tail[-1, _NUMBER]),
         answered_ns=int(tail[max(after - 1, 0), _TIME]),
         answered_frame=int(tail[max(after - 1, 0), _NUMBER]),
+        repeated=sum(count > 1 for count in copies.values()),
     )
 
 

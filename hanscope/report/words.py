@@ -339,6 +339,7 @@ def _about_transfers(transfers: tuple[Transfer, ...], most: int = 3) -> Iterable
 
 
 MOST_RUNS: Final = 3
+_AGREE_NS: Final = 1000
 
 
 def merging(capture: Capture) -> Iterable[str]:
@@ -348,8 +349,9 @@ def merging(capture: Capture) -> Iterable[str]:
     if (clock := merging.clock) is not None:
         drift = "" if clock.drift_ppm is None else f", drift {clock.drift_ppm:+.1f} ppm"
         ahead = "ahead of" if clock.offset_ns >= 0 else "behind"
+        apart = f"{seconds(abs(clock.offset_ns))} {ahead}" if abs(clock.offset_ns) >= _AGREE_NS else "agrees with"
         yield (
-            f"clock {seconds(abs(clock.offset_ns))} {ahead} that of {clock.reference}{drift}, within "
+            f"clock {apart} that of {clock.reference}{drift}, within "
             f"{seconds(clock.spread_ns)} ({count(clock.matches, 'common frame')} compared)"
         )
     if merging.clock_settings:

@@ -391,7 +391,13 @@ local function is_wanted(tree, field)
 end
 
 local function add(tree, field, value)
-    if value ~= nil and is_wanted(tree, field) then
+    if value == nil then
+        return
+    elseif wanted then -- as is_wanted, without its call
+        if wanted[field] then
+            tree:add(field, value)
+        end
+    elseif visible or tree:referenced(field) then
         tree:add(field, value)
     end
 end

@@ -334,7 +334,9 @@ function Tracker:feed(m)
     local attempt = m.attempt or self:belongs(dialogue, m)
     if attempt then
         m.attempt, m.received = attempt, attempt:received()
-        self:compare(m)
+        if m.request and m.command == 0x05 then
+            self:compare(m)
+        end
     end
 end
 
@@ -421,7 +423,7 @@ end
 -- What a block has to have in common with its request.
 function Tracker:compare(m) -- luacheck: no self
     local request = m.request
-    if not request or m.command ~= 0x05 or m.status ~= ota.SUCCESS then
+    if m.status ~= SUCCESS then
         return
     end
     if m.size > request.size then

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 from hanscope.analyzers import results
@@ -172,3 +174,40 @@ def test_a_capture_of_another_link_type_is_told_with_what_to_do(made):
         "The input holds no IEEE 802.15.4 frame.",
         f"house.pcapng is of link type 113 (LINUX_SLL), 7 records; {advice}",
     )
+
+
+@pytest.mark.parametrize(
+    ("offset_ns", "settings", "sentences"),
+    [
+        (
+            -5 * 10**9,
+            (),
+            ["clock 5.000 s behind that of a.pcap, drift +20.0 ppm, within 12 us (99 common frames compared)"],
+        ),
+        (300, (), ["clock agrees with that of a.pcap, drift +20.0 ppm, within 12 us (99 common frames compared)"]),
+        (
+            10**9,
+            ((0, -2 * 10**9), (60 * 10**9, 500_000_000)),
+            [
+                "clock 1.000 s ahead of that of a.pcap, drift +20.0 ppm, within 12 us (99 common frames compared)",
+                (
+                    "its clock was set back 2.000 s at 1970-01-01T00:00:00Z, forward 500.0 ms at 1970-01-01T00:01:00Z; "
+                    "times here go on"
+                ),
+            ],
+        ),
+    ],
+)
+def test_what_a_capture_has_in_common_with_others(offset_ns, settings, sentences):
+    merging = results.Merging(
+        clock=results.Clock(reference="a.pcap", offset_ns=offset_ns, drift_ppm=20.0, spread_ns=12_000, matches=99),
+        clock_settings=tuple(results.ClockSetting(time=time, by_ns=by_ns) for time, by_ns in settings),
+        common_frames=0,
+        kept_frames=0,
+        only_here=0,
+        only_here_during_others=0,
+        only_here_runs=(),
+    )
+    *told, last = words.merging(SimpleNamespace(merging=merging))
+    assert told == sentences
+    assert last == "no frame in common with another capture: put in order by its own clock"
