@@ -22,6 +22,8 @@ NO_INTERFACE: Final = 0xFFFF
 """`RecordBatch.interface` of records that belong to none, such as custom blocks."""
 COMMENTS: Final = 1_000
 """Comments that are kept; all are counted."""
+COMMENT_LENGTH: Final = 4_096
+"""Characters of a comment that are kept."""
 
 Int64s = NDArray[np.int64]
 
@@ -95,6 +97,12 @@ class Notes(msgspec.Struct):
     """Decryption secrets that are not ZigBee's: how many of each secrets type."""
     skipped_blocks: dict[int, int] = msgspec.field(default_factory=dict[int, int])
     """pcapng blocks that are no packets and were not looked at: how many of each block type."""
+
+    def comment(self, number: int, text: str) -> None:
+        """Note a comment; `number` as in `Comment`."""
+        self.comment_count += 1
+        if len(self.comments) < COMMENTS:
+            self.comments.append(Comment(number, text[:COMMENT_LENGTH]))
 
 
 @dataclass(frozen=True, slots=True)

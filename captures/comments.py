@@ -133,11 +133,11 @@ def _converted(path: Path | str, out: BinaryIO, comments: Mapping[int, bytes], s
         for one in capture.interfaces:
             writer.interface(one.link_type, one.name, one.description, one.fcs_length)
         for records in (first, *batches):
-            here = {
-                number - records.first_number: text.decode()
+            here = [
+                (number - records.first_number, text.decode())
                 for number, text in comments.items()
                 if 0 <= number - records.first_number < len(records)
-            }
+            ]
             writer.write(records.time_ns, records.buffer, records.at, records.captured, records.original, comments=here)
             written += len(here)
     return written

@@ -13,7 +13,6 @@ from hanscope.captures.files import open_capture
 from hanscope.captures.linklayer import TAP, Decisions, decide, frames, link_type_name
 from hanscope.captures.tap import FCS_LENGTH, of_frames
 from hanscope.captures.writer import PcapngWriter
-from hanscope.dissectors.columns.rows import distinct
 
 
 @dataclass(slots=True)
@@ -42,8 +41,9 @@ def convert(path: Path | str, out: BinaryIO) -> Converted:
             pass
         secrets, comments, interfaces = capture.secrets, capture.comments, capture.interfaces
         done = Converted(capture.format, faults=list(capture.faults))
-        done.comments_lost = capture.notes.comment_count
-    writer = PcapngWriter(out)
+        of_file = [comment.text for comment in comments if not comment.number]
+        done.comments_lost = capture.notes.comment_count - len(of_file)
+    writer = PcapngWriter(out, comment="\n".join(of_file))
     for secret in secrets:
         writer.secret(secret)
     for one in interfaces:
@@ -74,18 +74,15 @@ def _write(
     row = batch.number - records.first_number
     # Of a cut frame nobody knows what followed; a record longer than what is there is how pcapng says so.
     missing = np.where(batch.truncated, np.maximum(records.original[row] - records.captured[row], FCS_LENGTH), 0)
-    texts = {comment.number: comment.text for comment in comments}
-    for index in distinct(batch.source).tolist():
-        mine = np.flatnonzero(batch.source == index)
-        noted = {place: texts[number] for place, number in enumerate(batch.number[mine].tolist()) if number in texts}
-        done.comments_lost -= len(noted)
-        length = made.length[mine]
-        writer.write(
-            batch.time_ns[mine],
-            made.buffer,
-            made.at[mine],
-            length,
-            length + missing[mine],
-            interface=index,
-            comments=noted,
-        )
+    places = {number: place for place, number in enumerate(batch.number.tolist())} if comments else {}
+    noted = [(places[comment.number], comment.text) for comment in comments if comment.number in places]
+    done.comments_lost -= len(noted)
+    writer.write(
+        batch.time_ns,
+        made.buffer,
+        made.at,
+        made.length,
+        made.length + missing,
+        interface=batch.source,
+        comments=noted,
+    )

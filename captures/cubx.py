@@ -56,11 +56,19 @@ def _frames(path: str, notes: Notes) -> Iterator[Found]:
                 raise Unreadable("the table Packets", "this is a database, but no Ubiqua capture; export one as pcapng")
             described(notes, "Ubiqua", "Ubiqua Protocol Analyzer")
             _read_keys(database, notes)
-            rows = database.execute("SELECT Id, Raw, Channel, Timestamp, RSSI FROM Packets ORDER BY Id")
-            for number, raw, channel, seconds, rssi in rows:
-                yield _found(number, raw, channel, seconds, rssi)
+            comment = "Comment" if "Comment" in _columns(database) else "NULL"
+            rows = database.execute(f"SELECT Id, Raw, Channel, Timestamp, RSSI, {comment} FROM Packets ORDER BY Id")  # noqa: S608 -- one of two words
+            for record, (number, raw, channel, seconds, rssi, text) in enumerate(rows, 1):
+                found = _found(number, raw, channel, seconds, rssi)
+                if text and isinstance(text, str):
+                    notes.comment(record, text)
+                yield found
         except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter: the words of the former are not UTF-8
             raise Unreadable("the table Packets", f"the database cannot be read on ({error})") from None
+
+
+def _columns(database: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in database.execute("SELECT name FROM pragma_table_info('Packets')")}
 
 
 def _text(octets: bytes) -> str:

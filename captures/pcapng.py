@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hanscope.captures.batch import (
+    COMMENT_LENGTH,
     COMMENTS,
     NO_INTERFACE,
     Comment,
@@ -56,7 +57,6 @@ _HELD: Final = SMALLEST_CHUNK
 _LEAST: Final = {SECTION: 28, INTERFACE: 20, PACKET: 32, SIMPLE_PACKET: 16, ENHANCED_PACKET: 32, SECRETS: 20}
 """Octets of the smallest block of a type."""
 _COMMENT: Final = 1
-_COMMENT_LENGTH: Final = 4_096
 _FLAGS: Final = 2
 _CRC_ERROR: Final = 1 << 24
 _OPTIONS: Final = 64
@@ -335,7 +335,7 @@ class _Run:
             commented = np.flatnonzero(code == _COMMENT)
             self._notes.comment_count += len(commented)
             for index in commented[: COMMENTS - len(self._notes.comments)].tolist():
-                value = self._buffer[here[index] + 4 :][: min(int(size[index]), _COMMENT_LENGTH)].tobytes()
+                value = self._buffer[here[index] + 4 :][: min(int(size[index]), COMMENT_LENGTH)].tobytes()
                 self._notes.comments.append(Comment(self._number + int(slot[index]), _text(value)))
             here = here + 4 + (size + 3 & ~3)
 
@@ -395,16 +395,14 @@ def _options(octets: bytes, order: str) -> Iterator[tuple[int, bytes]]:
 
 
 def _text(value: bytes) -> str:
-    return value[:_COMMENT_LENGTH].decode("utf-8", "replace").rstrip("\0")
+    return value[:COMMENT_LENGTH].decode("utf-8", "replace").rstrip("\0")
 
 
 def _comments(options: Iterable[tuple[int, bytes]], notes: Notes) -> None:
     """Note the comments of a section or an interface."""
     for code, value in options:
         if code == _COMMENT:
-            notes.comment_count += 1
-            if len(notes.comments) < COMMENTS:
-                notes.comments.append(Comment(0, _text(value)))
+            notes.comment(0, _text(value))
 
 
 def _interface(block: bytes, section: _Section, notes: Notes) -> None:

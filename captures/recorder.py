@@ -8,15 +8,13 @@ import glob
 import os
 import stat
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hanscope.captures.batch import RecordBatch, Secret
 from hanscope.captures.linklayer import TAP
@@ -127,11 +125,8 @@ class Recorder:
         with self._explaining():
             if self._received.any() and self._over():
                 self._rotate()
-            writer = self._opened()
-            for index, run in _runs(records.interface):
-                time_ns, at = records.time_ns[run], records.at[run]
-                captured, original = records.captured[run], records.original[run]
-                writer.write(time_ns, records.buffer, at, captured, original, interface=index)
+            one = records
+            self._opened().write(one.time_ns, one.buffer, one.at, one.captured, one.original, interface=one.interface)
         if len(records):
             self._received += np.bincount(records.interface, minlength=len(self._described))
             self._last_ns = int(records.time_ns[-1])
@@ -216,14 +211,6 @@ class Recorder:
 
     def _failed(self, error: OSError) -> RecordingError:
         return RecordingError(f"{self._base}: cannot be written ({error.strerror}); name a file on another disk")
-
-
-def _runs(interface: NDArray[np.uint16]) -> Iterator[tuple[int, slice]]:
-    """Which records in a row are of one interface, and of which."""
-    edges = np.flatnonzero(interface[1:] != interface[:-1]) + 1
-    for begin, end in pairwise([0, *edges.tolist(), len(interface)]):
-        if end > begin:
-            yield int(interface[begin]), slice(begin, end)
 
 
 def _there(path: Path) -> RecordingError:

@@ -8,7 +8,7 @@ second.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
@@ -122,21 +122,25 @@ class PcapngWriter(_Writer):
         length: ArrayLike,
         original: ArrayLike | None = None,
         *,
-        interface: int = 0,
-        comments: Mapping[int, str] | None = None,
+        interface: ArrayLike = 0,
+        comments: Iterable[tuple[int, str]] = (),
     ) -> None:
-        """Write the packets `buffer[at : at + length]` of one interface; `comments` by index into these packets."""
-        if not 0 <= interface < self._interfaces:
-            raise ValueError(f"interface {interface} has not been described")
+        """Write the packets `buffer[at : at + length]`; `comments` with their index into these packets."""
         time, begin, size = np.asarray(time_ns, np.int64), np.asarray(at, np.int64), np.asarray(length, np.int64)
+        where = np.asarray(interface, np.int64)
+        if where.size and not 0 <= where.min() <= where.max() < self._interfaces:
+            raise ValueError(f"interface {where.max()} has not been described")
         before = size if original is None else np.asarray(original, np.int64)
-        head = _packet_head(time, size, before, interface)
+        head = _packet_head(time, size, before, where)
+        texts: dict[int, list[str]] = {}
+        for index, text in comments:
+            texts.setdefault(index, []).append(text)
         start = 0
-        for commented in sorted(comments or {}):
+        for commented in sorted(texts):
             self._run(head[start:commented], buffer, begin[start:commented], size[start:commented])
             data = _padded(buffer[begin[commented] :][: size[commented]].tobytes())
-            comment = _options([(1, (comments or {})[commented].encode())])
-            self._block(ENHANCED_PACKET, head[commented, 2:].tobytes() + data + comment)
+            options = _options([(1, text.encode()) for text in texts[commented]])
+            self._block(ENHANCED_PACKET, head[commented, 2:].tobytes() + data + options)
             start = commented + 1
         self._run(head[start:], buffer, begin[start:], size[start:])
 
@@ -148,7 +152,7 @@ class PcapngWriter(_Writer):
             [0],
             [len(octets)],
             interface=interface,
-            comments={0: comment} if comment else None,
+            comments=[(0, comment)] if comment else (),
         )
 
     def _run(self, head: NDArray[np.uint32], buffer: Octets, begin: Int64s, size: Int64s) -> None:
@@ -220,7 +224,7 @@ def _parts(count: int) -> list[slice]:
     return [slice(begin, begin + _AT_ONCE) for begin in range(0, count, _AT_ONCE)]
 
 
-def _packet_head(time_ns: Int64s, size: Int64s, original: Int64s, interface: int) -> NDArray[np.uint32]:
+def _packet_head(time_ns: Int64s, size: Int64s, original: Int64s, interface: Int64s) -> NDArray[np.uint32]:
     """What stands before the data of enhanced packet blocks without options."""
     head = np.empty((len(size), 7), "<u4")
     head[:, 0] = ENHANCED_PACKET

@@ -91,6 +91,25 @@ def test_what_is_lost_is_counted(tmp_path: Path) -> None:
     assert [row[7] for row in rows(batches)] == [False, True]
 
 
+def test_order_of_several_interfaces_and_all_comments_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "in.pcapng"
+    comments = b"".join(option(1, text) for text in (b"one", b"two"))
+    path.write_bytes(
+        section(options=option(1, b"of the file"))
+        + interface(195)
+        + interface(195)
+        + b"".join(packet(at, index=at % 2, options=comments if at == 3 else b"") for at in range(1, 6))
+    )
+    out = tmp_path / "out"
+    with out.open("wb") as file:
+        assert convert(path, file).comments_lost == 0
+    capture, batches = gathered(out)
+    assert [(row[0], source) for row, source in zip(rows(batches), batches[0].source.tolist(), strict=True)] == [
+        (at * 1000, at % 2) for at in range(1, 6)
+    ]
+    assert [(one.number, one.text) for one in capture.comments] == [(0, "of the file"), (3, "one"), (3, "two")]
+
+
 def test_damaged_frame_keeps_the_fcs_that_it_had(tmp_path: Path) -> None:
     path = tmp_path / "in.pcap"
     wrong = B + b"\x12\x34"

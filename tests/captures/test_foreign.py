@@ -175,6 +175,18 @@ def test_cubx_that_computes_what_it_does_not_hold(tmp_path: Path) -> None:
     assert (list(batches), "too big" in capture.faults[0].what) == ([], True)
 
 
+def test_cubx_comments(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    cubx(path, [(number, B + b"\xff\xff", 20, 1.0, 255, -44) for number in (3, 5, 9)])
+    with sqlite3.connect(path) as database:
+        database.execute("ALTER TABLE Packets ADD COLUMN Comment")
+        database.execute("UPDATE Packets SET Comment = 'here' WHERE Id = 5")
+        database.execute("UPDATE Packets SET Comment = '' WHERE Id = 9")
+    database.close()
+    capture, _ = one_batch(path)
+    assert [(one.number, one.text) for one in capture.comments] == [(2, "here")]
+
+
 def test_real_cubx(data: Path) -> None:
     capture, batch = one_batch(data / "captures" / "ubiqua-sample.cubx")
     assert (len(batch), len(capture.secrets), capture.faults) == (3384, 3, [])

@@ -43,7 +43,7 @@ def test_pcapng_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         writer.interface(230, "one", "the first")
         for secret in secrets:
             writer.secret(secret)
-        writer.write(times, *packed(octets), comments={0: "here", 9: "größer", 69_999: "x" * 7})
+        writer.write(times, *packed(octets), comments=[(69_999, "x" * 7), (9, "größer"), (0, "here"), (9, "twice")])
         writer.interface(195, "two")
         writer.frame(7, FRAME, interface=1, comment="single")
         writer.write([8, 9], *packed([b"cut", FRAME]), original=[30, 10], interface=1)
@@ -59,6 +59,7 @@ def test_pcapng_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         Comment(0, "made by a test"),
         Comment(1, "here"),
         Comment(10, "größer"),
+        Comment(10, "twice"),
         Comment(70_000, "x" * 7),
         Comment(70_001, "single"),
     ]
@@ -73,7 +74,7 @@ def test_tshark_reads_both(tmp_path: Path) -> None:
     assert tshark_times(path) == times.tolist()
     with PcapngWriter(path) as writer:
         writer.interface()
-        writer.write(times, *packed(octets), comments={3: "hello"})
+        writer.write(times, *packed(octets), comments=[(3, "hello")])
         writer.secret(Secret("nwk", bytes(16), 1))
     assert tshark_times(path) == times.tolist()
     assert tshark("-r", path, "-Y", "frame.comment", "-T", "fields", "-e", "frame.number", "-e", "frame.comment") == [
