@@ -60,6 +60,19 @@ class _Group:
     hits: list[tuple[tuple[int, ...], str]] = field(default_factory=list[tuple[tuple[int, ...], str]])
 
 
+class _Acks(NamedTuple):
+    """APS acknowledgements of a time."""
+
+    key: NDArray[np.uint64]
+    time_ns: Column
+    first_ns: int
+    last_ns: int
+
+    @classmethod
+    def of(cls, key: NDArray[np.uint64], time_ns: Column) -> _Acks:
+        return cls(key, time_ns, int(time_ns.min()), int(time_ns.max()))
+
+
 class _Waiting(NamedTuple):
     """A hit that counts if all was captured that a transmitter sent in a time."""
 
@@ -102,7 +115,7 @@ class RuleEngine:
         """Small batches that are judged together."""
         self._groups: dict[tuple[str, int], _Group] = {}
         self._waiting: deque[_Waiting] = deque()
-        self._acks: deque[Acknowledgements] = deque()
+        self._acks: deque[_Acks] = deque()
         self._smart_energy = False
         self._hardware: dict[tuple[int, int, int], int] = {}
         self._hits = 0
@@ -122,7 +135,7 @@ class RuleEngine:
         """Take in a batch. `damaged`: commands that end before their fields do."""
         self.evidence.feed(hearing)
         if acks is not None and len(acks.key):
-            self._acks.append(Acknowledgements(acks.key.copy(), acks.time_ns.copy()))
+            self._acks.append(_Acks.of(acks.key.copy(), acks.time_ns.copy()))
         if damaged is not None and len(damaged):
             table = OtaTable.joined([table, damaged]).sorted() if len(table) else damaged
         if len(table):
@@ -144,10 +157,9 @@ class RuleEngine:
     def _forget_acks(self) -> None:
         """Those that no request waits for any more; the small ones of a live capture become one."""
         if len(self._acks) > BATCHES_TOGETHER:
-            together = Acknowledgements(*(np.concatenate(columns) for columns in zip(*self._acks, strict=True)))
-            self._acks = deque([together])
-        newest = int(self._acks[-1].time_ns[-1]) if self._acks else 0
-        while len(self._acks) > ACKS_KEPT and int(self._acks[0].time_ns[-1]) < newest - ACKS_KEPT_NS:
+            keys, times = [one.key for one in self._acks], [one.time_ns for one in self._acks]
+            self._acks = deque([_Acks.of(np.concatenate(keys), np.concatenate(times))])
+        while len(self._acks) > ACKS_KEPT and self._acks[0].last_ns < self._acks[-1].last_ns - ACKS_KEPT_NS:
             self._acks.popleft()
 
     def _judge(self, tables: Sequence[OtaTable]) -> None:
@@ -225,15 +237,17 @@ class RuleEngine:
         """Whether an APS acknowledgement of the message in each of these rows was heard."""
         columns = rows.pan_id, rows.nwk_source, rows.nwk_destination, rows.aps_counter, rows.source_endpoint
         wanted = ack_key(*(column[of] for column in columns)).astype(np.uint64)
+        sent = rows.time_ns[of].tolist()
+        first, last = min(sent), max(sent) + ACK_NS
+        in_time = [acks for acks in self._acks if acks.last_ns >= first and acks.first_ns <= last]
         near = np.zeros(1 << _SIFT_BITS, np.bool_)
         near[_sift(wanted)] = True
-        kept = [np.flatnonzero(near[_sift(acks.key)]) for acks in self._acks]
-        key = np.concatenate([acks.key[at] for acks, at in zip(self._acks, kept, strict=True)] or [wanted[:0]])
-        time_ns = np.concatenate([acks.time_ns[at] for acks, at in zip(self._acks, kept, strict=True)] or [of[:0]])
+        kept = [np.flatnonzero(near[_sift(acks.key)]) for acks in in_time]
+        key = np.concatenate([acks.key[at] for acks, at in zip(in_time, kept, strict=True)] or [wanted[:0]])
+        time_ns = np.concatenate([acks.time_ns[at] for acks, at in zip(in_time, kept, strict=True)] or [of[:0]])
         order = np.lexsort((time_ns, key))
         key, time_ns = key[order], time_ns[order]
         spans = zip(np.searchsorted(key, wanted, "left"), np.searchsorted(key, wanted, "right"), strict=True)
-        sent = rows.time_ns[of].tolist()
         found = (
             (at := first + int(np.searchsorted(time_ns[first:stop], start))) < stop and time_ns[at] <= start + ACK_NS
             for (first, stop), start in zip(spans, sent, strict=True)

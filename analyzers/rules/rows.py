@@ -259,18 +259,25 @@ class OtaRows:
         return kept[0]
 
     @cached_property
-    def _by_sequence(self) -> tuple[NDArray[np.intp], Mask]:
-        """The rows sorted by conversation and ZCL sequence number; where each group begins."""
+    def _by_sequence(self) -> tuple[NDArray[np.intp], Column]:
+        """The rows sorted by conversation and ZCL sequence number; where the group of each begins."""
         key = (self._member[self._order].astype(np.int64) << 8) | (self.zcl_sequence & 0xFF)
         order = ascending(key)
         ordered = key[order]
-        return order, np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]
+        heads = np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]
+        return order, np.maximum.accumulate(np.where(heads, self.index, 0))
+
+    @cached_property
+    def _place_of_sequence(self) -> Column:
+        """Of each row: where it stands among those sorted by sequence number."""
+        order, _ = self._by_sequence
+        place = np.empty(len(order), np.int64)
+        place[order] = self.index
+        return place
 
     def last_of_sequence(self, among: Mask) -> Column:
         """As `last`, with the same ZCL sequence number."""
-        order, heads = self._by_sequence
-        index = np.arange(len(order))
-        start = np.maximum.accumulate(np.where(heads, index, 0))
+        order, start = self._by_sequence
         before = _latest_before(among[order])
         found = np.empty(len(order), np.int64)
         found[order] = np.where(before >= start, order[before], -1)
@@ -278,11 +285,8 @@ class OtaRows:
 
     def earlier_of_sequence(self, rows: Column, among: Mask) -> Column:
         """As `last_of_sequence` for a few rows, and not far back."""
-        order, heads = self._by_sequence
-        place = np.empty(len(order), np.int64)
-        place[order] = self.index
-        start = np.maximum.accumulate(np.where(heads, self.index, 0))
-        at, found = place[rows], np.full(len(rows), -1, np.int64)
+        order, start = self._by_sequence
+        at, found = self._place_of_sequence[rows], np.full(len(rows), -1, np.int64)
         for back in range(1, NEAR + 1):
             before = np.maximum(at - back, 0)
             earlier = order[before]
