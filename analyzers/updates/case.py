@@ -107,6 +107,19 @@ class Case:
         until_then = stopped(story.evidence, story.talk, (back.time_ns, back.frame))
         return until_then and stopped(story.evidence, story.talk)
 
+    def parting_heard(self) -> bool:
+        """Whether neither of the two can have said unheard, in the seconds after the last of it, why it ends.
+
+        That takes a frame of each: a request and its refusal, or a word of the client and what acknowledges it. Only
+        after a page request the server speaks unasked.
+        """
+        story = self.story
+        if story.talk is None or story.evidence is None:
+            return True
+        since, frame, both = story.talk.last_ns, story.talk.last_frame, (story.talk.client, story.talk.server)
+        heard = [story.evidence.missed(who, since, since + ANSWER_NS, frame).verdict == "captured" for who in both]
+        return all(heard) if story.talk.transfer.page_requests else any(heard)
+
     def server_heard(self, ending: Ending) -> bool:
         """Whether fewer frames of the server were missed than the device asked for at last."""
         story = self.story

@@ -126,7 +126,7 @@ def _carried(case: Case, alert: Reading) -> Judgement | None:
 def _rejection(case: Case, transfer: Transfer | None) -> Cause:  # noqa: PLR0911 -- the rules in their order
     """Why a device rejected an image, as far as the image itself and the operator's references tell."""
     story, image = case.story, case.story.image
-    if len({one.server.eui64 or one.server.short for one in story.transfers}) > 1:
+    if _servers(story) > 1:
         return "two-servers"
     if _for_other_hardware(story):
         return "wrong-hardware"
@@ -225,7 +225,7 @@ def _stopped(case: Case, last: Transfer) -> Judgement:
     return Judgement("failed", f"The transfer stopped: {text}.", "distribution", cause)
 
 
-def _silence(case: Case, last: Transfer) -> tuple[str, Cause]:  # noqa: PLR0911 -- the rules in their order
+def _silence(case: Case, last: Transfer) -> tuple[str, Cause]:
     """Why blocks stopped to flow."""
     story, ending = case.story, case.story.ending
     came_back = case.returned(last.ended, last.last_frame)
@@ -238,8 +238,6 @@ def _silence(case: Case, last: Transfer) -> tuple[str, Cause]:  # noqa: PLR0911 
         return f"no key opens what the device and its server sent after that ({many} frames)", "inconclusive"
     if story.unreadable > 1:
         return f"no key opens what the device sent after that ({story.unreadable} frames)", "wrong-key"
-    if len({one.server.eui64 or one.server.short for one in story.transfers}) > 1:
-        return "two servers answered the device", "two-servers"
     if ending is None:
         return "what was said last belongs to another image", "inconclusive"
     return _unanswered(case, ending) or _unasked(case)
@@ -273,9 +271,18 @@ def _unasked(case: Case) -> tuple[str, Cause]:
     """The device did not go on asking, as far as it was heard."""
     if not case.story.heard_after:
         return "nothing more was heard of the device", "inconclusive"
-    if case.left_off():
-        return "the device asked for no more octets although it was heard", "client-stalled"
-    return "more was sent than was captured, and the rest of the image may be among it", "inconclusive"
+    if not case.left_off():
+        return "more was sent than was captured, and the rest of the image may be among it", "inconclusive"
+    if not case.parting_heard():
+        return "some of what was sent just after that was missed, and with it perhaps a word why", "inconclusive"
+    if _servers(case.story) > 1:
+        return "two servers had answered the device, and it asked neither for more octets", "two-servers"
+    return "the device asked for no more octets although it was heard", "client-stalled"
+
+
+def _servers(story: Story) -> int:
+    """How many servers the device loaded the image from."""
+    return len({one.server.eui64 or one.server.short for one in story.transfers})
 
 
 def _refusal(story: Story) -> str:

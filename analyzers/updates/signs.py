@@ -106,6 +106,8 @@ class Ending:
     """Requests, as often as the client asked anew, since the server's last word."""
     unheard: int
     """Of those, requests that were sent again and again since nobody near acknowledged them (MAC retries)."""
+    repeated: int
+    """Of those, requests that were sent more than once at least."""
     unheard_by_client: bool
     """The server's last frame was sent again and again, unacknowledged."""
     last_ns: int
@@ -113,8 +115,6 @@ class Ending:
     answered_ns: int
     """The server's last word; where none was heard, the beginning of what is kept."""
     answered_frame: int
-    repeated: int = 0
-    """Of the requests, those that were sent more than once at least (MAC retries)."""
 
 
 @dataclass(slots=True)
@@ -306,6 +306,7 @@ def _ending(tail: Column) -> Ending:
     """How a dialogue ended: what was asked and not answered, and whether anybody acknowledged it."""
     by_client, asks = tail[:, _BY_CLIENT_ITSELF] == 1, tail[:, _ASKS] == 1
     answers = np.flatnonzero(~by_client)
+    answers = answers[_first_times(tail[answers, _WHAT])]  # what it says again is no answer to what was asked since
     after = int(answers[-1]) + 1 if len(answers) else 0
     open_requests = tail[after:][(by_client & asks)[after:]]
     # An APS retry of a request that the server has long answered asks for nothing.
@@ -313,17 +314,26 @@ def _ending(tail: Column) -> Ending:
     frames = open_requests[:, _FRAME]
     copies = {frame: int((frames == frame).sum()) for frame in distinct(frames[frames >= 0]).tolist()}
     in_vain = [frame for frame, count in copies.items() if count > _MAC_RETRIES]
-    last = tail[answers[-1], _FRAME] if len(answers) else -1
+    blocks = tail[~by_client, _FRAME]
+    last = blocks[-1] if len(blocks) else -1
     return Ending(
         unanswered=len(distinct(open_requests[:, _WHAT])),
         unheard=len(distinct(open_requests[among(frames, np.array(in_vain, np.int64)), _WHAT])),
-        unheard_by_client=bool(last >= 0 and (tail[answers, _FRAME] == last).sum() > _MAC_RETRIES),
+        repeated=sum(count > 1 for count in copies.values()),
+        unheard_by_client=bool(last >= 0 and (blocks == last).sum() > _MAC_RETRIES),
         last_ns=int(tail[-1, _TIME]),
         last_frame=int(tail[-1, _NUMBER]),
         answered_ns=int(tail[max(after - 1, 0), _TIME]),
         answered_frame=int(tail[max(after - 1, 0), _NUMBER]),
-        repeated=sum(count > 1 for count in copies.values()),
     )
+
+
+def _first_times(values: Column) -> NDArray[np.bool_]:
+    """Which of the values had not been there before."""
+    order = np.argsort(values, kind="stable")
+    first = np.zeros(len(values), np.bool_)
+    first[order] = np.append(True, values[order][1:] != values[order][:-1])[: len(values)]
+    return first
 
 
 _MAC_RETRIES: Final = 2

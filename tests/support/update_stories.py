@@ -189,7 +189,8 @@ class Counters:
 
     unread_of_meter: int = 0
     unread_of_hub: int = 0
-    all_heard: bool = True
+    missed_of_each: int = 0
+    """Frames, in any time."""
     restarts: tuple[Jump, ...] = ()
 
     def find(self, _pan_id: int, short: int, _eui64: int) -> int:
@@ -199,7 +200,7 @@ class Counters:
         return self.unread_of_hub if who == HUB.short else self.unread_of_meter
 
     def missed(self, *_: int) -> Listening:
-        return Listening("captured") if self.all_heard else Listening("missed", 1_000)
+        return Listening("missed", self.missed_of_each) if self.missed_of_each else Listening("captured")
 
     def last_ns(self, _: int) -> int:
         return at(900)
@@ -209,6 +210,21 @@ class Counters:
 
     def jumps(self, *_: int) -> list[Jump]:
         return list(self.restarts)
+
+
+def ending_of(**changes) -> Ending:
+    """The last words of the transfer: by default a block that was asked for."""
+    fields = {
+        "unanswered": 0,
+        "unheard": 0,
+        "repeated": 0,
+        "unheard_by_client": False,
+        "last_ns": at(101),
+        "last_frame": 1_000,
+        "answered_ns": at(100),
+        "answered_frame": 999,
+    }
+    return Ending(**(fields | changes))
 
 
 def told(
@@ -258,18 +274,7 @@ def told(
         signs=list(signs),
         returns=list(returns),
         courses={(*place, one): Course(at(10), 20, at(100), 990) for one in identities},
-        endings={
-            place: ending
-            or Ending(
-                0,
-                0,
-                unheard_by_client=False,
-                last_ns=at(101),
-                last_frame=1_000,
-                answered_ns=at(100),
-                answered_frame=999,
-            )
-        },
+        endings={place: ending or ending_of()},
         profiles={place: profile},
     )
     analysis = Analysis(

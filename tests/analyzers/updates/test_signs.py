@@ -113,6 +113,21 @@ def test_a_late_retry_of_a_request_that_was_answered_asks_for_nothing() -> None:
     assert ending(asked, row(BLOCK, 11, 1, file_offset=0), again).unanswered == 0
 
 
+def test_a_block_that_is_sent_again_answers_no_later_request() -> None:
+    block = row(BLOCK, 11, 1, file_offset=0)
+    again = block | {"time_ns": 13 * SECOND, "mac_sequence": 9, "nwk_frame_counter": 1_009}
+    asked = row(BLOCK_REQUEST, 10, 1, file_offset=0), row(BLOCK_REQUEST, 12, 2, file_offset=50)
+    found_ending = ending(asked[0], block, asked[1], again)
+    assert (found_ending.unanswered, found_ending.answered_ns) == (1, 11 * SECOND)
+
+
+def test_requests_that_went_out_more_than_once_are_counted() -> None:
+    asked = [row(BLOCK_REQUEST, 12 + 3 * time, 2 + time, file_offset=50) for time in range(3)]
+    copies = [one | {"time_ns": one["time_ns"] + 3_000_000} for one in asked[:2]]
+    found_ending = ending(row(BLOCK, 11, 1, file_offset=0), asked[0], copies[0], asked[1], copies[1], asked[2])
+    assert (found_ending.unanswered, found_ending.unheard, found_ending.repeated) == (3, 0, 2)
+
+
 def test_a_request_that_nobody_acknowledges_goes_out_four_times() -> None:
     asked = row(BLOCK_REQUEST, 12, 2, file_offset=50)
     copies = [asked | {"time_ns": 12 * SECOND + copy * 3_000_000} for copy in range(4)]

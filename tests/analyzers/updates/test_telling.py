@@ -21,6 +21,7 @@ from update_stories import (
     answer,
     at,
     back,
+    ending_of,
     image,
     order,
     reading,
@@ -34,9 +35,12 @@ from update_stories import (
 from hanscope.analyzers.evidence import Jump
 from hanscope.analyzers.results import MissingRange, Party, TransferState, Update, Verdict
 from hanscope.analyzers.updates.readings import AlertCode, Kind, Outcome
-from hanscope.analyzers.updates.signs import BLOCK, OFFER, QUERY, UPGRADE, Ending
+from hanscope.analyzers.updates.signs import BLOCK, OFFER, QUERY, UPGRADE
 
 GAS_PROXY = "00:db:12:34:56:78:90:a3"
+
+
+UNDECIDED = "undecided", None, None
 
 
 def standing(update: Update) -> tuple[str, str | None, str | None]:
@@ -118,9 +122,7 @@ def test_silence_that_the_capture_does_not_explain_is_undecided(monkeypatch) -> 
         monkeypatch,
         transfers=[transfer(state="stalled", complete=False, received_bytes=800)],
         images=(),
-        ending=Ending(
-            1, 0, unheard_by_client=False, last_ns=at(101), last_frame=1_000, answered_ns=at(100), answered_frame=999
-        ),
+        ending=ending_of(unanswered=1),
     )
     assert standing(update) == ("undecided", None, None)
     assert update.missing
@@ -139,7 +141,7 @@ def test_a_device_that_is_never_heard_again_is_undecided(monkeypatch) -> None:
         (Counters(unread_of_meter=20), ("failed", "distribution", "wrong-key")),
         (Counters(unread_of_meter=20, unread_of_hub=20), ("undecided", None, None)),
         (Counters(), ("failed", "distribution", "server-silent")),
-        (Counters(all_heard=False), ("undecided", None, None)),
+        (Counters(missed_of_each=1_000), ("undecided", None, None)),
         (
             Counters(restarts=(Jump("reboot", at(150), at(160), 1_600),)),
             ("failed", "distribution", "client-rebooted"),
@@ -152,11 +154,51 @@ def test_frame_counters_decide_what_a_silence_is(monkeypatch, counters, expected
         monkeypatch,
         transfers=[transfer(state="stalled", complete=False, received_bytes=800)],
         images=(),
-        ending=Ending(
-            1, 0, unheard_by_client=False, last_ns=at(101), last_frame=1_000, answered_ns=at(100), answered_frame=999
-        ),
+        ending=ending_of(unanswered=1),
         evidence=counters,
     )
+    assert standing(update) == expected
+
+
+STALLED = transfer(state="stalled", complete=False, received_bytes=800, block_requests=20, block_responses=16)
+
+
+@pytest.mark.parametrize(
+    ("unheard", "repeated", "cause"),
+    [
+        (0, 0, "server-silent"),
+        (0, 1, "server-silent"),
+        (0, 2, None),
+        (1, 4, None),
+        (2, 2, "radio-link-lost"),
+    ],
+)
+def test_requests_that_were_sent_again_may_not_have_been_heard(monkeypatch, unheard, repeated, cause) -> None:
+    """A frame goes out again when nobody near acknowledges it; the sniffer may have missed some of its copies."""
+    ending = ending_of(unanswered=4, unheard=unheard, repeated=repeated)
+    (update,) = told(monkeypatch, transfers=[STALLED], images=(), ending=ending, evidence=Counters())
+    assert (update.state, update.cause) == ("failed" if cause else "undecided", cause)
+
+
+OTHER_HUB = Party(short=0x2222, eui64="00:0d:6f:00:0a:90:69:e1")
+
+
+@pytest.mark.parametrize(("unanswered", "cause"), [(0, "two-servers"), (4, "server-silent")])
+def test_a_second_server_is_no_reason_where_it_fell_silent(monkeypatch, unanswered, cause) -> None:
+    (update,) = told(
+        monkeypatch,
+        transfers=[STALLED, msgspec.structs.replace(STALLED, id="T2", server=OTHER_HUB)],
+        images=(),
+        ending=ending_of(unanswered=unanswered),
+        evidence=Counters(),
+    )
+    assert standing(update) == ("failed", "distribution", cause)
+
+
+@pytest.mark.parametrize(("missed", "expected"), [(0, ("failed", "distribution", "client-stalled")), (1, UNDECIDED)])
+def test_a_stall_may_have_had_a_reason_that_was_not_heard(monkeypatch, missed, expected) -> None:
+    """Where the last request and what answered it may have been missed, that answer may have been an ABORT."""
+    (update,) = told(monkeypatch, transfers=[STALLED], images=(), evidence=Counters(missed_of_each=missed))
     assert standing(update) == expected
 
 
@@ -526,9 +568,7 @@ def test_a_transfer_of_nothing_has_no_beginning_that_was_missed(monkeypatch) -> 
 def test_when_the_server_fell_silent_stands_in_the_timeline(monkeypatch) -> None:
     left = MissingRange(start=4_000, end=9_000, reason="never requested")
     stalled = transfer(state="stalled", complete=False, received_bytes=4_000, missing_ranges=(left,), end_status=None)
-    ending = Ending(
-        4, 0, unheard_by_client=False, last_ns=at(101), last_frame=1_000, answered_ns=at(60), answered_frame=600
-    )
+    ending = ending_of(unanswered=4, answered_ns=at(60), answered_frame=600)
     (update,) = told(monkeypatch, transfers=[stalled], images=(), ending=ending)
     assert [(step.time, step.frames, step.what) for step in update.steps][-1] == (
         at(60),
