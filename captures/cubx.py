@@ -6,14 +6,15 @@ The octets end with FF FF in the place of the FCS. The file's LQI is only ever 0
 from __future__ import annotations
 
 import sqlite3
+import struct
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from hanscope.captures.batch import Fcs, Notes, RecordBatch, Secret
-from hanscope.captures.foreign import Found, Unreadable, chunks, described, whole
+from hanscope.captures.batch import Fault, Fcs, Notes, RecordBatch, Secret
+from hanscope.captures.foreign import LARGEST, Found, Unreadable, chunks, described, whole
 from hanscope.captures.sniffers.base import LARGEST_SUN_PSDU, Heard
 from hanscope.captures.sniffers.channels import Channel, all_channels
 from hanscope.captures.source import Source
@@ -21,6 +22,8 @@ from hanscope.captures.source import Source
 MAGIC: Final = b"SQLite format 3\x00"
 TABLES: Final = ("Packets", "Metadata")
 _PLACEHOLDER: Final = b"\xff\xff"
+_HEADER: Final = 32
+"""Octets of the database's header that are looked at."""
 _ANY: Final = 0xFFFF
 """PAN id and short addresses of keys that are bound to none."""
 _KEYS: Final = 1000
@@ -33,13 +36,30 @@ _CHANNELS: Final = frozenset(all_channels())
 
 
 def read(source: Source, notes: Notes) -> Generator[RecordBatch]:
-    if source.path is not None:
+    size, total = _sizes(source.peek(_HEADER))
+    if source.path is not None and (source.octets_total or 0) >= total:
         yield from chunks(_frames(source.path, notes), notes)
         return
     with tempfile.NamedTemporaryFile(prefix="hanscope-", suffix=".cubx") as copy:
-        copy.write(whole(source))
+        octets = whole(source)
+        copy.write(octets)
+        if len(octets) < total:
+            # SQLite reads nothing of a file that is cut short. With empty pages for the rest it reads what is there.
+            copy.truncate(len(octets) // size * size)
+            copy.truncate(total)
         copy.flush()
         yield from chunks(_frames(copy.name, notes), notes)
+    if len(octets) < total and not notes.faults:
+        notes.faults.append(Fault(f"octet {len(octets)}", "the database is cut short"))
+
+
+def _sizes(header: bytes) -> tuple[int, int]:
+    """Octets of a page and of the database, by its header (SQLite file format, 1.3)."""
+    if len(header) < _HEADER:
+        return 1, 0
+    size, pages = struct.unpack(">16xH10xI", header)
+    size = 65_536 if size == 1 else max(size, 1)
+    return size, min(size * pages, LARGEST)
 
 
 def _frames(path: str, notes: Notes) -> Iterator[Found]:
@@ -55,7 +75,7 @@ def _frames(path: str, notes: Notes) -> Iterator[Found]:
             if not names.issuperset(TABLES):
                 raise Unreadable("the table Packets", "this is a database, but no Ubiqua capture; export one as pcapng")
             described(notes, "Ubiqua", "Ubiqua Protocol Analyzer")
-            _read_keys(database, notes)
+            keys = _read_keys(database, notes)
             comment = "Comment" if "Comment" in _columns(database) else "NULL"
             rows = database.execute(f"SELECT Id, Raw, Channel, Timestamp, RSSI, {comment} FROM Packets ORDER BY Id")  # noqa: S608 -- one of two words
             for record, (number, raw, channel, seconds, rssi, text) in enumerate(rows, 1):
@@ -63,6 +83,8 @@ def _frames(path: str, notes: Notes) -> Iterator[Found]:
                 if text and isinstance(text, str):
                     notes.comment(record, text)
                 yield found
+            if keys is not None:
+                raise keys
         except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter: the words of the former are not UTF-8
             raise Unreadable("the table Packets", f"the database cannot be read on ({error})") from None
 
@@ -86,13 +108,18 @@ def _found(number: Any, raw: Any, channel: Any, seconds: Any, rssi: Any) -> Foun
     return Found(round(seconds * 1_000_000) * 1000, Heard(octets, Fcs.NOT_CAPTURED, None, strength, None, where))
 
 
-def _read_keys(database: sqlite3.Connection, notes: Notes) -> None:
-    if not list(database.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'Keys'")):
-        return
-    for key, kind in database.execute("SELECT Key, Type FROM Keys ORDER BY Id LIMIT ?", (_KEYS,)):
-        if not isinstance(key, bytes) or len(key) != 16:
-            continue
-        if kind == "NetworkKey":
-            notes.secrets.append(Secret("nwk", key, _ANY))
-        elif kind == "LinkKey":
-            notes.secrets.append(Secret("aps", key, _ANY, (_ANY, _ANY)))
+def _read_keys(database: sqlite3.Connection, notes: Notes) -> sqlite3.Error | None:
+    """Returns what is wrong with them: the packets can be read all the same."""
+    try:
+        if not list(database.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'Keys'")):
+            return None
+        for key, kind in database.execute("SELECT Key, Type FROM Keys ORDER BY Id LIMIT ?", (_KEYS,)):
+            if not isinstance(key, bytes) or len(key) != 16:
+                continue
+            if kind == "NetworkKey":
+                notes.secrets.append(Secret("nwk", key, _ANY))
+            elif kind == "LinkKey":
+                notes.secrets.append(Secret("aps", key, _ANY, (_ANY, _ANY)))
+    except sqlite3.Error as error:
+        return error
+    return None

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from typing import Final
 
 from hanscope.captures.batch import Fcs, Notes, RecordBatch
-from hanscope.captures.foreign import Found, Unreadable, chunks, described, lines
+from hanscope.captures.foreign import Found, chunks, described, lines
 from hanscope.captures.sniffers.base import LARGEST_SUN_PSDU, SECOND, Heard
 from hanscope.captures.sniffers.channels import Channel, all_channels
 from hanscope.captures.source import Source
@@ -31,15 +31,15 @@ def read(source: Source, notes: Notes) -> Generator[RecordBatch]:
 
 
 def _frames(source: Source) -> Iterator[Found]:
-    for at, line in lines(source, _LONGEST):
-        if not line or line.startswith(b"#"):
+    for line in lines(source, _LONGEST):
+        if not line.text or line.text.startswith(b"#"):
             continue
-        match = _RECORD.match(line)
+        match = _RECORD.match(line.text)
         if match is None:
-            raise Unreadable(f"octet {at}", "a line is no Daintree record: the file is damaged here")
+            raise line.unreadable("a line is no Daintree record")
         _, seconds, fraction, length, digits, lqi, rssi, number = match.groups()
         if len(digits) != 2 * int(length) or int(length) <= _PLACEHOLDER:
-            raise Unreadable(f"octet {at}", "a record's length and its octets disagree: the file is damaged here")
+            raise line.unreadable("a record's length and its octets disagree")
         # As Wireshark has it: the digits behind the point are a number of microseconds, not a fraction.
         time_ns = int(seconds) * SECOND + int(fraction) * 1000
         channel = Channel(int(number))

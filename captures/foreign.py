@@ -6,7 +6,7 @@ what comes before it is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -56,10 +56,10 @@ def chunks(found: Iterator[Found], notes: Notes) -> Generator[RecordBatch]:
         except Unreadable as error:
             notes.faults.append(error.fault)
             over = True
-        for part in _by_interface(batch):
-            times, frames = [one.time_ns for one in part], [one.heard for one in part]
-            yield of_heard(times, frames, None, first_number=number, interface=part[0].interface)
-            number += len(part)
+        if batch:
+            times_ns, frames, interface = zip(*batch, strict=True)
+            yield of_heard(times_ns, frames, None, first_number=number, interface=interface)
+            number += len(batch)
         if over or len(batch) < AT_ONCE:
             return
 
@@ -72,18 +72,6 @@ def _believable(found: Iterator[Found]) -> Iterator[Found]:
         yield one
 
 
-def _by_interface(batch: list[Found]) -> Iterable[list[Found]]:
-    """Runs of frames of one interface."""
-    run: list[Found] = []
-    for one in batch:
-        if run and run[-1].interface != one.interface:
-            yield run
-            run = []
-        run.append(one)
-    if run:
-        yield run
-
-
 def described(notes: Notes, name: str, description: str) -> int:
     """A further interface; returns its index (the last one again when there are too many)."""
     if len(notes.interfaces) < MOST_INTERFACES:
@@ -91,21 +79,36 @@ def described(notes: Notes, name: str, description: str) -> int:
     return len(notes.interfaces) - 1
 
 
-def lines(source: Source, longest: int) -> Iterator[tuple[int, bytes]]:
-    """The lines of a text file with the place of each; raises `Unreadable` at one that is too long."""
+class Line(NamedTuple):
+    """A line of a text file."""
+
+    where: str
+    text: bytes
+    """Without its end."""
+    ended: bool = True
+    """Whether it has one."""
+
+    def unreadable(self, what: str) -> Unreadable:
+        """`what` is wrong with it, unless it is only the beginning of a line."""
+        what = f"{what}: the file is damaged here" if self.ended else "the file ends inside a line"
+        return Unreadable(self.where, what)
+
+
+def lines(source: Source, longest: int) -> Iterator[Line]:
+    """The lines of a text file; raises `Unreadable` at one that is too long."""
     piece = bytearray(1 << 16)
     rest, at = b"", 0
     while got := source.fill(memoryview(piece)):
         *whole, rest = (rest + piece[:got]).split(b"\n")
         for line in whole:
-            yield at, line.rstrip(b"\r")
+            yield Line(f"octet {at}", line.rstrip(b"\r"))
             at += len(line) + 1
         if len(rest) > longest:
             raise Unreadable(f"octet {at}", f"a line is longer than {longest} octets: the file is damaged here")
     if source.fault:
         raise Unreadable(f"octet {at}", source.fault)
     if rest:
-        yield at, rest.rstrip(b"\r")
+        yield Line(f"octet {at}", rest.rstrip(b"\r"), ended=False)
 
 
 def whole(source: Source) -> bytes:

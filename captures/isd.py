@@ -15,13 +15,14 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack, nullcontext, suppress
 from typing import Any, Final
 
 from hanscope.captures.batch import Notes, RecordBatch
-from hanscope.captures.foreign import MOST_INTERFACES, Found, Unreadable, chunks, described, lines, whole
+from hanscope.captures.foreign import LARGEST, MOST_INTERFACES, Found, Line, Unreadable, chunks, described, lines, whole
 from hanscope.captures.sniffers.base import Heard
 from hanscope.captures.sniffers.silabs import heard
-from hanscope.captures.source import Source
+from hanscope.captures.source import Source, until_damage
 
 MAGIC: Final = b"PK\x03\x04"
 VERSION: Final = ".emberVersion"
@@ -33,6 +34,10 @@ _LONGEST: Final = 16_384
 _INFO_SIZE: Final = 65_536
 _LINE: Final = re.compile(rb"\[(-?\d{1,18}) \d+ (\d{1,10}) .*?\] \[(.*?)\] \[([0-9A-Fa-f ]*)\]")
 _REAL_TIME: Final = re.compile(rb"^realTime=(\d{1,15})\s*$", re.MULTILINE)
+
+_LOCAL: Final = struct.Struct("<4sHHHHHIIIHH")
+"""What stands before a member of an archive: …, flags, method, …, packed size, …, lengths of name and extra field."""
+_MOST_MEMBERS: Final = 64
 
 _COPY_NS: Final = 500_000
 _ZIP_ERRORS: Final = (
@@ -70,26 +75,32 @@ class _Log:
 
     def session(self, source: Source) -> Iterator[Found]:
         try:
-            with zipfile.ZipFile(io.BytesIO(whole(source))) as archive:
-                names = set(archive.namelist())
-                if VERSION not in names or _LOG not in names:
-                    raise Unreadable(
-                        "the archive", "this is a ZIP archive, but no Silicon Labs session; unpack it first"
-                    )
-                begin_ns = _real_time_ns(archive) if _INFO in names else 0
-                for name in _segments(archive, names):
-                    with archive.open(name) as segment:
-                        yield from self.frames(_text(segment, name), begin_ns)
+            with _archive(whole(source)) as archive:
+                yield from self._logs(archive)
         except _ZIP_ERRORS as error:
-            raise Unreadable("the archive", f"it cannot be unpacked ({error})") from None
+            raise Unreadable("the archive", f"it cannot be unpacked ({str(error) or 'it is cut short'})") from None
 
-    def frames(self, text: Iterator[tuple[int, bytes]], begin_ns: int) -> Iterator[Found]:
-        for at, line in text:
-            if not line.strip() or line.startswith(b"#"):
+    def _logs(self, archive: zipfile.ZipFile | _Torn) -> Iterator[Found]:
+        torn = isinstance(archive, _Torn)
+        names = set(archive.namelist())
+        if VERSION not in names or _LOG not in names:
+            what = "it is cut short or damaged" if torn else "this is a ZIP archive, but no Silicon Labs session"
+            raise Unreadable("the archive", f"{what}; unpack it first")
+        begin_ns = _real_time_ns(archive) if _INFO in names else 0
+        for name in _segments(archive, names):
+            with archive.open(name) as segment, suppress(Unreadable) if torn else nullcontext():
+                yield from self.frames(_text(segment, name), begin_ns)
+        if torn:
+            untold = "" if _INFO in names else "; times count from its start, which is not told"
+            raise Unreadable("the archive", f"it is cut short or damaged; what could be unpacked was read{untold}")
+
+    def frames(self, text: Iterator[Line], begin_ns: int) -> Iterator[Found]:
+        for line in text:
+            if not line.text.strip() or line.text.startswith(b"#"):
                 continue
-            match = _LINE.match(line)
+            match = _LINE.match(line.text)
             if match is None:
-                raise Unreadable(f"octet {at}", "a line of the log is no event: the file is damaged here")
+                raise line.unreadable("a line of the log is no event")
             time_us, kind, node, digits = match.groups()
             frame = _event(int(kind), digits)
             if frame is None:
@@ -118,13 +129,60 @@ class _Log:
         return False
 
 
-def _real_time_ns(archive: zipfile.ZipFile) -> int:
+class _Torn(ExitStack):
+    """An archive that is cut short or damaged: its members by the headers before them (APPNOTE 4.3.7), each as far as
+    it can be unpacked.
+    """
+
+    def __init__(self, octets: bytes) -> None:
+        super().__init__()
+        self._members: dict[str, bytes] = {}
+        at, left = 0, LARGEST
+        for _ in range(_MOST_MEMBERS):
+            if len(octets) < at + _LOCAL.size:
+                break
+            _, _, flags, method, _, _, _, size, _, name_length, extra_length = _LOCAL.unpack_from(octets, at)
+            begin = at + _LOCAL.size + name_length + extra_length
+            name = octets[at + _LOCAL.size : begin - extra_length].decode("ascii", "replace")
+            packed = octets[begin:]
+            if flags & 1 or method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                break
+            unpacked = packed[:size] if method == zipfile.ZIP_STORED else _inflated(packed, left)
+            self._members.setdefault(name, unpacked)
+            left -= len(unpacked)
+            at = octets.find(MAGIC, begin)
+            if at < 0 or left <= 0:
+                break
+
+    def namelist(self) -> list[str]:
+        return list(self._members)
+
+    def open(self, name: str) -> io.BytesIO:
+        return io.BytesIO(self._members[name])
+
+
+def _inflated(packed: bytes, most: int) -> bytes:
+    try:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, most)
+    except zlib.error:
+        return until_damage(zlib.decompressobj(-zlib.MAX_WBITS), packed, most)
+
+
+def _archive(octets: bytes) -> zipfile.ZipFile | _Torn:
+    with suppress(*_ZIP_ERRORS):
+        archive = zipfile.ZipFile(io.BytesIO(octets))
+        if archive.testzip() is None:
+            return archive
+    return _Torn(octets)
+
+
+def _real_time_ns(archive: zipfile.ZipFile | _Torn) -> int:
     with archive.open(_INFO) as info:
         match = _REAL_TIME.search(info.read(_INFO_SIZE))
     return int(match[1]) * 1_000_000 if match else 0
 
 
-def _segments(archive: zipfile.ZipFile, names: set[str]) -> list[str]:
+def _segments(archive: zipfile.ZipFile | _Torn, names: set[str]) -> list[str]:
     """The parts of the log, in order: the last word of each line of the list."""
     if _SEGMENTS not in names:
         return [_LOG]
@@ -134,14 +192,15 @@ def _segments(archive: zipfile.ZipFile, names: set[str]) -> list[str]:
     return [name for name in dict.fromkeys(found) if name in names] or [_LOG]
 
 
-def _text(segment: Any, name: str) -> Iterator[tuple[int, bytes]]:
+def _text(segment: Any, name: str) -> Iterator[Line]:
     buffered = io.BufferedReader(segment)  # by itself a member's `readline` gives what it happens to have inflated
     at = 0
-    while line := buffered.readline(_LONGEST):
-        if not line.endswith(b"\n") and len(line) == _LONGEST:
+    while text := buffered.readline(_LONGEST):
+        ended = text.endswith(b"\n")
+        if not ended and len(text) == _LONGEST:
             raise Unreadable(f"{name}, octet {at}", f"a line is longer than {_LONGEST} octets: it is damaged here")
-        yield at, line
-        at += len(line)
+        yield Line(f"{name}, octet {at}", text, ended=ended)
+        at += len(text)
 
 
 def _event(kind: int, digits: bytes) -> Heard | None:

@@ -169,7 +169,7 @@ def _segments(buffer: Octets, stop: int, section: _Section) -> Iterator[tuple[_S
         if buffer[here : here + 4].tobytes() == MAGIC:
             order = section.order
             try:
-                section = _section(buffer[here : here + 28].tobytes())
+                section = _section(buffer[here : min(here + 16, stop)].tobytes())
             except _DamageError as error:
                 yield error
                 return

@@ -28,14 +28,14 @@ _INFO_BITS: Final = 0x1F
 
 
 def is_psd(head: bytes) -> bool:
-    """Whether a file begins with the records 1 and 2 (or consists of record 1)."""
+    """Whether a file begins with the records 1 and 2, or with record 1 and what is left of the next."""
     if len(head) < RECORD:
         return False
     info, number, _, length = _HEADER.unpack_from(head)
     zeros = head[_HEADER.size + length : RECORD]
     if info & ~_INFO_BITS or number != 1 or not 1 <= length <= RECORD - _HEADER.size or any(zeros):
         return False
-    return len(head) == RECORD or (len(head) >= HEAD and head[RECORD + 1 : HEAD] == b"\x02\x00\x00\x00")
+    return b"\x02\x00\x00\x00".startswith(head[RECORD + 1 : HEAD])
 
 
 def read(source: Source, notes: Notes) -> Generator[RecordBatch]:

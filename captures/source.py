@@ -179,15 +179,20 @@ class _Inflated:
             self._output = self._inflater.decompress(self._input, _INFLATED)
         except zlib.error as error:
             self.fault = f"the gzip data are damaged ({error})"
-            self._output = _until_damage(before, self._input)
+            self._output = until_damage(before, self._input)
             return
         self._input = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
 
 
-def _until_damage(inflater: "zlib._Decompress", octets: bytes) -> bytes:  # pyright: ignore[reportPrivateUsage] -- its only name
-    """What an inflater gives before it fails: it keeps back the output of the call that fails, so feed it singly."""
+def until_damage(inflater: "zlib._Decompress", octets: bytes, most: int = _INFLATED) -> bytes:  # pyright: ignore[reportPrivateUsage] -- its only name
+    """What an inflater gives before it fails: it keeps back the output of the call that fails, so feed it singly.
+
+    A little above `most` octets is enough.
+    """
     found = bytearray()
     with suppress(zlib.error):
         for octet in octets:
             found += inflater.decompress(bytes([octet]))
+            if len(found) > most:
+                break
     return bytes(found)

@@ -38,9 +38,17 @@ class TapRecords:
 
 
 def of_heard(
-    times_ns: Sequence[int], frames: Sequence[Heard], tuned: Channel | None, *, first_number: int, interface: int = 0
+    times_ns: Sequence[int],
+    frames: Sequence[Heard],
+    tuned: Channel | None,
+    *,
+    first_number: int,
+    interface: Sequence[int] | None = None,
 ) -> RecordBatch:
-    """Frames that a sniffer delivered, as records; `tuned`: where it listened, for frames that do not say."""
+    """Frames that a sniffer delivered, as records; `tuned`: where it listened, for frames that do not say.
+
+    `interface`: of each frame; if not given, there is one.
+    """
     channels = [frame.channel or tuned for frame in frames]
     parts = [frame.octets + frame.trailer.ljust(FCS_LENGTH, b"\0") for frame in frames]
     size = np.array([len(part) for part in parts], np.int64)
@@ -62,7 +70,7 @@ def of_heard(
         made.at,
         made.length,
         made.length,
-        np.full(len(frames), interface, np.uint16),
+        np.zeros(len(frames), np.uint16) if interface is None else np.array(interface, np.uint16),
         size=len(made.buffer),
     )
 

@@ -141,6 +141,9 @@ def test_damaged_or_foreign_database_is_a_fault(tmp_path: Path) -> None:
     path = tmp_path / "a"
     cubx(path, [(1, B, 20, 1.0, 255, -44)])
     path.write_bytes(path.read_bytes()[:6000])
+    capture, batches = gathered(path)
+    assert (batches, [fault.where for fault in capture.faults]) == ([], ["the table Packets"])
+    path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(CaptureError, match="cannot be read on"):
         gathered(path)
     path.unlink()
@@ -244,7 +247,7 @@ def test_zip_that_is_no_session(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="a ZIP archive, but no Silicon Labs session"):
         gathered(path)
     path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(CaptureError, match="cannot be unpacked"):
+    with pytest.raises(CaptureError, match="it is cut short or damaged"):
         gathered(path)
 
 
@@ -268,6 +271,38 @@ def test_real_session_has_the_frames_of_its_export(data: Path) -> None:
     start = 1_667_410_821_641_000_000
     assert (batch.time_ns - start).tolist() == [time for time, _, _ in exported]
     assert (capture.faults, set(batch.channel.tolist())) == ([], {20})
+
+
+@pytest.mark.parametrize(
+    ("name", "cut", "frames", "told"),
+    [
+        ("silabs-network-key-update.isd", 9000, 155, "it is cut short or damaged; what could be unpacked was read"),
+        ("silabs-network-key-update.isd", 4000, 90, "times count from its start, which is not told"),
+        ("ubiqua-sample.cubx", 264_000, 3384, "the database is cut short"),
+        ("ubiqua-sample.cubx", 150_000, 1896, "the database cannot be read on"),
+    ],
+)
+def test_archive_or_database_that_is_cut_short_gives_what_is_there(
+    data: Path, tmp_path: Path, name: str, cut: int, frames: int, told: str
+) -> None:
+    _, whole = one_batch(data / "captures" / name)
+    path = tmp_path / "x"
+    path.write_bytes((data / "captures" / name).read_bytes()[:cut])
+    capture, batch = one_batch(path)
+    assert len(batch) >= frames
+    assert octets(batch) == octets(whole)[: len(batch)]
+    assert [told in fault.what for fault in capture.faults] == [True]
+
+
+def test_damage_in_the_middle_of_a_log_costs_only_what_follows(data: Path, tmp_path: Path) -> None:
+    seed = bytearray((data / "captures" / "silabs-network-key-update.isd").read_bytes())
+    seed[3500] ^= 0xFF
+    path = tmp_path / "x"
+    path.write_bytes(seed)
+    capture, batch = one_batch(path)
+    assert len(batch) > 60
+    assert batch.time_ns[0] == 1_667_410_821_641_000_000
+    assert capture.faults[0].what.startswith("it is cut short or damaged")
 
 
 ZBOSS_DUMP = b"ZBOSS" + bytes([28 << 1 | 1, 3]) + bytes(4) + B + bytes([0x0D, 0xE9])
