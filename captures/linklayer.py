@@ -415,7 +415,7 @@ def _finished(buffer: Octets, found: _Payloads, trailer: Trailer) -> _Columns:
         metadata = rows(buffer, found.at + length, 2)
         rssi_dbm = np.where(whole, metadata[:, 0].view(np.int8).astype(np.float32) + _RSSI_OFFSET, np.nan)
         rssi_dbm = rssi_dbm.astype(np.float32)
-        lqi = np.where(whole, metadata[:, 1] & 0x7F, -1).astype(np.int16)
+        lqi = np.where(whole, (metadata[:, 1] & 0x7F).astype(np.int16), -1)  # an octet cannot be -1
         state[whole] = metadata[whole, 1] >> 7
     elif trailer == "raw-lqi":
         lqi = np.where(whole, np.minimum(rows(buffer, found.at + length, 1)[:, 0].astype(np.int16) * 4, 255), -1)

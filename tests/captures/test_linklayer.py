@@ -95,13 +95,15 @@ def test_bare_acknowledgements_prove_that_there_is_no_fcs(path: Path) -> None:
 
 def test_metadata_in_place_of_the_fcs(path: Path) -> None:
     good = [DATA + bytes([13, 0x80 | 105])] * 25
-    path.write_bytes(pcap(195, *good, DATA + bytes([0xEF, 60])))
+    cut_off = pcap_record(0, octets=DATA, original=len(DATA) + 2)
+    path.write_bytes(pcap(195, *good, DATA + bytes([0xEF, 60])) + cut_off)
     batch, decision = one(path)
     assert decision.trailer == "ti-metadata"
-    assert bodies(batch) == [DATA] * 26
+    assert bodies(batch) == [DATA] * 27
     assert batch.rssi_dbm[[0, 25]].tolist() == [-60, -90]
-    assert batch.lqi[[0, 25]].tolist() == [105, 60]
-    assert batch.fcs[[0, 25]].tolist() == [Fcs.VALID, Fcs.INVALID]
+    assert np.isnan(batch.rssi_dbm[26])
+    assert batch.lqi[[0, 25, 26]].tolist() == [105, 60, -1]
+    assert batch.fcs[[0, 25, 26]].tolist() == [Fcs.VALID, Fcs.INVALID, Fcs.NOT_CAPTURED]
     assert batch.rssi_dbm.dtype == np.float32
 
 
