@@ -158,15 +158,15 @@ def survey(
                 sniffer.begin(channel)
             ear = _Ear(channel)
             begun = monotonic()
-            while (now := monotonic()) - begun < dwell_s and not stopped():
-                ear.seconds = now - begun
+            while monotonic() - begun < dwell_s and not stopped():
                 dated = sniffer.dated()
                 if dated.frames:
                     ear.hear(_batch(dated, channel), engine)
+            ear.seconds = monotonic() - begun
+            if ear.frames or not stopped():
+                yield ear.result()
             if stopped():
                 return
-            ear.seconds = monotonic() - begun
-            yield ear.result()
     finally:
         sniffer.close()
 

@@ -30,6 +30,8 @@ from hanscope.captures.tap import of_frames, of_heard
 from hanscope.dissectors.columns.rows import SLACK, Octets
 
 BATCH_S: Final = 0.1
+PIPES: Final = os.name == "posix"
+"""Whether `select` can wait for a pipe."""
 _JOINED: Final = 1 << 16
 """Frames that are handed on at once when whoever takes them has fallen behind."""
 
@@ -209,7 +211,13 @@ class FileFeed(Feed):
         self._source: _Growing | None = None
 
     def begin(self) -> None:
-        if self._path != "-" and (not Path(self._path).exists() or Path(self._path).is_file()):
+        if self._path == "-" or (Path(self._path).exists() and not Path(self._path).is_file()):
+            if not PIPES:
+                raise CaptureError(
+                    f"{self.name}: on Windows pipes cannot be followed; write to a file and follow that "
+                    "(file:PATH --follow)"
+                )
+        else:
             with Source(self._path) as source:
                 if self._follow and source.compressed:
                     raise CaptureError(f"{source.name}: compressed; only what is written plainly can be followed")

@@ -20,7 +20,8 @@ from hanscope.captures.batch import RecordBatch, Secret
 from hanscope.captures.linklayer import TAP
 from hanscope.captures.writer import PcapngWriter
 
-SECOND: Final = 1_000_000_000
+_WINDOWS_PIPES: Final = "\\\\.\\pipe\\"
+"""What is there must be opened once and not be looked at before."""
 
 
 class RecordingError(Exception):
@@ -101,7 +102,8 @@ class Recorder:
         self.lost = 0
         """Frames that the sniffer says it lost, for the statistics at the end of a file."""
         self.paths: list[Path] = []
-        self._check()
+        if not str(path).startswith(_WINDOWS_PIPES):
+            self._check()
 
     def interface(self, name: str, description: str) -> None:
         """Describe where the next frames come from; before the first frame of it. Raises `RecordingError`."""

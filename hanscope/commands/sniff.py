@@ -1,6 +1,5 @@
 """`hanscope sniff`: capture and analyze while it happens."""
 
-import signal
 import sys
 import threading
 from collections.abc import Generator
@@ -26,7 +25,17 @@ from hanscope.commands.options import (
 )
 from hanscope.commands.output import key_paths, put, redacted, reporting_of, terminal
 from hanscope.commands.reading import credentials_of, exit_code, key_ring
-from hanscope.commands.sniffing import Baud, ChannelText, Phy, Port, begin, channel_of, recorder_of, sniffer_of
+from hanscope.commands.sniffing import (
+    Baud,
+    ChannelText,
+    Phy,
+    Port,
+    begin,
+    channel_of,
+    recorder_of,
+    sniffer_of,
+    until_told,
+)
 
 if TYPE_CHECKING:
     from hanscope.captures.live import Feed
@@ -113,7 +122,13 @@ def sniff(
     feed = FileFeed(source, recorder, follow=follow) if device is None else SnifferFeed(device, tuned, recorder)
     counts = None if device is None else device.counts
     view = nullcontext() if quiet else LiveView(sys.stderr, counts)
-    with _until_told(feed):
+
+    def stop() -> None:
+        if not feed.begun:
+            raise KeyboardInterrupt
+        feed.stop()
+
+    with until_told(stop):
         begin(feed)
         with _at_most(feed, seconds), view as show:
             run = LiveAnalysis(feed, show).run(ring, show_keys=show_keys, credentials=credentials)
@@ -143,24 +158,6 @@ def _check(
         raise CommandError("--write -: standard output is for the report; name a file or a named pipe", ExitCode.USAGE)
     if rotate and write is None:
         raise CommandError("--rotate-size and --rotate-time belong to --write FILE", ExitCode.USAGE)
-
-
-@contextmanager
-def _until_told(feed: "Feed") -> Generator[None]:
-    """Ctrl-C or a polite kill ends the capture, not the program; too early, or a second time, it ends everything."""
-
-    def told(*_: object) -> None:
-        if not feed.begun:
-            raise KeyboardInterrupt
-        feed.stop()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = {one: signal.signal(one, told) for one in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 """What the commands that use sniffers share: which sniffer, on which channel, and how it failed."""
 
+import signal
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,6 +72,22 @@ def recorder_of(path: Path | None, octets: int, seconds: float, *, force: bool) 
         return Recorder(path, rotation=Rotation(octets, seconds), force=force)
     except RecordingError as error:
         raise CommandError(str(error), ExitCode.USAGE) from None
+
+
+@contextmanager
+def until_told(stop: Callable[[], object]) -> Generator[None]:
+    """Ctrl-C or a polite kill calls `stop`, which ends the listening and not the program; a second Ctrl-C ends both."""
+
+    def told(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stop()
+
+    before = {one: signal.signal(one, told) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def begin(feed: "Feed") -> None:

@@ -1,6 +1,5 @@
 """`hanscope survey`: which networks there are."""
 
-import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +8,7 @@ import typer
 
 from hanscope.commands.base import Command, CommandError, ExitCode, app, complain
 from hanscope.commands.options import Format, FormatOption
-from hanscope.commands.sniffing import Baud, Phy, Port, SnifferName, channel_of, sniffer_of
+from hanscope.commands.sniffing import Baud, Phy, Port, SnifferName, channel_of, sniffer_of, until_told
 
 if TYPE_CHECKING:
     from hanscope.analyzers.survey import Heard
@@ -49,21 +48,18 @@ def survey(
     device = sniffer_of(sniffer, port, baud, phy)
     channels = _channels(sniffer, channel, sub_ghz=sub_ghz)
     stopping = threading.Event()
-    before = {one: signal.signal(one, lambda *_: stopping.set()) for one in (signal.SIGINT, signal.SIGTERM)}
     found: list[Heard] = []
     try:
-        for heard in run(device, channels, dwell_s=dwell, stopped=stopping.is_set):
-            found.append(heard)
-            if form is Format.TEXT:
-                _show(heard)
-            else:
-                sys.stdout.buffer.writelines(lines([heard]))
-                sys.stdout.buffer.flush()
+        with until_told(stopping.set):
+            for heard in run(device, channels, dwell_s=dwell, stopped=stopping.is_set):
+                found.append(heard)
+                if form is Format.TEXT:
+                    _show(heard)
+                else:
+                    sys.stdout.buffer.writelines(lines([heard]))
+                    sys.stdout.buffer.flush()
     except SnifferError as error:
         raise CommandError(str(error), ExitCode.INPUT) from None
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
     if form is Format.TEXT:
         _conclude(found, len(channels))
     if problems := device.problems():

@@ -1,6 +1,7 @@
 """Live analysis: what it concludes is what the recorded file says."""
 
 import itertools
+import os
 import socket
 import threading
 import time
@@ -18,7 +19,7 @@ from sniffer_emulators import FakeUsb, OnAir, Pty
 from hanscope.analyzers.analysis import AnalysisRun, analyze
 from hanscope.analyzers.keys import KeyRing, load_key_file
 from hanscope.analyzers.live import LiveAnalysis, Picture
-from hanscope.captures.batch import RecordBatch
+from hanscope.captures.batch import CaptureError, RecordBatch
 from hanscope.captures.files import open_capture
 from hanscope.captures.live import Feed, FileFeed, SnifferFeed
 from hanscope.captures.recorder import Recorder
@@ -347,6 +348,17 @@ def test_recording_what_is_followed_in_another_form(tmp_path: Path, into: str) -
     (expected,) = analyze([str(whole)], keys=keys).analysis.transfers
     assert transfer == expected
     assert not Path("/dev/null").is_file()
+
+
+@pytest.mark.parametrize("path", ["-", "fifo"])
+def test_pipes_are_refused_where_nobody_can_wait_for_them(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hanscope.captures.live.PIPES", False)
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("fifo")
+    with pytest.raises(CaptureError, match="on Windows pipes cannot be followed; write to a file and follow that"):
+        FileFeed(path, None, follow=False).begin()
 
 
 class _Pieces(Feed):

@@ -240,3 +240,11 @@ def test_chunks_join_whatever_lies_between_them(path: Path) -> None:
     assert {batch.file_offset for batch in batches[:1]} == {0}
     again = batches[1].detached().attached()
     assert (again.buffer == batches[1].buffer).all()
+
+
+@pytest.mark.parametrize("cut", range(4, 28))
+def test_section_header_that_is_not_all_there_yet_is_no_other_version(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(section()[:cut])
+    capture, records = read(path)
+    assert (records, [fault.what for fault in capture.faults]) == ([], ["the file ends inside a block"])
