@@ -355,13 +355,13 @@ class Attempt(msgspec.Struct, eq=False):
 
     def steps(self, rows: Rows) -> Positions:
         """The requests among `rows`, and the blocks that prove a request which was not heard: blocks at another offset
-        than the last request's and with a sequence number of their own, while no page was asked for (its blocks come
-        without requests).
+        than the last request's and with a sequence number of their own. Once a page was asked for, whose blocks come
+        without requests, only those prove one that lie where the image begins.
         """
         asks = rows.kind <= PAGE
         asked = np.flatnonzero(asks)
         block = np.flatnonzero(rows.kind == BLOCK_HEARD)
-        if not len(block) or self.page_requests:
+        if not len(block):
             return asked
         sequence = rows.sequence[block]
         before = np.cumsum(asks)[block]
@@ -373,8 +373,10 @@ class Attempt(msgspec.Struct, eq=False):
             return asked
         block = block[alone]
         page = np.flatnonzero(rows.kind == PAGE)
-        if len(page):
-            block = block[block < page[0]]
+        if self.page_requests or len(page):
+            paged = 0 if self.page_requests else page[0]
+            low = min(self.step_low, int(rows.offset[asked].min(initial=NO_OFFSET)))
+            block = block[(block < paged) | (rows.offset[block] <= low)]
         asks[block] = True
         return np.flatnonzero(asks)
 

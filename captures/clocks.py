@@ -39,6 +39,8 @@ _BACK_NS: Final = 100_000_000
 """A time that is earlier by this than the one before it is of a clock that was set back, or wild."""
 _RETRY_NS: Final = 500_000
 """Repetitions come later than this (802.15.4 7.5.6.4.3)."""
+_WIDEST_NS: Final = 1_000_000_000
+"""Matches that lie farther apart agree on no clock; some sniffers write down whole seconds."""
 _LIFTS: Final = 256
 """A clock that is set back more often is none."""
 _LONGEST_NS: Final = 10 * 366 * 86_400 * 10**9
@@ -231,8 +233,11 @@ def fitted(own: Int64s, other: Int64s, set_back: Sequence[int] = ()) -> Fit | No
     misfit = np.abs(rest[sound] - slope * after[sound] - np.interp(after[sound], knots, corrections))
     # A frame and its repetition, of which each capture has one, are no match.
     misfit = misfit[misfit <= max(_RETRY_NS, 8 * float(np.quantile(misfit, 0.75)))]
+    spread_ns = int(np.quantile(misfit, 0.95))
+    if spread_ns > _WIDEST_NS:
+        return None
     steps = tuple((origin + int(knots[at]), round(corrections[at] - corrections[at - 1])) for at in edges)
-    return Fit(origin, offset, slope, knots, corrections, int(np.quantile(misfit, 0.95)), len(misfit), steps)
+    return Fit(origin, offset, slope, knots, corrections, spread_ns, len(misfit), steps)
 
 
 def _line(

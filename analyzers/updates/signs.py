@@ -111,6 +111,7 @@ class Ending:
     unheard_by_client: bool
     """The server's last frame was sent again and again, unacknowledged."""
     last_ns: int
+    """When its last message was heard first; relays and retries come later."""
     last_frame: int
     answered_ns: int
     """The server's last word; where none was heard, the beginning of what is kept."""
@@ -316,13 +317,14 @@ def _ending(tail: Column) -> Ending:
     in_vain = [frame for frame, count in copies.items() if count > _MAC_RETRIES]
     blocks = tail[~by_client, _FRAME]
     last = blocks[-1] if len(blocks) else -1
+    said_last = int(np.argmax((tail[:, _WHAT] == tail[-1, _WHAT]) & (by_client == by_client[-1])))
     return Ending(
         unanswered=len(distinct(open_requests[:, _WHAT])),
         unheard=len(distinct(open_requests[among(frames, np.array(in_vain, np.int64)), _WHAT])),
         repeated=sum(count > 1 for count in copies.values()),
         unheard_by_client=bool(last >= 0 and (blocks == last).sum() > _MAC_RETRIES),
-        last_ns=int(tail[-1, _TIME]),
-        last_frame=int(tail[-1, _NUMBER]),
+        last_ns=int(tail[said_last, _TIME]),
+        last_frame=int(tail[said_last, _NUMBER]),
         answered_ns=int(tail[max(after - 1, 0), _TIME]),
         answered_frame=int(tail[max(after - 1, 0), _NUMBER]),
     )

@@ -462,6 +462,17 @@ def test_a_page_asked_for_again_from_the_start_is_no_restart():
     assert only(paged(talk.pause(4.4), 0, 256)).complete
 
 
+def test_a_restart_by_page_whose_request_was_missed_is_told_by_its_first_block():
+    talk = paged(Talk().offer(640), 0, 256)
+    paged(talk, 256, 256)
+    asked_again = len(talk.rows)
+    paged(talk, 0, 256, end=640)
+    del talk.rows[asked_again]
+    paged(paged(talk, 256, 256), 512, 128, end=640).end()
+    first, second = (record.transfer for record in build(talk))
+    assert (first.state, first.received_bytes, second.state, second.complete) == ("superseded", 512, "ended", True)
+
+
 def test_the_first_hole_of_the_first_page_is_no_restart():
     talk = paged(Talk().offer(512), 0, 256, lost=(0,))
     assert only(paged(talk.exchange(0, size=64), 256, 256)).complete

@@ -121,6 +121,13 @@ def test_a_block_that_is_sent_again_answers_no_later_request() -> None:
     assert (found_ending.unanswered, found_ending.answered_ns) == (1, 11 * SECOND)
 
 
+def test_a_dialogue_ends_with_a_message_not_with_its_relay() -> None:
+    offer = row(OFFER, 20, 8)
+    relayed = offer | {"number": 2_001, "mac_source": 0x1111, "nwk_frame_counter": 77}
+    found_ending = ending(row(BLOCK_REQUEST, 10, 1, file_offset=0), row(BLOCK, 11, 1, file_offset=0), offer, relayed)
+    assert found_ending.last_frame == 2_000
+
+
 def test_requests_that_went_out_more_than_once_are_counted() -> None:
     asked = [row(BLOCK_REQUEST, 12 + 3 * time, 2 + time, file_offset=50) for time in range(3)]
     copies = [one | {"time_ns": one["time_ns"] + 3_000_000} for one in asked[:2]]
