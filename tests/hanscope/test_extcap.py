@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from typer.testing import CliRunner
 
 from hanscope.captures.files import open_capture
 from hanscope.cli import app
+from hanscope.wireshark import folders, install
 
 LAUNCHER = Path(__file__).parents[2] / "wireshark_plugin" / "extcap" / "hanscope-extcap"
 INTERFACE = "hanscope-nrf52840"
@@ -30,18 +30,18 @@ def asked(*words: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def wireshark(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a Wireshark that has our launcher in its personal folder."""
+    """The environment of somebody who installed our launcher: where to, depends on the version of Wireshark."""
     if shutil.which("tshark") is None:
         pytest.skip("tshark is not installed")
-    folder = tmp_path_factory.mktemp("wireshark")
-    (folder / "extcap").mkdir()
-    installed = folder / "extcap" / LAUNCHER.name
-    text = LAUNCHER.read_text()
-    command = f'HANSCOPE="{sys.executable} -P -m hanscope"'
-    assert 'HANSCOPE="hanscope"' in text
-    installed.write_text(text.replace('HANSCOPE="hanscope"', command))
-    installed.chmod(0o755)
-    return {**os.environ, "WIRESHARK_CONFIG_DIR": str(folder)}
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        patch.delenv("XDG_CONFIG_HOME", raising=False)
+        patch.delenv("WIRESHARK_CONFIG_DIR", raising=False)
+        where = folders()
+        assert where.extcap.is_relative_to(home)
+        assert {step.deed for step in install(where)} == {"installed"}
+        return dict(os.environ)
 
 
 def run(wireshark: dict[str, str], *words: object) -> "subprocess.CompletedProcess[str]":

@@ -119,7 +119,11 @@ def octets(text: str) -> bytes:
 
 def tshark(*words: str | Path) -> list[list[str]]:
     """Runs tshark and returns its lines, split at tabs; skips the test where there is no tshark."""
-    return [line.split("\t") for line in tshark_text(*words).splitlines()]
+    return [[_BOOLEANS.get(cell, cell) for cell in line.split("\t")] for line in tshark_text(*words).splitlines()]
+
+
+_BOOLEANS = {"True": "1", "False": "0"}
+"""tshark 4.4 and 4.6 write them out; 4.0 writes numbers."""
 
 
 def tshark_text(*words: str | Path) -> str:
