@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -21,13 +22,13 @@ from hanscope.analyzers.context import Context
 from hanscope.analyzers.keyevents import KeyCommand, key_commands
 from hanscope.analyzers.keys import KeyRing, KnownKey, Uses
 from hanscope.analyzers.network import Traffic, traffic_of
-from hanscope.analyzers.opening import Opener, Reason, Sealed, sealed_frames
+from hanscope.analyzers.opening import Opener, Reason, Sealed, Texts, sealed_frames
 from hanscope.analyzers.tables import ABSENT, DEFAULT_RESPONSE, OtaTable, Table, TunnelTable
 from hanscope.captures.batch import Fcs, FrameBatch
 from hanscope.dissectors.columns.engine import Engine
 from hanscope.dissectors.columns.layout import Layout, Layouts
 from hanscope.dissectors.columns.rows import SLACK, Index, Octets, ascending, distinct, padded, rows
-from hanscope.dissectors.columns.stage import Group, Sifted
+from hanscope.dissectors.columns.stage import Frames, Group, Sifted
 
 if TYPE_CHECKING:
     from hanscope.analyzers.evidence import Hearing
@@ -421,20 +422,18 @@ class Dissector:
             pan_id, number = full.pan_id[sealed.row], full.number[sealed.row]
             found = self._opener.nwk(sealed, pan_id, number, self.ring)
             self._shut(result, "NWK", pan_id, found.reason, number)
-            is_data = (sealed.header[:, 0] & 3) == 0
-            payloads.opened(is_data, found.reason == Reason.OPENED, sealed.row, found.plain, sealed.length)
-        commands, command_rows = payloads.buffer(data=False)
-        if len(command_rows[0]):
-            sifted = self.engine.command.sift(commands, command_rows[1], command_rows[2])
-            self._count(result, sifted, full.number[command_rows[0]], "NwkCommand")
+            payloads.opened(sealed, found.texts)
+        buffer, data, commands = payloads.sorted()
+        if len(commands.row):
+            sifted = self.engine.command.sift(buffer, commands.at, commands.length)
+            self._count(result, sifted, full.number[commands.row], "NwkCommand")
             for group in sifted.with_slot("RejoinResponse.network_address"):
-                mine = command_rows[0][group.index]
+                mine = commands.row[group.index]
                 accepted = group.uint("RejoinResponse.status") == 0
                 short = np.where(accepted, group.uint("RejoinResponse.network_address").astype(np.int64), -1)
                 self._told(Told.REJOIN_RESPONSE, full, mine, short, full.destination_eui64[mine])
-        buffer, (row, at, length) = payloads.buffer(data=True)
-        if len(row):
-            self.read(result, full, self._aps(result, full, row, buffer, at, length))
+        if len(data.row):
+            self.read(result, full, self._aps(result, full, buffer, data))
         if not self._judged:
             return
         from hanscope.analyzers.evidence import hearing_of  # noqa: PLC0415 -- for whoever judges
@@ -511,11 +510,13 @@ class Dissector:
             )
             self.addresses.learn(evidence)
 
-    def _aps(
-        self, result: Dissected, context: Context, row: Index, buffer: Octets, at: Index, length: Index, depth: int = 0
-    ) -> list[Part]:
-        """APS frames in the clear, of `buffer` and of what could be opened in it, tunnelled ones included."""
-        sifted = self.engine.aps.sift(buffer, at, length)
+    def _aps(self, result: Dissected, context: Context, buffer: Octets, frames: Frames, depth: int = 0) -> list[Part]:
+        """APS frames in the clear, of `buffer` and of what could be opened in it, tunnelled ones included.
+
+        The rows of `frames` are those of `context`.
+        """
+        row = frames.row
+        sifted = self.engine.aps.sift(buffer, frames.at, frames.length)
         self._unread.append(context.number[row[sifted.loose]])
         self._count(result, sifted, context.number[row], "Aps")
         parts = [Part(group, row[group.index], secured=False) for group in sifted.groups]
@@ -524,7 +525,7 @@ class Dissector:
                 mine = row[group.index]
                 none = np.full(len(mine), Reason.LEVEL_UNSUPPORTED)
                 self._shut(result, "APS", context.pan_id[mine], none, context.number[mine])
-        opened: list[tuple[Index, Octets, Index]] = []
+        opened: list[tuple[Frames, Octets]] = []
         for sealed in sealed_frames(sifted.with_slot("SecuredPayload.ciphertext", "rest"), "ApsSecurity"):
             mine = row[sealed.row]
             sealed.eui64[:] = np.where(sealed.eui64 == 0, context.source_eui64[mine], sealed.eui64)
@@ -536,22 +537,20 @@ class Dissector:
             receiver = np.zeros(len(mine), np.uint64) if depth else context.destination_eui64[mine]
             found = self._opener.aps(sealed, pair, receiver, is_data, context.number[mine], self.ring)
             self._shut(result, "APS", context.pan_id[mine], found.reason, context.number[mine])
-            good = np.flatnonzero(found.reason == Reason.OPENED)
-            bare = np.empty((len(good), sealed.auxiliary + found.plain.shape[1]), np.uint8)
-            bare[:, : sealed.auxiliary] = sealed.header[good, : sealed.auxiliary]
-            bare[:, sealed.auxiliary :] = found.plain if len(good) == len(mine) else found.plain[good]
-            bare[:, 0] &= 0xDF
-            opened.append((mine[good], bare, sealed.length[good] + sealed.auxiliary))
+            for text in found.texts:
+                text.table[:, text.begin] &= 0xDF
+                length = sealed.length[text.which] + sealed.auxiliary
+                opened.append(_laid(mine[text.which], text.table, text.begin, length))
         if opened:
-            clear, (again, clear_at, clear_length) = _flat(opened)
-            second = self.engine.aps.sift(clear, clear_at, clear_length)
-            self._count_opened(result, second, context.number[again])
-            parts += [Part(group, again[group.index], secured=True) for group in second.groups]
+            clear, again = _flat(opened)
+            second = self.engine.aps.sift(clear, again.at, again.length)
+            self._count_opened(result, second, context.number[again.row])
+            parts += [Part(group, again.row[group.index], secured=True) for group in second.groups]
         for part in [part for part in parts if part.group.layout.has("Tunnel")]:
             # A Tunnel command (4.4.10.6) carries a whole APS frame; within that, there is no further one.
-            at, length = part.group.extent("Tunnel.tunnelled_frame")
             if depth == 0:
-                parts += self._aps(result, context, part.rows, part.group.buffer, at, length, depth=1)
+                inner = Frames(part.rows, *part.group.extent("Tunnel.tunnelled_frame"))
+                parts += self._aps(result, context, part.group.buffer, inner, depth=1)
         return parts
 
     def _count_opened(self, result: Dissected, sifted: Sifted, number: Index) -> None:
@@ -647,44 +646,42 @@ def _fresh(known: Layouts, *, judged: bool) -> Dissector:
 
 
 class _Payloads:
-    """NWK payloads in the clear, whether they were opened or never sealed, until they become one buffer for a stage."""
+    """NWK payloads in the clear, whether they were opened or never sealed, until they become one buffer for stages."""
 
     def __init__(self) -> None:
-        self._kept: dict[bool, list[tuple[Index, Octets, Index]]] = {True: [], False: []}
+        self._laid: list[tuple[Frames, Octets]] = []
+        self._data: list[NDArray[np.bool_]] = []
 
     def plain(self, row: Index, buffer: Octets, at: Index, length: Index, *, data: bool) -> None:
         width = -(-int(length.max(initial=1)) // 16) * 16
-        self._kept[data].append((row, padded(buffer, at, length, width), length))
+        self._laid.append(_laid(row, padded(buffer, at, length, width), 0, length))
+        self._data.append(np.full(len(row), data))
 
-    def opened(
-        self, is_data: NDArray[np.bool_], ok: NDArray[np.bool_], row: Index, plain: Octets, length: Index
-    ) -> None:
-        for data in (True, False):
-            which = np.flatnonzero(ok & (is_data == data))
-            if len(which):
-                self._kept[data].append((row[which], plain[which], length[which]))
+    def opened(self, sealed: Sealed, texts: Iterable[Texts]) -> None:
+        for text in texts:
+            self._laid.append(_laid(sealed.row[text.which], text.table, text.begin, sealed.length[text.which]))
+            self._data.append((sealed.header[text.which, 0] & 3) == 0)
 
-    def buffer(self, *, data: bool) -> tuple[Octets, tuple[Index, Index, Index]]:
-        return _flat(self._kept[data])
+    def sorted(self) -> tuple[Octets, Frames, Frames]:
+        """The buffer, and where in it lie APS frames and NWK commands."""
+        buffer, frames = _flat(self._laid)
+        data = np.concatenate([*self._data, np.zeros(0, np.bool_)])
+        return buffer, frames.take(np.flatnonzero(data)), frames.take(np.flatnonzero(~data))
 
 
-def _flat(parts: Sequence[tuple[Index, Octets, Index]]) -> tuple[Octets, tuple[Index, Index, Index]]:
-    """Tables of rows one after the other in one flat buffer: the buffer; and for each row its number, place and
-    length.
-    """
-    size = sum(table.size for _, table, _ in parts)
-    buffer = np.empty(size + SLACK, np.uint8)
-    buffer[size:] = 0
-    places: list[Index] = []
-    at = 0
-    for _, table, _ in parts:
-        buffer[at : at + table.size] = table.reshape(-1)
-        places.append(at + np.arange(len(table), dtype=np.int64) * table.shape[1])
-        at += table.size
-    return buffer, (
-        _joined([row for row, _, _ in parts]),
-        _joined(places),
-        _joined([length for _, _, length in parts]),
+def _laid(row: Index, table: Octets, begin: int, length: Index) -> tuple[Frames, Octets]:
+    """Frames that lie in a table, `begin` octets from the beginning of each row."""
+    return Frames(row, begin + np.arange(len(table), dtype=np.int64) * table.shape[1], length), table
+
+
+def _flat(laid: Sequence[tuple[Frames, Octets]]) -> tuple[Octets, Frames]:
+    """Tables one after the other in one flat buffer."""
+    buffer = np.concatenate([*(table.reshape(-1) for _, table in laid), np.zeros(SLACK, np.uint8)])
+    starts = accumulate((table.size for _, table in laid), initial=0)
+    return buffer, Frames(
+        _joined([frames.row for frames, _ in laid]),
+        _joined([frames.at + start for (frames, _), start in zip(laid, starts, strict=False)]),
+        _joined([frames.length for frames, _ in laid]),
     )
 
 

@@ -8,9 +8,9 @@ first on that pair. A MIC of 32 bits that holds is the proof.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,19 +145,28 @@ def _joined(parts: Sequence[NDArray[_T]]) -> NDArray[_T]:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
+def _whole(octets: int) -> int:
+    """So many octets in whole blocks."""
+    return -(-octets // BLOCK) * BLOCK
+
+
+class Texts(NamedTuple):
+    """Plaintexts behind the octets of their headers that make frames without security of them."""
+
+    which: NDArray[np.intp]
+    """Which of the frames they are of."""
+    table: Octets
+    """(n, w): what stands before `begin` is worthless, and what stands behind a text's end."""
+    begin: int
+
+
 @dataclass(slots=True)
 class Opened:
     """What came of trying keys on some frames."""
 
-    plain: Octets
-    """(n, w), zero behind each text's end; worthless where the reason is not `OPENED`."""
     reason: NDArray[np.uint8]
     """`Reason` of each frame."""
-
-    @classmethod
-    def nothing(cls, frames: Sealed) -> Opened:
-        width = -(-max(int(frames.length[0]), 1) // BLOCK) * BLOCK
-        return cls(np.empty((len(frames), width), np.uint8), np.full(len(frames), Reason.NO_KEY, np.uint8))
+    texts: list[Texts] = field(default_factory=list[Texts])
 
 
 class Opener:
@@ -181,12 +190,17 @@ class Opener:
             self._ciphers[key] = BulkCcm(key)
         return self._ciphers[key]
 
-    def _try(self, key: bytes, frames: Sealed) -> tuple[Octets, NDArray[np.bool_]]:
+    def _try(self, key: bytes, frames: Sealed, kept: int = 0) -> tuple[Octets, NDArray[np.bool_]]:
+        """The plaintexts, behind whole blocks of which the last `kept` octets are from the header; which MICs hold."""
         nonces = Nonces(frames.eui64, frames.frame_counter, frames.control)
-        width = -(-max(int(frames.length[0]), 1) // BLOCK) * BLOCK
+        width = _whole(int(frames.length[0]))
+        begin = _whole(kept)
+        table = np.empty((len(frames), begin + width), np.uint8)
+        table[:, begin - kept : begin] = frames.header[:, :kept]
         body = rows(frames.buffer, frames.at, width)
         mic = rows(frames.buffer, frames.at + frames.length, MIC)
-        return self._cipher(key).decrypt(nonces, frames.header, body, frames.length, mic)
+        _, ok = self._cipher(key).decrypt(nonces, frames.header, body, frames.length, mic, table[:, begin:])
+        return table, ok
 
     def _in_sequence(self, key: KnownKey, kinds: Index, number: Index) -> None:
         """Notes with which PANs and key sequence numbers a key was in use, for the frames that it opened."""
@@ -216,7 +230,7 @@ class Opener:
 
     def nwk(self, frames: Sealed, pan_id: Index, number: Index, ring: KeyRing) -> Opened:
         """Opens NWK frames. `pan_id`, `number` (frame numbers): one for each."""
-        found = Opened.nothing(frames)
+        found = Opened(np.full(len(frames), Reason.NO_KEY, np.uint8))
         reason = found.reason
         reason[frames.eui64 == 0] = Reason.SOURCE_UNKNOWN
         kinds = pan_id * SEQUENCES + frames.sequence_number
@@ -247,22 +261,16 @@ class Opener:
         nwk: bool,
     ) -> None:
         """Tries one key on some frames and enters what came of it."""
-        whole = len(which) == len(frames)
-        text, ok = self._try(octets, frames if whole else frames.take(which))
-        if ok.all():
+        kept = 0 if nwk else frames.auxiliary
+        table, ok = self._try(octets, frames if len(which) == len(frames) else frames.take(which), kept)
+        if not ok.all():
+            found.reason[which[~ok]] = Reason.MIC_FAILED
+            good = np.flatnonzero(ok)
+            which, table = which[good], table.take(good, axis=0)
+        if len(which):
             found.reason[which] = Reason.OPENED
-            if whole:
-                found.plain = text
-            else:
-                found.plain[which, : text.shape[1]] = text
-                found.plain[which, text.shape[1] :] = 0
+            found.texts.append(Texts(which, table, _whole(kept) - kept))
             self._used(key, number[which], nwk=nwk)
-            return
-        found.reason[which] = np.where(ok, Reason.OPENED, Reason.MIC_FAILED)
-        opened = which[ok]
-        found.plain[opened, : text.shape[1]] = text[ok]
-        found.plain[opened, text.shape[1] :] = 0
-        self._used(key, number[opened], nwk=nwk)
 
     def _promising(
         self, key: bytes, frames: Sealed, which: NDArray[np.intp], kinds: Index, reason: NDArray[np.uint8]
@@ -290,7 +298,7 @@ class Opener:
         """Opens APS frames. `pair`: a number for each pair of devices (PAN id and two short addresses, the lower first,
         in 16 bits each); `receiver`: EUI-64s, 0 unknown; `is_data`: no command, nor the ack of one.
         """
-        found = Opened.nothing(frames)
+        found = Opened(np.full(len(frames), Reason.NO_KEY, np.uint8))
         reason = found.reason
         unknown = frames.eui64 == 0
         identifier = frames.key_identifier

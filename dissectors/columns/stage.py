@@ -9,7 +9,9 @@ them; beyond it stays *loose*: counted, and left to Scapy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from itertools import pairwise
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -27,6 +29,7 @@ UNASKED: Final = -1
 _EVERY: Final = np.arange(65536, dtype=np.uint16)
 
 Recorder = Callable[[bytes], Layout | None]
+_HITS: Final = attrgetter("hits")
 
 
 class _Guard:
@@ -144,6 +147,18 @@ class Group(msgspec.Struct):
         return start, np.full(len(self), slot.size, np.int64)
 
 
+class Frames(NamedTuple):
+    """Where frames lie in a buffer, and which rows of the caller's they are."""
+
+    row: Index
+    at: Index
+    length: Index
+
+    def take(self, which: NDArray[np.intp] | slice) -> Frames:
+        """Some of the frames."""
+        return Frames(self.row[which], self.at[which], self.length[which])
+
+
 class Sifted(msgspec.Struct):
     """The frames of a stage's input, sorted by layout."""
 
@@ -199,7 +214,7 @@ class Stage:
     @property
     def layouts(self) -> list[Layout]:
         """Every known layout, the most used first."""
-        return [guard.layout for guard in sorted(self._guards, key=lambda guard: -guard.hits)]
+        return [guard.layout for guard in sorted(self._guards, key=_HITS, reverse=True)]
 
     def know(self, layouts: Iterable[Layout]) -> None:
         """Takes over layouts that another object of the same stage recorded."""
@@ -229,7 +244,7 @@ class Stage:
     def _trim(self) -> None:
         """Between batches: at the cap the rarest three quarters go, so that new kinds find room again."""
         if len(self._guards) >= LAYOUT_CAP:
-            self._guards = sorted(self._guards, key=_by_hits)[: LAYOUT_CAP // 4]
+            self._guards = sorted(self._guards, key=_HITS, reverse=True)[: LAYOUT_CAP // 4]
         elif len(self._sets) < MOST_SETS:
             return
         self._sets, self._set_of = [], {}
@@ -238,82 +253,71 @@ class Stage:
     def sift(self, buffer: Octets, at: Index, length: Index) -> Sifted:
         """Sorts frames; `buffer` reaches `rows.SLACK` octets behind each."""
         self._trim()
-        members: dict[int, tuple[_Guard, list[Index]]] = {}
+        members: dict[int, tuple[_Guard, list[Frames]]] = {}
         loose: list[Index] = []
         fresh: list[_Guard] = []
-        long_enough = length >= 2
-        everything = np.arange(len(at), dtype=np.int64)
-        if not long_enough.all():
-            loose.append(everything[~long_enough])
-            everything = everything[long_enough]
-        kinds = self._kinds(_words(buffer, at[everything], 2))
+        frames = Frames(np.arange(len(at), dtype=np.int64), at, length)
+        if int(length.min(initial=2)) < 2:
+            loose.append(np.flatnonzero(length < 2))
+            frames = frames.take(np.flatnonzero(length >= 2))
+        kinds = self._kinds(_words(buffer, frames.at, 2))
         order = np.argsort(kinds, kind="stable")
-        everything, kinds = everything[order], kinds[order]
-        starts = np.flatnonzero(np.r_[True, kinds[1:] != kinds[:-1]]) if len(kinds) else np.zeros(0, np.int64)
-        for start, stop in zip(starts, np.r_[starts, len(kinds)][1:], strict=True):
-            rest = everything[start:stop]
+        frames, kinds = frames.take(order), kinds[order]
+        for start, stop in pairwise([0, *(np.flatnonzero(kinds[1:] != kinds[:-1]) + 1).tolist(), len(kinds)]):
+            rest = frames.take(slice(start, stop))
+            if not len(rest.row):
+                break
             candidates = self._sets[kinds[start]]
-            if len(candidates) > 1:
-                candidates.sort(key=_by_hits)
+            candidates.sort(key=_HITS, reverse=True)
             for head, guards in ((False, candidates), (True, fresh)):
                 for guard in guards:
-                    if not len(rest):
+                    if not len(rest.row):
                         break
-                    rest = self._claim(guard, buffer, at, length, rest, members, head=head)
-            while len(rest):
-                guard = self._learn(buffer, at, length, int(rest[0]))
+                    rest = self._claim(guard, buffer, rest, members, head=head)
+            while len(rest.row):
+                guard = self._learn(buffer, rest)
                 if guard is None:
-                    loose.append(rest if len(self._guards) >= LAYOUT_CAP else rest[:1])
-                    rest = rest[len(loose[-1]) :]
+                    loose.append(rest.row if len(self._guards) >= LAYOUT_CAP else rest.row[:1])
+                    rest = rest.take(slice(len(loose[-1]), None))
                     continue
                 fresh.append(guard)
-                rest = self._claim(guard, buffer, at, length, rest, members, head=True)
-        groups = [_group(guard, parts, buffer, at, length) for guard, parts in members.values()]
+                rest = self._claim(guard, buffer, rest, members, head=True)
+        groups = [_group(guard, parts, buffer) for guard, parts in members.values()]
         return Sifted(buffer, at, length, groups, np.concatenate(loose) if loose else np.zeros(0, np.int64))
 
     @staticmethod
     def _claim(
-        guard: _Guard,
-        buffer: Octets,
-        at: Index,
-        length: Index,
-        rest: Index,
-        members: dict[int, tuple[_Guard, list[Index]]],
-        *,
-        head: bool,
-    ) -> Index:
+        guard: _Guard, buffer: Octets, rest: Frames, members: dict[int, tuple[_Guard, list[Frames]]], *, head: bool
+    ) -> Frames:
         """Puts the frames of `rest` that fit into their group; returns the others."""
-        ok = guard.fits(buffer, at[rest], length[rest], head=head)
-        if not ok.any():
+        ok = guard.fits(buffer, rest.at, rest.length, head=head)
+        count = int(np.count_nonzero(ok))
+        if not count:
             return rest
-        if ok.all():
-            mine, rest = rest, rest[:0]
-        else:
-            mine, rest = rest[ok], rest[~ok]
-        guard.hits += len(mine)
+        mine, others = rest, rest.take(slice(0))
+        if count < len(ok):
+            mine, others = rest.take(np.flatnonzero(ok)), rest.take(np.flatnonzero(~ok))
+        guard.hits += count
         members.setdefault(id(guard), (guard, []))[1].append(mine)
-        return rest
+        return others
 
-    def _learn(self, buffer: Octets, at: Index, length: Index, row: int) -> _Guard | None:
+    def _learn(self, buffer: Octets, rest: Frames) -> _Guard | None:
+        """The layout of the first of these frames."""
         if len(self._guards) >= LAYOUT_CAP:
             return None
-        octets = buffer[at[row] : at[row] + length[row]].tobytes()
+        one = rest.take(slice(1))
+        octets = buffer[one.at[0] : one.at[0] + one.length[0]].tobytes()
         layout = self._recorder(octets)
         if layout is None:
             return None
         guard = _Guard(layout)
-        here = np.array([row])
-        if not guard.fits(buffer, at[here], length[here], head=True)[0]:
+        if not guard.fits(buffer, one.at, one.length, head=True)[0]:
             raise AssertionError(f"{self.name}: a layout does not fit its own specimen {octets.hex()}")
         self.learned.append(layout)
         self._add(guard)
         return guard
 
 
-def _by_hits(guard: _Guard) -> int:
-    return -guard.hits
-
-
-def _group(guard: _Guard, parts: list[Index], buffer: Octets, at: Index, length: Index) -> Group:
-    index = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    return Group(guard.layout, index, at[index], length[index], buffer)
+def _group(guard: _Guard, parts: list[Frames], buffer: Octets) -> Group:
+    row, at, length = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
+    return Group(guard.layout, row, at, length, buffer)

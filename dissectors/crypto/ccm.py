@@ -20,11 +20,13 @@ Octets = NDArray[np.uint8]
 MIC: Final = 4
 """Octets of the message integrity code at security level 5."""
 BLOCK: Final = 16
-SLICE: Final = 4096
-"""Frames that go through at a time, so that the working set stays in the cache."""
+SLICE: Final = 1 << 16
+"""Frames that go through at a time, so that the memory for it is bounded."""
 
-_KEEP: Final = np.where(np.arange(BLOCK) < np.arange(BLOCK + 1)[:, None], 0xFF, 0).astype(np.uint8).view(np.uint64)
-"""Row k keeps the first k octets of a block."""
+_Block = np.complex128
+"""NumPy's only number of 16 octets: what copies whole blocks at once."""
+_KEEP: Final = np.where(np.arange(BLOCK) < np.arange(BLOCK + 1)[:, None], 0xFF, 0).astype(np.uint8).view(_Block)[:, 0]
+"""Item k keeps the first k octets of a block."""
 
 
 class Nonces(msgspec.Struct, frozen=True):
@@ -63,6 +65,21 @@ def seal_one(key: bytes, nonce: bytes, header: bytes, plain: bytes) -> bytes:
     return AESCCM(key, tag_length=MIC).encrypt(nonce, plain, header)
 
 
+class _Blocks:
+    """Blocks that go through AES where they lie, as (n, 2) words."""
+
+    __slots__ = ("octets", "words")
+
+    def __init__(self, count: int, octets: Octets | None = None) -> None:
+        # The cipher wants room for one octet less than a block behind what it writes.
+        self.octets = np.empty(count * BLOCK + BLOCK - 1, np.uint8) if octets is None else octets
+        self.words: NDArray[np.uint64] = self.octets[: count * BLOCK].view(np.uint64).reshape(-1, 2)
+
+    def first(self, count: int) -> _Blocks:
+        """The first of these blocks, in the same place."""
+        return _Blocks(count, self.octets)
+
+
 class BulkCcm:
     """CCM* over many frames with one key."""
 
@@ -70,89 +87,99 @@ class BulkCcm:
         # CCM* is built from single blocks, which is what ECB gives.
         self._aes = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305
 
-    def _encrypt(self, blocks: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        """AES of each 16-octet row."""
-        out = np.empty(blocks.nbytes + BLOCK - 1, np.uint8)
-        self._aes.update_into(blocks.data.cast("B"), out.data)
-        return out[: blocks.nbytes].view(np.uint64).reshape(-1, 2)
+    def _encrypt(self, blocks: _Blocks) -> None:
+        """AES of every block, in its place."""
+        self._aes.update_into(blocks.octets.data[: blocks.words.nbytes], blocks.octets.data)
 
     def decrypt(
-        self, nonces: Nonces, header: Octets, body: Octets, length: NDArray[np.int64], mic: Octets
+        self,
+        nonces: Nonces,
+        header: Octets,
+        body: Octets,
+        length: NDArray[np.int64],
+        mic: Octets,
+        out: Octets | None = None,
     ) -> tuple[Octets, NDArray[np.bool_]]:
         """Opens frames that share a header length, **longest first**.
 
         header (n, a): the authenticated octets; body (n, w): ciphertext without the MIC, arbitrary octets behind its
-        end, w a multiple of 16 that holds every `length` (n,); mic (n, 4). Returns the plaintext (n, w), zero behind
-        its end, and which MICs hold (n,) bool; the plaintext of a frame whose MIC does not hold is worthless.
+        end, w a multiple of 16 that holds every `length` (n,); mic (n, 4); out (n, w): where the plaintext goes, if the
+        caller has a place for it. Returns the plaintext (n, w), arbitrary behind its end, and which MICs hold (n,)
+        bool; the plaintext of a frame whose MIC does not hold is worthless.
         """
-        out, tag = self._in_slices(nonces, header, body, length, seal=False)
+        out = np.empty(body.shape, np.uint8) if out is None else out
+        tag = self._in_slices(nonces, header, body, length, out, seal=False)
         return out, tag.view(np.uint32)[:, 0] == np.ascontiguousarray(mic).view(np.uint32)[:, 0]
 
     def encrypt(
         self, nonces: Nonces, header: Octets, plain: Octets, length: NDArray[np.int64]
     ) -> tuple[Octets, Octets]:
         """Seals frames; arguments as in `decrypt`. Returns ciphertext (n, w) and MIC (n, 4)."""
-        return self._in_slices(nonces, header, plain, length, seal=True)
+        out = np.empty(plain.shape, np.uint8)
+        return out, self._in_slices(nonces, header, plain, length, out, seal=True)
 
     def _in_slices(
-        self, nonces: Nonces, header: Octets, body: Octets, length: NDArray[np.int64], *, seal: bool
-    ) -> tuple[Octets, Octets]:
+        self, nonces: Nonces, header: Octets, body: Octets, length: NDArray[np.int64], out: Octets, *, seal: bool
+    ) -> Octets:
         if (length[1:] > length[:-1]).any():
             raise ValueError("frames must be ordered longest first")
-        out = np.zeros(body.shape, np.uint8)
         tag = np.empty((len(body), MIC), np.uint8)
         for start in range(0, len(body), SLICE):
             rows = slice(start, start + SLICE)
             tag[rows] = self._transform(nonces[rows], header[rows], body[rows], length[rows], out[rows], seal=seal)
-        return out, tag
+        return tag
 
     def _transform(
         self, nonces: Nonces, header: Octets, body: Octets, length: NDArray[np.int64], out: Octets, *, seal: bool
     ) -> Octets:
         """Fills `out` with the other text; returns the MIC."""
         count, width = body.shape
-        blocks = -(-length // BLOCK)
         # Rows that have a j-th block; the first of them, down to the rows of j + 1, have it whole.
-        alive = [int(np.searchsorted(-blocks, -j, "right")) for j in range(1, width // BLOCK + 1)]
+        alive = np.searchsorted(-length, -np.arange(0, width, BLOCK), "left").tolist()
         base = nonces.blocks()
 
-        counters = np.empty((count + sum(alive), 2), np.uint64)
+        stream = _Blocks(count + sum(alive))
         at = 0
         for j, rows in enumerate([count, *alive]):
-            counters[at : at + rows] = base[:rows]
-            counters[at : at + rows, 1] |= np.uint64(((j & 0xFF) << 56) | ((j >> 8) << 48))
+            stream.words[at : at + rows] = base[:rows]
+            stream.words[at : at + rows, 1] |= np.uint64(((j & 0xFF) << 56) | ((j >> 8) << 48))
             at += rows
-        stream = self._encrypt(counters)
+        self._encrypt(stream)
 
+        state = _Blocks(count)
         flags = 0x49 if header.shape[1] else 0x09
-        base[:, 0] ^= np.uint64(flags ^ 1)
+        state.words[:, 0] = base[:, 0] ^ np.uint64(flags ^ 1)
         size = length.astype(np.uint64)
-        base[:, 1] |= ((size & np.uint64(0xFF)) << np.uint64(56)) | ((size >> np.uint64(8)) << np.uint64(48))
-        state = self._encrypt(base)
+        size = ((size & np.uint64(0xFF)) << np.uint64(56)) | ((size >> np.uint64(8)) << np.uint64(48))
+        state.words[:, 1] = base[:, 1] | size
+        self._encrypt(state)
         if header.shape[1]:
             lead = np.zeros((count, -(-(2 + header.shape[1]) // BLOCK) * BLOCK), np.uint8)
             lead[:, 0] = header.shape[1] >> 8
             lead[:, 1] = header.shape[1] & 0xFF
             lead[:, 2 : 2 + header.shape[1]] = header
             for j in range(lead.shape[1] // BLOCK):
-                state = self._encrypt(state ^ _block(lead, j, count))
+                state.words ^= _block(lead, j, count)
+                self._encrypt(state)
         at = count
         for j, rows in enumerate(alive):
             if not rows:
                 break
             given = _block(body, j, rows)
-            made = given ^ stream[at : at + rows]
+            made = stream.words[at : at + rows]
+            made ^= given
             at += rows
             last = alive[j + 1] if j + 1 < len(alive) else 0
-            keep = _KEEP[length[last:rows] - j * BLOCK]
-            made[last:rows] &= keep
-            out.view(np.complex128)[:rows, j] = made.view(np.complex128)[:, 0]
-            if seal:
-                given[last:rows] &= keep
-            state[:rows] = self._encrypt(state[:rows] ^ (given if seal else made))
-        return (state ^ stream[:count]).view(np.uint8)[:, :MIC]
+            keep = _KEEP[length[last:rows] - j * BLOCK].view(np.uint64).reshape(-1, 2)
+            plain = given if seal else made
+            plain[last:] &= keep
+            out.view(_Block)[:rows, j] = made.view(_Block)[:, 0]
+            begun = state.first(rows)
+            begun.words ^= plain
+            self._encrypt(begun)
+        return (state.words ^ stream.words[:count]).view(np.uint8)[:, :MIC]
 
 
 def _block(table: Octets, j: int, rows: int) -> NDArray[np.uint64]:
-    """The j-th block of the first rows as (rows, 2) words, copied: complex128 is NumPy's only 16-octet number."""
-    return np.ascontiguousarray(table.view(np.complex128)[:rows, j]).view(np.uint64).reshape(-1, 2)
+    """The j-th block of the first rows as (rows, 2) words, copied."""
+    return np.ascontiguousarray(table.view(_Block)[:rows, j]).view(np.uint64).reshape(-1, 2)
