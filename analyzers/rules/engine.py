@@ -116,6 +116,8 @@ class RuleEngine:
         self._groups: dict[tuple[str, int], _Group] = {}
         self._waiting: deque[_Waiting] = deque()
         self._acks: deque[_Acks] = deque()
+        self._acks_apart = 0
+        """Of these, the last so many have not been put together."""
         self._smart_energy = False
         self._hardware: dict[tuple[int, int, int], int] = {}
         self._hits = 0
@@ -136,15 +138,24 @@ class RuleEngine:
         self.evidence.feed(hearing)
         if acks is not None and len(acks.key):
             self._acks.append(_Acks.of(acks.key.copy(), acks.time_ns.copy()))
+            self._acks_apart += 1
         if damaged is not None and len(damaged):
             table = OtaTable.joined([table, damaged]).sorted() if len(table) else damaged
         if len(table):
             # What waits is copied: it lies in memory that others wait for (`workers`).
             self._pending.append(table if len(table) >= ROWS_TOGETHER else table.take(np.arange(len(table))))
-        if sum(map(len, self._pending)) >= ROWS_TOGETHER or len(self._pending) >= BATCHES_TOGETHER:
+        if self._due():
             self._catch_up()
         else:
             self._decide(final=False)
+
+    def _due(self) -> bool:
+        """Whether what was taken in is much, or would soon miss its acknowledgements."""
+        if sum(map(len, self._pending)) >= ROWS_TOGETHER or len(self._pending) >= BATCHES_TOGETHER:
+            return True
+        if self._acks_apart < BATCHES_TOGETHER:
+            return False
+        return not self._pending or int(self._pending[0].time_ns[0]) < self._acks[-1].last_ns - ACKS_KEPT_NS
 
     def _catch_up(self) -> None:
         """Judge what was taken in."""
@@ -156,9 +167,11 @@ class RuleEngine:
 
     def _forget_acks(self) -> None:
         """Those that no request waits for any more; the small ones of a live capture become one."""
-        if len(self._acks) > BATCHES_TOGETHER:
-            keys, times = [one.key for one in self._acks], [one.time_ns for one in self._acks]
-            self._acks = deque([_Acks.of(np.concatenate(keys), np.concatenate(times))])
+        if self._acks_apart >= BATCHES_TOGETHER:
+            late = [self._acks.pop() for _ in range(min(self._acks_apart, len(self._acks)))][::-1]
+            keys, times = [one.key for one in late], [one.time_ns for one in late]
+            self._acks.append(_Acks.of(np.concatenate(keys), np.concatenate(times)))
+            self._acks_apart = 0
         while len(self._acks) > ACKS_KEPT and self._acks[0].last_ns < self._acks[-1].last_ns - ACKS_KEPT_NS:
             self._acks.popleft()
 

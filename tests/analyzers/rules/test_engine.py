@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ota_dialogue import CLIENT, OTHER_CLIENT, SERVER, Dialogue, analysis, findings
+from ota_dialogue import CLIENT, OTHER_CLIENT, SERVER, Dialogue, _table, analysis, findings
 from rule_cases import begun, loading, times
 
 from hanscope.analyzers.analysis import analyze
+from hanscope.analyzers.dissect import Acknowledgements
 from hanscope.analyzers.keys import KeyRing, parse_key
 from hanscope.analyzers.rules import engine
 from hanscope.analyzers.rules.catalogue import RULES
@@ -76,6 +77,23 @@ def test_more_conversations_than_are_kept_do_not_grow_the_memory(monkeypatch: py
     monkeypatch.setattr(engine, "GROUPS_KEPT", 1)
     talk = begun().ask(0).block(0, data_length=40).between(OTHER_CLIENT, SERVER).query().offer()
     assert len(of("ota.block.data-length", talk.ask(0).block(0, data_length=40))) == 1
+
+
+@pytest.mark.parametrize("pending", [0, 1])
+def test_acknowledgements_of_a_live_hour_are_forgotten(pending: int) -> None:
+    """Ten batches a second of traffic in which hardly a firmware message is."""
+    rows = begun().rows
+    rows[0]["air"]["number"] = 1
+    table, nothing = _table(rows[:1]), _table([])
+    judge = RuleEngine()
+    judge.feed(table if pending else nothing)
+    begin = int(table.time_ns[0])
+    for tenth in range(36_000):
+        acks = Acknowledgements(np.full(5, tenth, np.uint64), np.full(5, begin + tenth * 10**8))
+        judge.feed(nothing, acks=acks)
+    kept = [int(at) for acks in judge._acks for at in acks.time_ns]
+    assert 150 * 50 <= len(kept) <= 160 * 50
+    assert len(judge._acks) < 100
 
 
 def test_a_gap_anywhere_leaves_an_absence_undecided() -> None:
