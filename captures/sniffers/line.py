@@ -34,7 +34,12 @@ class Line:
             raise _unopened(port, error) from error
 
     def set_baud(self, baud: int) -> None:
-        self._serial.baudrate = baud
+        try:
+            self._serial.baudrate = baud
+        except (*self._errors, ValueError) as error:
+            raise SnifferError(
+                f"{self.port}: it cannot be set to {baud} baud ({error})", "name the firmware's rate (--baud N)"
+            ) from error
 
     def read(self) -> bytes:
         """What has come; waits `POLL_S` for the first octet. Raises `Unplugged`."""
@@ -142,7 +147,7 @@ class SerialSniffer(Sniffer):
             line.close()
 
     def _try_bauds(self, line: Line) -> None:
-        for baud in self._bauds:
+        for baud in self._bauds * 2:  # boards that start anew when their port is opened are deaf at first
             line.set_baud(baud)
             if self._wake():
                 return

@@ -27,6 +27,8 @@ UDEV_RULE: Final = (
     'TAG+="uaccess", ENV{ID_MM_DEVICE_IGNORE}="1"'
 )
 _FRAME: Final = re.compile(rb"received:\s+([0-9a-fA-F]+)\s+power:\s+(-?\d+)\s+lqi:\s+(\d+)\s+time:\s+(-?\d+)\s*$")
+_ANSWER: Final = re.compile(rb"channel|sleep|^\W*(1[1-9]|2[0-6])\W*$")
+"""The echo of what `_wake` asks, or the channel that is told."""
 _LONGEST_LINE: Final = 4096
 _NOT_FCS: Final = 2
 """Octets at the end of the PSDU that are no FCS."""
@@ -38,6 +40,8 @@ class Nrf52840Decoder:
 
     def __init__(self) -> None:
         self.counts = Counts()
+        self.answered = False
+        """Whether something came that the firmware's shell says."""
         self._rest = b""
 
     def feed(self, octets: bytes) -> list[Heard]:
@@ -56,6 +60,7 @@ class Nrf52840Decoder:
                 self.counts.corrupt += 1
             elif line:
                 self.counts.ignored += 1
+                self.answered = self.answered or _ANSWER.search(line) is not None
             return None
         digits, power, lqi, microseconds = match.groups()
         if len(digits) % 2 or not 2 * _NOT_FCS < len(digits) <= 2 * LARGEST_PSDU or len(microseconds) > 20:
@@ -78,13 +83,13 @@ class Nrf52840(SerialSniffer):
     usb = ((0x1915, 0x154B), (0x1915, 0x154A))
 
     def _decoder(self) -> Nrf52840Decoder:
-        return Nrf52840Decoder()
+        self._lines = Nrf52840Decoder()
+        return self._lines
 
     def _wake(self) -> bool:
         """Ends what an earlier user began. The shell echoes commands or answers `channel`: either shows it is there."""
         self.line.drain()
-        before = self.counts.ignored
-        alive = self._asked(b"\r\nsleep\r\nchannel\r\n", lambda: self.counts.ignored > before)
+        alive = self._asked(b"\r\nsleep\r\nchannel\r\n", lambda: self._lines.answered)
         self.line.write(b"shell echo off\r\n")
         self.line.drain()
         return alive

@@ -16,7 +16,7 @@ from hanscope.captures.sniffers.base import Dated, Sniffer, SnifferError, Unplug
 from hanscope.captures.sniffers.catalogue import Wanted, made
 from hanscope.captures.sniffers.cc2531 import Cc2531, dongles
 from hanscope.captures.sniffers.channels import Channel
-from hanscope.captures.sniffers.line import SerialSniffer
+from hanscope.captures.sniffers.line import Line, SerialSniffer
 from hanscope.captures.sniffers.nrf52840 import Nrf52840
 from hanscope.captures.sniffers.packet_sniffer2 import PacketSniffer2
 from hanscope.captures.sniffers.rcp import Rcp
@@ -233,6 +233,53 @@ def test_silent_device_is_named_as_such(kind: type[SerialSniffer], monkeypatch: 
     with Pty(emulators.SilentDevice()) as port, pytest.raises(SnifferError, match="answer") as caught:
         kind(port.path).begin(Channel(15))
     assert "firmware" in caught.value.remedy
+
+
+@pytest.mark.parametrize("kind", [Nrf52840, PacketSniffer2, Rcp, Sensniff])
+def test_device_that_starts_when_its_port_is_opened_is_asked_again(
+    kind: type[SerialSniffer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hanscope.captures.sniffers.line.ANSWER_S", 0.5)
+    device = SERIAL[kind](back_to_back(SOME))
+    hears = device.hears
+    asked: list[float] = []
+
+    def deaf(octets: bytes) -> bytes:
+        asked.append(time.monotonic())
+        return hears(octets) if asked[-1] > asked[0] + 0.4 else b"boot\r\n"
+
+    monkeypatch.setattr(device, "hears", deaf)
+    with Pty(device) as port:
+        sniffer = begun(kind(port.path, kind.bauds[0]))
+        assert [one.octets for one in gathered(sniffer, len(SOME)).frames] == SOME
+        sniffer.close()
+
+
+def test_nrf52840_takes_no_talk_of_another_device_for_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hanscope.captures.sniffers.line.ANSWER_S", 0.1)
+    device = emulators.SilentDevice()
+    monkeypatch.setattr(device, "hears", lambda _: b"$GPGGA,123519,4807.038,N*47\r\n")
+    with Pty(device) as port, pytest.raises(SnifferError, match="no answer from the nRF Sniffer's shell"):
+        Nrf52840(port.path).begin(Channel(15))
+
+
+def test_port_without_permission(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with Pty(emulators.NrfDevice()) as port, monkeypatch.context() as patched:
+        patched.setattr("serial.serialposix.os.open", refused)
+        with pytest.raises(SnifferError, match="no permission to use it") as caught:
+            Nrf52840(port.path).begin(Channel(15))
+    assert "dialout" in caught.value.remedy
+
+
+def test_baud_rate_that_the_port_does_not_have() -> None:
+    with Pty(emulators.Ps2Device()) as port:
+        line = Line(port.path, 115_200)
+        with pytest.raises(SnifferError, match="it cannot be set to -1 baud"):
+            line.set_baud(-1)
+        line.close()
 
 
 def test_port_that_is_not_there_or_in_use() -> None:
