@@ -8,7 +8,7 @@ from hanscope.analyzers.results import Transfer
 from hanscope.analyzers.rules.facts import Facts
 from hanscope.analyzers.rules.limits import SECOND
 from hanscope.analyzers.rules.model import Hit, ItemRule, Mask, Quiet, RowRule
-from hanscope.analyzers.rules.rows import OtaRows
+from hanscope.analyzers.rules.rows import Rows
 from hanscope.analyzers.rules.terms import REQUEST, RESPONSE, server_answering
 
 BLOCKS: Final = f"{REQUEST} || {RESPONSE}"
@@ -16,40 +16,26 @@ DEVICE_SPECIFIC: Final = 0xFFC0
 """Image types from here on are configuration, logs and the like (ZCL 11.4.2.6)."""
 
 
-def _beyond(t: OtaRows) -> Mask:
-    return t.block & (t.offered_size > 0) & (t.file_offset + t.data_size > t.offered_size)
+def _answered_twice(t: Rows) -> Mask:
+    """An answer that is not the first to its request, nor the same as that."""
+    first = t.of(t.asked_block_row).answer_row
+    other = t.of(first)
+    differs = (other.status != t.status) | (other.file_offset != t.file_offset) | (other.data_size != t.data_size)
+    return (first >= 0) & (first < t.index) & (other.asked_block_row == t.asked_block_row) & differs
 
 
-def _answered_twice(t: OtaRows) -> Mask:
-    asked = t.asked_block_row
-    first = t.at(t.answer_row, asked)
-    differs = (
-        (t.at(t.status, first) != t.status)
-        | (t.at(t.file_offset, first) != t.file_offset)
-        | (t.at(t.data_size, first) != t.data_size)
-    )
-    answered = (first >= 0) & (first < np.arange(len(t))) & (t.at(asked, first) == asked)
-    return t.block_response & answered & differs
-
-
-def _spontaneous(t: OtaRows) -> Mask:
-    """Asked again although no wait was asked for."""
-    return t.again & (t.wait_row < 0)
-
-
-def _since_offer(t: OtaRows) -> Quiet:
+def _since_offer(t: Rows) -> Quiet:
     """All of the client since the offer; nothing if its sequence number is the one after that of the offer's query."""
-    following = ((t.zcl_sequence - t.at(t.zcl_sequence, t.offer_row)) & 0xFF) == 1
+    following = ((t.zcl_sequence - t.of(t.offer_row).zcl_sequence) & 0xFF) == 1
     return Quiet("client", np.where(following, t.index, t.offer_row))
 
 
-def _interleaved(t: OtaRows) -> Mask:
+def _interleaved(t: Rows) -> Mask:
     """Back at the image before the last one, while neither was finished."""
-    before = t.at(t.prior_row, t.prior_row)
-    changed = t.request & (t.prior_row >= 0) & ~t.same_image
-    back = changed & (before >= 0) & (t.at(t.image, before) == t.image)
-    files = np.maximum(t.image_type, t.at(t.image_type, t.prior_row)) < DEVICE_SPECIFIC
-    return back & files & (t.last(t.end_request) < before)
+    before = t.of(t.prior_row).prior_row
+    back = (t.prior_row >= 0) & (before >= 0) & (t.of(before).image == t.image)
+    files = np.maximum(t.image_type, t.of(t.prior_row).image_type) < DEVICE_SPECIFIC
+    return back & files & (t.end_request_row < before)
 
 
 def _conflicts(transfer: Transfer, _: Facts) -> list[Hit]:
@@ -72,9 +58,9 @@ RULES: Final = (
         fires="bit 1 of the field control is set, and no MinimumBlockPeriod follows",
         silent="bit 1 is set, and two octets follow",
         detail="field control 0x{field_control:02x}, {length}",
+        among=0x03,
         finds=lambda t: (
-            t.said(0x03)
-            & ((t.surplus != 0) | ((t.field_control & 2 != 0) & (t.field_control >= 0) & (t.minimum_block_period < 0)))
+            (t.surplus != 0) | ((t.field_control & 2 != 0) & (t.field_control >= 0) & (t.minimum_block_period < 0))
         ),
     ),
     RowRule(
@@ -90,14 +76,8 @@ RULES: Final = (
         silent="the same with frames of the server missed in between: another offer may be among them",
         detail="offered version 0x{other_file_version:08x}, asked for version 0x{file_version:08x}",
         beside=lambda t: t.offer_row,
-        finds=lambda t: (
-            t.request
-            & ~t.same_image
-            & (t.offer_row >= 0)
-            & (t.at(t.manufacturer_code, t.offer_row) == t.manufacturer_code)
-            & (t.at(t.image_type, t.offer_row) == t.image_type)
-            & (t.at(t.file_version, t.offer_row) != t.file_version)
-        ),
+        among="first_request",
+        finds=lambda t: t.same_kind(t.offer_row) & (t.of(t.offer_row).file_version != t.file_version),
         unless_missed=lambda t: Quiet("server", t.offer_row),
     ),
     RowRule(
@@ -114,7 +94,8 @@ RULES: Final = (
         silent="offset 0 right after the offer",
         detail="it began at offset {file_offset}",
         beside=lambda t: t.offer_row,
-        finds=lambda t: t.request & ~t.same_image & (t.offered_size > 0) & (t.file_offset > 0),
+        among="first_request",
+        finds=lambda t: (t.offered_size > 0) & (t.file_offset > 0),
         unless_missed=_since_offer,
     ),
     RowRule(
@@ -130,7 +111,8 @@ RULES: Final = (
         silent="the same with a gap in the client's frame counter",
         detail="offset {file_offset} follows offset {other_file_offset}",
         beside=lambda t: t.prior_row,
-        finds=lambda t: t.skip & (t.command == 0x03),
+        among="skip",
+        finds=lambda t: t.command == 0x03,
         unless_missed=lambda t: Quiet("client", t.prior_row),
     ),
     RowRule(
@@ -147,7 +129,8 @@ RULES: Final = (
         silent="offset 50 twice with sequence number 7 (a retry of the APS layer)",
         detail="offset {file_offset}",
         beside=lambda t: t.prior_row,
-        finds=_spontaneous,
+        among="again",
+        finds=lambda t: t.wait_row < 0,
         unless_missed=lambda t: Quiet("server", t.prior_row),
     ),
     RowRule(
@@ -175,7 +158,8 @@ RULES: Final = (
         filter=f"{REQUEST} && zbee_zcl_general.ota.max_data_size == 0",
         fires="maximum data size 0",
         silent="maximum data size 1",
-        finds=lambda t: t.request & (t.data_size == 0),
+        among="request",
+        finds=lambda t: t.data_size == 0,
     ),
     RowRule(
         id="ota.block.size-changes",
@@ -192,13 +176,13 @@ RULES: Final = (
         silent="one change from 8 to 64, and a shorter last block",
         detail="{other_data_size} octets, then {data_size}",
         beside=lambda t: t.prior_row,
+        among="block_request",
         finds=lambda t: (
-            t.block_request
-            & t.same_image
-            & (t.at(t.command, t.prior_row) == 0x03)
-            & (t.at(t.data_size, t.prior_row) != t.data_size)
+            t.same_image
+            & (t.of(t.prior_row).command == 0x03)
+            & (t.of(t.prior_row).data_size != t.data_size)
             & (t.file_offset + t.data_size != t.offered_size)
-            & (t.at(t.file_offset + t.data_size, t.prior_row) != t.offered_size)
+            & (t.of(t.prior_row).file_offset + t.of(t.prior_row).data_size != t.offered_size)
         ),
     ),
     RowRule(
@@ -214,7 +198,8 @@ RULES: Final = (
         silent="offset 999 of an image of 1000 octets",
         detail="offset {file_offset} of {offered_size} octets",
         beside=lambda t: t.offer_row,
-        finds=lambda t: t.request & (t.offered_size > 0) & (t.file_offset >= t.offered_size),
+        among="request",
+        finds=lambda t: (t.offered_size > 0) & (t.file_offset >= t.offered_size),
     ),
     RowRule(
         id="ota.block.too-long",
@@ -229,7 +214,8 @@ RULES: Final = (
         silent="50 octets come where at most 50 were asked for",
         detail="{data_size} octets came, at most {other_data_size} were asked for",
         beside=lambda t: t.asked_row,
-        finds=lambda t: t.block & (t.asked_row >= 0) & (t.data_size > t.at(t.data_size, t.asked_row)),
+        among="block",
+        finds=lambda t: (t.asked_row >= 0) & (t.data_size > t.of(t.asked_row).data_size),
         unless_missed=lambda t: Quiet("client", t.asked_row),
     ),
     RowRule(
@@ -245,7 +231,8 @@ RULES: Final = (
         silent="octets 980 to 999 of an image of 1000",
         detail="octets {file_offset} on, {data_size} of them, of {offered_size}",
         beside=lambda t: t.offer_row,
-        finds=_beyond,
+        among="block",
+        finds=lambda t: (t.offered_size > 0) & (t.file_offset + t.data_size > t.offered_size),
     ),
     RowRule(
         id="ota.block.data-length",
@@ -259,7 +246,8 @@ RULES: Final = (
         fires="data size 50, 40 octets follow",
         silent="data size 50, 50 octets follow",
         detail="data size {data_size}, {data_length} octets follow",
-        finds=lambda t: t.block & ((t.data_length != t.data_size) | (t.data_size == 0)),
+        among="block",
+        finds=lambda t: (t.data_length != t.data_size) | (t.data_size == 0),
     ),
     RowRule(
         id="ota.block.offset-mismatch",
@@ -274,7 +262,8 @@ RULES: Final = (
         silent="offset 100 comes as part of a page from 50 on",
         detail="offset {other_file_offset} was asked for, {file_offset} came",
         beside=lambda t: t.asked_block_row,
-        finds=lambda t: t.block & (t.asked_block_row >= 0) & (t.at(t.file_offset, t.asked_block_row) != t.file_offset),
+        among="block",
+        finds=lambda t: (t.asked_block_row >= 0) & (t.of(t.asked_block_row).file_offset != t.file_offset),
         unless_missed=lambda t: Quiet("client", t.asked_block_row),
     ),
     RowRule(
@@ -290,12 +279,11 @@ RULES: Final = (
         silent="request 4, response 4",
         detail="the request has {other_zcl_sequence}, the response {zcl_sequence}",
         beside=lambda t: t.latest_row,
+        among="unasked_block",
         finds=lambda t: (
-            t.block
-            & (t.asked_row < 0)
-            & (t.at(t.command, t.latest_row) == 0x03)
-            & (t.at(t.image, t.latest_row) == t.image)
-            & (t.at(t.file_offset, t.latest_row) == t.file_offset)
+            (t.of(t.latest_row).command == 0x03)
+            & (t.of(t.latest_row).image == t.image)
+            & (t.of(t.latest_row).file_offset == t.file_offset)
             & (t.elapsed(t.latest_row) <= int(t.limits.response_seconds * SECOND))
         ),
         unless_missed=lambda t: Quiet("client", t.latest_row),
@@ -313,7 +301,8 @@ RULES: Final = (
         silent="version 5 comes where version 5 was asked for",
         detail="version 0x{other_file_version:08x} was asked for, 0x{file_version:08x} came",
         beside=lambda t: t.asked_row,
-        finds=lambda t: t.block & (t.asked_row >= 0) & (t.at(t.image, t.asked_row) != t.image),
+        among="block",
+        finds=lambda t: (t.asked_row >= 0) & (t.of(t.asked_row).image != t.image),
         unless_missed=lambda t: Quiet("client", t.asked_row),
     ),
     RowRule(
@@ -329,11 +318,11 @@ RULES: Final = (
         silent="20 octets come where 50 were asked for, at the end of the image",
         detail="{other_data_size} octets were asked for, {data_size} came",
         beside=lambda t: t.asked_block_row,
+        among="block",
         finds=lambda t: (
-            t.block
-            & (t.asked_block_row >= 0)
+            (t.asked_block_row >= 0)
             & (t.offered_size > 0)
-            & (t.data_size < t.at(t.data_size, t.asked_block_row))
+            & (t.data_size < t.of(t.asked_block_row).data_size)
             & (t.file_offset + t.data_size < t.offered_size)
         ),
         unless_missed=lambda t: Quiet("client", t.asked_block_row),
@@ -364,7 +353,8 @@ RULES: Final = (
         fires="status 0x98",
         silent="status 0x95 (ABORT)",
         detail="status 0x{status:02x}",
-        finds=lambda t: t.block_response & (t.status > 0) & (t.status != 0x95) & (t.status != 0x97),
+        among="block_response",
+        finds=lambda t: (t.status > 0) & (t.status != 0x95) & (t.status != 0x97),
     ),
     RowRule(
         id="ota.block.unanswered",
@@ -379,7 +369,8 @@ RULES: Final = (
         silent="the same with a gap in the server's frame counter",
         detail="offset {other_file_offset}",
         beside=lambda t: t.prior_row,
-        finds=lambda t: t.overdue & t.block_request[t.prior_row],
+        among="overdue",
+        finds=lambda t: t.of(t.prior_row).block_request,
         unless_missed=server_answering,
         delivered=lambda t: t.prior_row,
     ),
@@ -395,6 +386,7 @@ RULES: Final = (
         fires="offset 0 and then offset 50 under one sequence number",
         silent="offset 0 twice under one sequence number",
         beside=lambda t: t.asked_block_row,
+        among="block_response",
         finds=_answered_twice,
         unless_missed=lambda t: Quiet("client", t.asked_block_row),
     ),
@@ -427,7 +419,8 @@ RULES: Final = (
         filter=RESPONSE,
         fires="an Image Block Response with the bit clear",
         silent="an Image Block Response with the bit set",
-        finds=lambda t: (t.query_response | t.block_response) & (t.disable_default_response == 0),
+        among="response",
+        finds=lambda t: t.disable_default_response == 0,
     ),
     RowRule(
         id="ota.block.images-interleaved",
@@ -440,8 +433,8 @@ RULES: Final = (
         filter=REQUEST,
         fires="requests for versions 5, 6, 5",
         silent="requests for version 5, an Upgrade End Request, then version 6",
-        applies=lambda t: bool((t.request & (t.prior_row >= 0) & ~t.same_image).any()),
         beside=lambda t: t.prior_row,
+        among="first_request",
         finds=_interleaved,
     ),
 )

@@ -8,17 +8,13 @@ from hanscope.analyzers.results import Transfer, Update
 from hanscope.analyzers.rules.facts import Facts
 from hanscope.analyzers.rules.limits import SECOND
 from hanscope.analyzers.rules.model import Hit, ItemRule, Mask, Quiet, RowRule
-from hanscope.analyzers.rules.rows import OtaRows
+from hanscope.analyzers.rules.rows import Rows
 from hanscope.analyzers.rules.terms import (
     DEFAULT,
-    DEFAULTS,
     END_REQUEST,
-    END_REQUESTS,
     END_RESPONSE,
-    END_RESPONSES,
     FOREVER,
     OTA,
-    QUERIES,
     QUERY,
     REQUEST,
     RESPONSE,
@@ -32,59 +28,51 @@ from hanscope.dissectors.eui64 import eui64
 UPGRADED: Final = frozenset({"waiting", "upgrading", "ended"})
 
 
-def _too_early(t: OtaRows) -> Mask:
+def _too_early(t: Rows) -> Mask:
     """A whole block or more of the image was never asked for."""
-    prior = t.prior_row
-    mine = t.end_request & (t.status == 0) & t.next_number & (prior >= 0) & (t.at(t.image, prior) == t.image)
-    return mine & (t.offered_size > 0) & (t.reach + np.maximum(t.at(t.data_size, prior), 1) <= t.offered_size)
+    prior = t.of(t.prior_row)
+    mine = (t.status == 0) & t.next_number & (t.prior_row >= 0) & (prior.image == t.image)
+    return mine & (t.offered_size > 0) & (t.reach + np.maximum(prior.data_size, 1) <= t.offered_size)
 
 
-def _unanswered(t: OtaRows) -> Mask:
-    """At the client's next message, or at the end."""
+def _unanswered(t: Rows) -> Mask:
     row = t.end_request_row
-    waited = t.elapsed(row) >= int(t.limits.response_seconds * SECOND)
-    next_one = (~t.by_server & t.fresh) & (t.client_row == row)
-    return next_one & t.unanswered_until(row) & (t.at(t.status, row) == 0) & waited
+    return (t.of(row).status == 0) & (t.elapsed(row) >= int(t.limits.response_seconds * SECOND))
 
 
-def _another_identity(t: OtaRows, row: Column) -> Mask:
+def _another_identity(t: Rows, row: Column) -> Mask:
     """Not the identity of the other row, and no wildcard for it."""
-    manufacturer = (t.manufacturer_code != 0xFFFF) & (t.at(t.manufacturer_code, row) != t.manufacturer_code)
-    image_type = (t.image_type != 0xFFFF) & (t.at(t.image_type, row) != t.image_type)
-    version = (t.file_version != FOREVER) & (t.at(t.file_version, row) != t.file_version)
-    return (row >= 0) & (t.at(t.file_version, row) >= 0) & (manufacturer | image_type | version)
+    other = t.of(row)
+    manufacturer = (t.manufacturer_code != 0xFFFF) & (other.manufacturer_code != t.manufacturer_code)
+    image_type = (t.image_type != 0xFFFF) & (other.image_type != t.image_type)
+    version = (t.file_version != FOREVER) & (other.file_version != t.file_version)
+    return (row >= 0) & (other.file_version >= 0) & (manufacturer | image_type | version)
 
 
-def _upgraded_by_now(t: OtaRows) -> Mask:
+def _upgraded_by_now(t: Rows) -> Mask:
     """Queries after the time of an upgrade, with some patience."""
     row = t.end_response_row
-    now, then = t.at(t.current_time, row, 0), t.at(t.request_time, row, FOREVER)
+    now, then = t.of(row, 0).current_time, t.of(row, FOREVER).request_time
     due = np.clip(np.where(now > 0, then - now, then), 0, 10_000_000) + t.limits.activation_seconds
-    return t.query & t.same_kind(row) & (then != FOREVER) & (t.elapsed(row) >= due * SECOND)
+    return t.same_kind(row) & (then != FOREVER) & (t.elapsed(row) >= due * SECOND)
 
 
-def _timed(t: OtaRows) -> bool:
-    """Somebody was told when to upgrade."""
-    return bool((t.end_response & (t.request_time != FOREVER)).any())
-
-
-def _version_before(t: OtaRows) -> Column:
+def _version_before(t: Rows) -> Column:
     """The version that the client named before the Upgrade End Response."""
-    return t.at(t.file_version, t.at(t.query_row, t.end_response_row))
+    return t.of(t.of(t.end_response_row).query_row).file_version
 
 
-def _said_nothing(t: OtaRows) -> Mask:
-    """No default response to an Upgrade End Response that asks for one: at the client's next message, or at the end."""
+def _said_nothing(t: Rows) -> Mask:
+    """No default response to an Upgrade End Response that asks for one."""
     row = t.end_response_row
-    asks = (row >= 0) & (t.at(t.disable_default_response, row) == 0) & t.unicast
-    next_one = ~t.by_server & t.fresh & (t.client_row < row) & ~(t.default_response & (t.answered == 7))
-    return next_one & asks & (t.elapsed(row) >= int(t.limits.response_seconds * SECOND))
+    asks = (t.of(row).disable_default_response == 0) & t.unicast
+    answers = t.default_response & (t.answered == 7)
+    return asks & ~answers & (t.elapsed(row) >= int(t.limits.response_seconds * SECOND))
 
 
-def _default_not_wanted(t: OtaRows) -> Mask:
+def _default_not_wanted(t: Rows) -> Mask:
     """SUCCESS although the command forbade it; a failed Upgrade End Request has no other answer."""
-    forbidden = (t.told_row >= 0) & (t.at(t.disable_default_response, t.told_row) == 1) & (t.answered != 0x06)
-    return t.default_response & (t.status == 0) & forbidden
+    return (t.status == 0) & (t.of(t.told_row).disable_default_response == 1) & (t.answered != 0x06)
 
 
 def _rebooted_early(transfer: Transfer, facts: Facts) -> list[Hit]:
@@ -156,7 +144,7 @@ RULES: Final = (
         silent="the same with frames of the client missed before it",
         detail="octets 0 to {reach} of {offered_size} were asked for",
         beside=lambda t: t.prior_row,
-        at=END_REQUESTS,
+        among="end_request",
         finds=_too_early,
         unless_missed=lambda t: Quiet("client", t.prior_row),
     ),
@@ -172,8 +160,8 @@ RULES: Final = (
         fires="status 0x94",
         silent="status 0x96",
         detail="status 0x{status:02x}",
-        at=END_REQUESTS,
-        finds=lambda t: t.end_request & (t.status > 0) & (t.status != 0x95) & (t.status != 0x96) & (t.status != 0x99),
+        among="end_request",
+        finds=lambda t: (t.status > 0) & (t.status != 0x95) & (t.status != 0x96) & (t.status != 0x99),
     ),
     RowRule(
         id="ota.end.rejected",
@@ -186,8 +174,8 @@ RULES: Final = (
         filter=END_REQUEST,
         fires="status 0x96",
         silent="status 0x00",
-        at=END_REQUESTS,
-        finds=lambda t: t.end_request & (t.status == 0x96),
+        among="end_request",
+        finds=lambda t: t.status == 0x96,
     ),
     RowRule(
         id="ota.end.aborted",
@@ -200,8 +188,8 @@ RULES: Final = (
         filter=END_REQUEST,
         fires="status 0x95",
         silent="status 0x99",
-        at=END_REQUESTS,
-        finds=lambda t: t.end_request & (t.status == 0x95),
+        among="end_request",
+        finds=lambda t: t.status == 0x95,
     ),
     RowRule(
         id="ota.end.more-needed",
@@ -214,8 +202,8 @@ RULES: Final = (
         filter=END_REQUEST,
         fires="status 0x99",
         silent="status 0x00",
-        at=END_REQUESTS,
-        finds=lambda t: t.end_request & (t.status == 0x99),
+        among="end_request",
+        finds=lambda t: t.status == 0x99,
     ),
     RowRule(
         id="ota.end.other-image",
@@ -230,12 +218,9 @@ RULES: Final = (
         silent="the same with frames of the client missed in between",
         detail="loaded 0x{other_file_version:08x}, ended 0x{file_version:08x}",
         beside=lambda t: t.prior_row,
-        at=END_REQUESTS,
+        among="end_request",
         finds=lambda t: (
-            t.end_request
-            & t.same_kind(t.prior_row)
-            & (t.file_version >= 0)
-            & (t.at(t.file_version, t.prior_row) != t.file_version)
+            t.same_kind(t.prior_row) & (t.file_version >= 0) & (t.of(t.prior_row).file_version != t.file_version)
         ),
         unless_missed=lambda t: Quiet("client", t.prior_row),
     ),
@@ -251,6 +236,7 @@ RULES: Final = (
         fires="SUCCESS, acknowledged, no answer, every frame of the server captured",
         silent="the same with an Upgrade End Response",
         beside=lambda t: t.end_request_row,
+        among="end_overdue",
         finds=_unanswered,
         unless_missed=lambda t: server_answering(t, "end_request_row"),
         delivered=lambda t: t.end_request_row,
@@ -267,8 +253,8 @@ RULES: Final = (
         fires="INVALID_IMAGE answered with an Upgrade End Response",
         silent="INVALID_IMAGE answered with a default response",
         beside=lambda t: t.asked_row,
-        at=END_RESPONSES,
-        finds=lambda t: t.end_response & (t.at(t.command, t.asked_row) == 0x06) & (t.at(t.status, t.asked_row) > 0),
+        among="end_response",
+        finds=lambda t: (t.of(t.asked_row).command == 0x06) & (t.of(t.asked_row).status > 0),
         unless_missed=lambda t: Quiet("client", t.asked_row),
     ),
     RowRule(
@@ -284,8 +270,8 @@ RULES: Final = (
         silent="the wildcard 0xffffffff in the answer",
         detail="asked about 0x{other_file_version:08x}, answered 0x{file_version:08x}",
         beside=lambda t: t.asked_row,
-        at=END_RESPONSES,
-        finds=lambda t: t.end_response & (t.at(t.command, t.asked_row) == 0x06) & _another_identity(t, t.asked_row),
+        among="end_response",
+        finds=lambda t: (t.of(t.asked_row).command == 0x06) & _another_identity(t, t.asked_row),
         unless_missed=lambda t: Quiet("client", t.asked_row),
     ),
     RowRule(
@@ -300,8 +286,8 @@ RULES: Final = (
         fires="current time 1000, upgrade time 900",
         silent="current time 1000, upgrade time 1000",
         detail="current time {current_time}, upgrade time {request_time}",
-        at=END_RESPONSES,
-        finds=lambda t: t.end_response & (t.request_time > 0) & (t.request_time < t.current_time),
+        among="end_response",
+        finds=lambda t: (t.request_time > 0) & (t.request_time < t.current_time),
     ),
     RowRule(
         id="ota.end.clock",
@@ -316,8 +302,8 @@ RULES: Final = (
         fires="current time 0x12345",
         silent="current time of the capture",
         detail="current time {current_time} s after 2000",
-        at=END_RESPONSES,
-        finds=lambda t: t.end_response & odd_clock(t),
+        among="end_response",
+        finds=odd_clock,
     ),
     ItemRule(
         id="ota.end.early-reboot",
@@ -362,14 +348,12 @@ RULES: Final = (
         fires="Upgrade End Request a minute after it was told to wait",
         silent="an hour after it was told to wait",
         beside=lambda t: t.end_response_row,
-        at=END_REQUESTS,
-        applies=lambda t: bool((t.end_response & (t.request_time == FOREVER)).any()),
+        among="end_request",
         finds=lambda t: (
-            t.end_request
-            & (t.at(t.request_time, t.end_response_row) == FOREVER)
+            (t.of(t.end_response_row).request_time == FOREVER)
             & (t.end_request_row >= 0)
             & (t.end_request_row < t.end_response_row)
-            & (t.at(t.image, t.end_request_row) == t.image)
+            & (t.of(t.end_request_row).image == t.image)
             & (t.elapsed(t.end_response_row) < int(t.limits.end_repeat_seconds * SECOND))
         ),
     ),
@@ -387,12 +371,11 @@ RULES: Final = (
         silent="a query two minutes later that says 5",
         detail="it names 0x{file_version:08x}, 0x{other_file_version:08x} was to be installed",
         beside=lambda t: t.end_response_row,
-        at=QUERIES,
-        applies=_timed,
+        among="query",
         finds=lambda t: (
             _upgraded_by_now(t)
             & (_version_before(t) == t.file_version)
-            & (t.at(t.file_version, t.end_response_row) != t.file_version)
+            & (t.of(t.end_response_row).file_version != t.file_version)
         ),
     ),
     RowRule(
@@ -409,12 +392,11 @@ RULES: Final = (
         silent="a query two minutes later that says 5",
         detail="it names 0x{file_version:08x}, 0x{other_file_version:08x} was to be installed",
         beside=lambda t: t.end_response_row,
-        at=QUERIES,
-        applies=_timed,
+        among="query",
         finds=lambda t: (
             _upgraded_by_now(t)
             & (_version_before(t) != t.file_version)
-            & (t.at(t.file_version, t.end_response_row) != t.file_version)
+            & (t.of(t.end_response_row).file_version != t.file_version)
             & (t.query_row < t.end_response_row)
         ),
     ),
@@ -472,7 +454,8 @@ RULES: Final = (
         filter=RESPONSE,
         fires="an Image Block Response with status 0x95",
         silent="an Image Block Response with status 0x97",
-        finds=lambda t: t.block_response & (t.status == 0x95),
+        among="block_response",
+        finds=lambda t: t.status == 0x95,
     ),
     RowRule(
         id="ota.end.no-default-response",
@@ -486,6 +469,7 @@ RULES: Final = (
         fires="an acknowledged Upgrade End Response with disable-default-response clear, and no answer",
         silent="the same with the bit set",
         beside=lambda t: t.end_response_row,
+        among="after_end_response",
         finds=_said_nothing,
         unless_missed=lambda t: Quiet("client", t.end_response_row, int(t.limits.response_seconds * SECOND)),
         received=lambda t: t.end_response_row,
@@ -502,7 +486,7 @@ RULES: Final = (
         fires="SUCCESS to a block response with disable-default-response set",
         silent="SUCCESS to a block response with the bit clear",
         beside=lambda t: t.told_row,
-        at=DEFAULTS,
+        among="default_response",
         finds=_default_not_wanted,
     ),
     RowRule(
@@ -516,8 +500,8 @@ RULES: Final = (
         filter=DEFAULT,
         fires="default response to command 0x0b",
         silent="default response to command 0x02",
-        at=DEFAULTS,
-        finds=lambda t: t.default_response & (t.answered == 0x0B),
+        among="default_response",
+        finds=lambda t: t.answered == 0x0B,
     ),
     RowRule(
         id="ota.direction",
@@ -531,7 +515,8 @@ RULES: Final = (
         fires="the client's default response to an Image Notify with the bit set",
         silent="the same with the bit clear",
         detail="direction bit {from_server}",
-        finds=lambda t: t.fresh & ~t.end & (t.from_server >= 0) & (t.from_server != t.by_server) & _known_speaker(t),
+        among="message",
+        finds=lambda t: (t.from_server >= 0) & (t.from_server != t.by_server) & _known_speaker(t),
     ),
     RowRule(
         id="ota.sequence-constant",
@@ -545,17 +530,17 @@ RULES: Final = (
         fires="offset 0 and offset 50 with sequence number 1",
         silent="offset 0 with sequence number 1, offset 50 with 2",
         beside=lambda t: t.prior_row,
+        among="request",
         finds=lambda t: (
-            t.request
-            & t.same_image
-            & (t.file_offset != t.at(t.file_offset, t.prior_row))
-            & (t.zcl_sequence == t.at(t.zcl_sequence, t.prior_row))
+            t.same_image
+            & (t.file_offset != t.of(t.prior_row).file_offset)
+            & (t.zcl_sequence == t.of(t.prior_row).zcl_sequence)
         ),
         unless_missed=lambda t: Quiet("client", t.prior_row),
     ),
 )
 
 
-def _known_speaker(t: OtaRows) -> Mask:
+def _known_speaker(t: Rows) -> Mask:
     """Who speaks follows from the command, or from what a default response answers."""
     return (t.command < 10) | ((t.answered >= 0) & (t.answered < 10))

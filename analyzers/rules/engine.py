@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from hanscope.analyzers.rules.catalogue import ITEM_RULES, ROW_RULES, RULES
 from hanscope.analyzers.rules.facts import Facts
 from hanscope.analyzers.rules.limits import SECOND, Limits
 from hanscope.analyzers.rules.model import Hit, Mask, Profile, Quiet, RowRule, Rule
-from hanscope.analyzers.rules.rows import END, Kept, OtaRows
+from hanscope.analyzers.rules.rows import END, Kept, OtaRows, Other, Rows
 from hanscope.analyzers.silences import Course
 from hanscope.analyzers.tables import ABSENT, Column, OtaTable
 
@@ -42,9 +43,9 @@ OVERLAPPING: Final = 8
 WAITING: Final = 20_000
 FINDINGS_KEPT: Final = 2000
 ACK_NS: Final = 5 * SECOND
-ROWS_TOGETHER: Final = 4096
+ROWS_TOGETHER: Final = 1 << 15
 BATCHES_TOGETHER: Final = 32
-"""From so many commands or batches on they are judged: small ones wait, as a live capture has ten a second."""
+"""From so many commands or batches on they are judged, as that is faster; a live capture has ten batches a second."""
 ACKS_KEPT: Final = 4
 """Batches of acknowledgements, at least …"""
 ACKS_KEPT_NS: Final = 150 * SECOND
@@ -111,8 +112,8 @@ class RuleEngine:
         self._rules = [rule for rule in ROW_RULES if self._wanted(rule)]
         self._finders = _finders(self._rules)
         self._kept: Kept | None = None
-        self._pending: list[OtaTable] = []
-        """Small batches that are judged together."""
+        self._pending: list[Kept] = []
+        """Batches that are judged together."""
         self._groups: dict[tuple[str, int], _Group] = {}
         self._waiting: deque[_Waiting] = deque()
         self._acks: deque[_Acks] = deque()
@@ -142,8 +143,7 @@ class RuleEngine:
         if damaged is not None and len(damaged):
             table = OtaTable.joined([table, damaged]).sorted() if len(table) else damaged
         if len(table):
-            # What waits is copied: it lies in memory that others wait for (`workers`).
-            self._pending.append(table if len(table) >= ROWS_TOGETHER else table.take(np.arange(len(table))))
+            self._pending.append(Kept.of(table))
         if self._due():
             self._catch_up()
         else:
@@ -175,66 +175,52 @@ class RuleEngine:
         while len(self._acks) > ACKS_KEPT and self._acks[0].last_ns < self._acks[-1].last_ns - ACKS_KEPT_NS:
             self._acks.popleft()
 
-    def _judge(self, tables: Sequence[OtaTable]) -> None:
+    def _judge(self, tables: Sequence[OtaTable | Kept]) -> None:
         rows = OtaRows(tables, self._kept, self._limits)
         self._smart_energy = self._smart_energy or bool((rows.profile == 0x0109).any())
-        commands = rows.commands
-        if 0x01 in commands:
-            self._note_hardware(rows)
+        self._note_hardware(rows.among("query"))
         for rule, finds in self._finders:
-            if (rule.at and rule.at.isdisjoint(commands)) or (rule.applies is not None and not rule.applies(rows)):
-                continue
-            mask = finds(rows)
-            if np.count_nonzero(mask) and len(found := np.flatnonzero(mask & rows.judged)):
-                self._hit(rule, rows, found)
+            some = rows.among(rule.among)
+            if len(some) and len(found := np.flatnonzero(finds(some))):
+                self._hit(rule, some.only(found))
         self._kept = rows.keep()
 
-    def _note_hardware(self, rows: OtaRows) -> None:
-        for row in np.flatnonzero(rows.query & (rows.hardware_version >= 0) & rows.judged)[:JUDGED].tolist():
-            key = int(rows.pan_id[row]), int(rows.client[row]), int(rows.image_type[row])
-            if key in self._hardware or len(self._hardware) < GROUPS_KEPT:
-                self._hardware[key] = int(rows.hardware_version[row])
+    def _note_hardware(self, queries: Rows) -> None:
+        columns = queries.pan_id, queries.client, queries.image_type, queries.hardware_version
+        for *key, version in zip(*(column[:JUDGED].tolist() for column in columns), strict=True):
+            if version >= 0 and (tuple(key) in self._hardware or len(self._hardware) < GROUPS_KEPT):
+                self._hardware[tuple(key)] = version
 
-    def _hit(self, rule: RowRule, rows: OtaRows, found: NDArray[np.intp]) -> None:
-        beside = rule.beside(rows) if rule.beside is not None else None
-
-        def hit(row: int, told: int = 0) -> tuple[tuple[int, ...], str]:
-            other = int(beside[row]) if beside is not None else -1
-            numbers = {int(rows.number[one]) for one in (other, row) if one >= 0 and not rows.end[one]}
-            return tuple(sorted(numbers)), _detail(rule, rows, row, other) if told < DETAILS_KEPT else ""
-
+    def _hit(self, rule: RowRule, found: Rows) -> None:
         if not rule.conditional:
-            for conversation, mine in _by_conversation(rows, found):
+            for conversation, mine in _by_conversation(found):
                 group = self._group(rule.id, conversation)
                 if group is not None:
                     told = len(group.hits)
-                    kept = mine[: min(HITS_KEPT - told, ALL_HITS_KEPT - self._hits)]
-                    group.hits += [hit(row, told + at) for at, row in enumerate(kept)]
+                    kept = mine.only(slice(min(HITS_KEPT - told, ALL_HITS_KEPT - self._hits)))
+                    group.hits += _told(rule, kept, max(DETAILS_KEPT - told, 0))
                     self._hits += len(kept)
                     group.count += len(mine)
             return
         self.undecided += max(len(found) - JUDGED, 0)
-        found = found[:JUDGED]
-        quiet = rule.unless_missed(rows) if rule.unless_missed is not None else None
-        for row in found[self._received(rule, rows, found)].tolist():
-            conversation = int(rows.conversation[row])
-            if quiet is None:
-                self._add(rule.id, conversation, *hit(row))
-            elif len(self._waiting) >= WAITING:
-                self.undecided += 1
-            else:
-                short = rows.client[row] if quiet.who == "client" else rows.server[row]
-                place = int(rows.pan_id[row]), int(short), rows.eui64_of(row, quiet.who)
-                self._waiting.append(_Waiting(rule, conversation, *hit(row), place, _span(rows, quiet, row)))
+        found = found.only(slice(JUDGED))
+        found = found.only(self._received(rule, found))
+        if rule.unless_missed is None:
+            for conversation, hit in zip(found.conversation.tolist(), _told(rule, found), strict=True):
+                self._add(rule.id, conversation, *hit)
+        else:
+            room = WAITING - len(self._waiting)
+            self.undecided += max(len(found) - room, 0)
+            self._waiting += _waiting(rule, found.only(slice(room)), rule.unless_missed)
 
-    def _received(self, rule: RowRule, rows: OtaRows, found: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Which hits hang on no message whose arrival nothing proves."""
+    def _received(self, rule: RowRule, found: Rows) -> NDArray[np.intp]:
+        """The hits that hang on no message whose arrival nothing proves."""
         proven = np.ones(len(found), np.bool_)
         for kind in ("received", "delivered", "undelivered"):
             if (needed := getattr(rule, kind)) is not None:
-                proven &= self._proven(kind, rows, needed(rows)[found])
+                proven &= self._proven(kind, found.all, needed(found))
         self.undecided += int((~proven).sum())
-        return proven
+        return np.flatnonzero(proven)
 
     def _proven(self, kind: str, rows: OtaRows, of: Column) -> NDArray[np.bool_]:
         asked = (of >= 0) & (rows.ack_request[of] == 1)
@@ -365,49 +351,59 @@ def _sift(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return (keys * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - _SIFT_BITS)
 
 
-def _finders(rules: Iterable[RowRule]) -> list[tuple[RowRule, Callable[[OtaRows], Mask]]]:
+def _finders(rules: Iterable[RowRule]) -> list[tuple[RowRule, Callable[[Rows], Mask]]]:
     """What has to be asked, each question once."""
     by_id = {rule.id: rule for rule in ROW_RULES}
     asked = {rule.finds if isinstance(rule.finds, str) else rule.id for rule in rules}
     return [(by_id[one], finds) for one in by_id if one in asked and not isinstance(finds := by_id[one].finds, str)]
 
 
-def _span(rows: OtaRows, quiet: Quiet, row: int) -> tuple[int, int, int, int | None]:
-    """The time in which all must have been captured, from the other row to this one."""
-    since = int(quiet.since_row[row])
-    start, end = int(rows.time_ns[since]), int(rows.time_ns[row])
-    if quiet.limit_ns is not None:
-        end = min(end, start + quiet.limit_ns)
-    return start, end, int(rows.number[since]), None if rows.end[row] else int(rows.number[row])
+def _waiting(rule: RowRule, found: Rows, quiet_of: Callable[[Rows], Quiet]) -> Iterator[_Waiting]:
+    """Hits that wait until it is known whether all was captured in a time: from another row to the hit's own."""
+    quiet = quiet_of(found)
+    begin = found.of(quiet.since_row)
+    until = found.time_ns if quiet.limit_ns is None else np.minimum(found.time_ns, begin.time_ns + quiet.limit_ns)
+    short = found.client if quiet.who == "client" else found.server
+    eui64s = (found.all.eui64_of(row, quiet.who) for row in found.index.tolist())
+    places = zip(found.pan_id.tolist(), short.tolist(), eui64s, strict=True)
+    last_frames = (None if end else frame for frame, end in zip(found.number.tolist(), found.end.tolist(), strict=True))
+    spans = zip(begin.time_ns.tolist(), until.tolist(), begin.number.tolist(), last_frames, strict=True)
+    hits = _told(rule, found)
+    for conversation, hit, place, span in zip(found.conversation.tolist(), hits, places, spans, strict=True):
+        yield _Waiting(rule, conversation, *hit, place, span)
 
 
-def _by_conversation(rows: OtaRows, found: NDArray[np.intp]) -> Iterator[tuple[int, list[int]]]:
+def _by_conversation(found: Rows) -> Iterator[tuple[int, Rows]]:
     """The rows found in each conversation; they come sorted by it."""
-    whose = rows.conversation[found]
+    whose = found.conversation
     edges = np.flatnonzero(np.append(True, whose[1:] != whose[:-1])).tolist()
     for begin, end in zip(edges, [*edges[1:], len(found)], strict=True):
-        yield int(whose[begin]), found[begin:end].tolist()
+        yield int(whose[begin]), found.only(slice(begin, end))
 
 
-def _detail(rule: RowRule, rows: OtaRows, row: int, other: int) -> str:
-    """The rule's sentence about a hit; `{other.name}` stands for a column of the row beside it."""
-    if not rule.detail:
-        return ""
-    return rule.detail.format_map(_Values(rows, row, other))
+def _told(rule: RowRule, found: Rows, details: int | None = None) -> list[tuple[tuple[int, ...], str]]:
+    """The frames of each hit, and the rule's sentence about it for the first so many."""
+    beside = rule.beside(found) if rule.beside is not None else np.full(len(found), -1)
+    other = found.of(beside)
+    numbers = zip(other.number.tolist(), np.where(found.end, -1, found.number).tolist(), strict=True)
+    frames = [tuple(sorted({number for number in pair if number >= 0})) for pair in numbers]
+    told = range(len(found))[:details] if rule.detail else ()
+    sentences = [rule.detail.format_map(_Values(found, other, at)) for at in told]
+    return list(zip(frames, chain(sentences, repeat("")), strict=False))
 
 
 class _Values(dict[str, Any]):
     """The columns of a row, and of the one beside it as `other_…`, by name."""
 
-    def __init__(self, rows: OtaRows, row: int, other: int) -> None:
+    def __init__(self, rows: Rows, other: Other, at: int) -> None:
         super().__init__()
-        self._rows, self._row, self._other = rows, row, other
+        self._rows, self._other, self._at = rows, other, at
 
     def __missing__(self, name: str) -> _Value | str:
         if name == "length":
-            return _length(int(self._rows.surplus[self._row]))
-        row = self._other if name.startswith("other_") else self._row
-        return _Value(getattr(self._rows, name.removeprefix("other_"))[row] if row >= 0 else ABSENT)
+            return _length(int(self._rows.surplus[self._at]))
+        rows = self._other if name.startswith("other_") else self._rows
+        return _Value(getattr(rows, name.removeprefix("other_"))[self._at])
 
 
 class _Value(int):

@@ -1,6 +1,6 @@
 """What a rule is: a record that documents itself, and one expression.
 
-* A `RowRule` is an expression over the OTA commands of a batch as columns (`rows.OtaRows`), true where a row deviates.
+* A `RowRule` is an expression over some OTA commands of a batch as columns (`rows.Rows`), true where a row deviates.
 * An `ItemRule` is an expression over one result (a transfer, an image, a message, …), true if it deviates.
 
 `unless_missed` names a transmitter and a time: the deviation only counts if all that was sent there was captured
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hanscope.analyzers.results import Confidence, Severity
 from hanscope.analyzers.rules.limits import Limits
-from hanscope.analyzers.rules.rows import OtaRows
+from hanscope.analyzers.rules.rows import Rows
 from hanscope.analyzers.tables import Column
 
 Mask = NDArray[np.bool_]
@@ -69,28 +69,22 @@ class Quiet(NamedTuple):
     """… or for so long, if that is over earlier."""
 
 
-ANY: Final = frozenset[int]()
-"""Every command."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class RowRule(Rule):
     """A deviation that OTA commands show."""
 
-    finds: Callable[[OtaRows], Mask] | str
+    among: str | int = ""
+    """The rows that can deviate: a member of `rows.OtaRows`, or a command. The rule is asked about these alone."""
+    finds: Callable[[Rows], Mask] | str
     """Or the id of a rule whose hits it counts."""
-    at: frozenset[int] = ANY
-    """Commands whose rows can deviate: without such, the rule need not be asked. `DEFAULT_RESPONSE` and `END` too."""
-    applies: Callable[[OtaRows], bool] | None = None
-    """Whether there is anything in the batch that could deviate; it saves time."""
-    beside: Callable[[OtaRows], Column] | None = None
+    beside: Callable[[Rows], Column] | None = None
     """For each row another one that belongs to the deviation; -1: none."""
-    unless_missed: Callable[[OtaRows], Quiet] | None = None
-    received: Callable[[OtaRows], Column] | None = None
+    unless_missed: Callable[[Rows], Quiet] | None = None
+    received: Callable[[Rows], Column] | None = None
     """For each row one of which an APS acknowledgement must have been heard."""
-    delivered: Callable[[OtaRows], Column] | None = None
+    delivered: Callable[[Rows], Column] | None = None
     """The same, unless its sender asked for none."""
-    undelivered: Callable[[OtaRows], Column] | None = None
+    undelivered: Callable[[Rows], Column] | None = None
     """For each row one of which an acknowledgement was asked for, and none must have been heard."""
 
     @property

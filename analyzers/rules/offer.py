@@ -6,15 +6,11 @@ import numpy as np
 
 from hanscope.analyzers.rules.limits import SECOND
 from hanscope.analyzers.rules.model import Mask, Quiet, RowRule
-from hanscope.analyzers.rules.rows import END, OtaRows
+from hanscope.analyzers.rules.rows import Rows
 from hanscope.analyzers.rules.terms import (
     DEFAULT,
-    DEFAULTS,
-    NOTIFIES,
     NOTIFY,
     OFFER,
-    OFFERS,
-    QUERIES,
     QUERY,
     misaddressed,
 )
@@ -24,43 +20,37 @@ TOGETHER_NS: Final = 60 * SECOND
 """A notify and an offer that are further apart may have nothing to do with each other."""
 
 
-def _reaction(t: OtaRows, row: Column) -> Quiet:
+def _reaction(t: Rows, row: Column) -> Quiet:
     return Quiet("client", row, int(t.limits.reaction_seconds * SECOND))
 
 
-def _long_ago(t: OtaRows, row: Column) -> Mask:
+def _long_ago(t: Rows, row: Column) -> Mask:
     return t.elapsed(row) >= int(t.limits.reaction_seconds * SECOND)
 
 
-def _announced_row(t: OtaRows) -> Column:
+def _announced_row(t: Rows) -> Column:
     """The latest notify that named a version, to this client or to all."""
-    named = t.last(t.notify & t.unicast & (t.payload_type == 3))
-    to_all = np.where(t.at(t.payload_type, t.broadcast_row) == 3, t.broadcast_row, -1)
-    return np.where(t.at(t.number, named) >= t.at(t.number, to_all), named, to_all)
+    to_all = np.where(t.of(t.broadcast_row).payload_type == 3, t.broadcast_row, -1)
+    return np.where(t.of(t.naming_row).number >= t.of(to_all).number, t.naming_row, to_all)
 
 
-def _other_than_announced(t: OtaRows) -> Mask:
+def _other_than_announced(t: Rows) -> Mask:
     row = _announced_row(t)
-    said = t.at(t.file_version, row)
-    near = t.elapsed(row) <= TOGETHER_NS
-    return t.offer & t.same_kind(row) & near & (said != 0xFFFFFFFF) & (said != t.file_version)
+    said = t.of(row).file_version
+    return t.same_kind(row) & (t.elapsed(row) <= TOGETHER_NS) & (said != 0xFFFFFFFF) & (said != t.file_version)
 
 
-def _not_taken(t: OtaRows) -> Mask:
+def _not_taken(t: Rows) -> Mask:
     row = t.offer_row
     open_still = (row >= 0) & (t.query_response_row == row) & (t.prior_row < row) & (t.client_row < row)
-    asked = t.at(t.asked_row, row)
-    newer = (asked >= 0) & (t.at(t.file_version, row) != t.at(t.file_version, asked))
-    return (t.query | t.end) & open_still & newer & _long_ago(t, row)
+    asked = t.of(row).asked_row
+    newer = (asked >= 0) & (t.of(row).file_version != t.of(asked).file_version)
+    return open_still & newer & _long_ago(t, row)
 
 
-def _unanswered_notify(t: OtaRows) -> Mask:
+def _unanswered_notify(t: Rows) -> Mask:
     row = t.notify_row
-    return (t.notify | t.end) & (row >= 0) & (t.client_row < row) & _long_ago(t, row)
-
-
-def _query_with_same_kind(t: OtaRows) -> Mask:
-    return t.query & t.same_kind(t.query_row)
+    return (row >= 0) & (t.client_row < row) & _long_ago(t, row)
 
 
 RULES: Final = (
@@ -76,8 +66,8 @@ RULES: Final = (
         fires="payload type 4",
         silent="payload type 3 with manufacturer, type and version",
         detail="payload type {payload_type}",
-        at=NOTIFIES,
-        finds=lambda t: t.notify & ((t.surplus != 0) | (t.payload_type > 3)),
+        among="notify",
+        finds=lambda t: (t.surplus != 0) | (t.payload_type > 3),
     ),
     RowRule(
         id="ota.notify.jitter",
@@ -91,8 +81,8 @@ RULES: Final = (
         fires="jitter 0",
         silent="jitter 100",
         detail="jitter {query_jitter}",
-        at=NOTIFIES,
-        finds=lambda t: t.notify & (t.query_jitter >= 0) & ((t.query_jitter == 0) | (t.query_jitter > 100)),
+        among="notify",
+        finds=lambda t: (t.query_jitter >= 0) & ((t.query_jitter == 0) | (t.query_jitter > 100)),
     ),
     RowRule(
         id="ota.notify.unicast-type",
@@ -106,8 +96,8 @@ RULES: Final = (
         fires="payload type 3 to one client",
         silent="payload type 3 to all",
         detail="payload type {payload_type}",
-        at=NOTIFIES,
-        finds=lambda t: t.notify & t.unicast & (t.payload_type >= 1) & (t.payload_type <= 3),
+        among="notify",
+        finds=lambda t: t.unicast & (t.payload_type >= 1) & (t.payload_type <= 3),
     ),
     RowRule(
         id="ota.notify.unanswered",
@@ -121,7 +111,7 @@ RULES: Final = (
         fires="a notify that was acknowledged, then nothing from the client, all of whose frames were captured",
         silent="the same, with a query",
         beside=lambda t: t.notify_row,
-        at=frozenset({0x00, END}),
+        among="notify_or_end",
         finds=_unanswered_notify,
         unless_missed=lambda t: _reaction(t, t.notify_row),
         received=lambda t: t.notify_row,
@@ -138,14 +128,13 @@ RULES: Final = (
         fires="default response to command 00 with the sequence number of a broadcast notify",
         silent="the same to a notify to this client",
         beside=lambda t: t.broadcast_row,
-        at=DEFAULTS,
+        among="default_response",
         finds=lambda t: (
-            t.default_response
-            & ~t.by_server
+            ~t.by_server
             & (t.answered == 0)
             & (t.told_row < 0)
             & (t.broadcast_row >= 0)
-            & (t.at(t.zcl_sequence, t.broadcast_row) == t.zcl_sequence)
+            & (t.of(t.broadcast_row).zcl_sequence == t.zcl_sequence)
             & (t.elapsed(t.broadcast_row) <= int(t.limits.response_seconds * SECOND))
         ),
         unless_missed=lambda t: Quiet("server", t.broadcast_row),
@@ -163,13 +152,11 @@ RULES: Final = (
         fires="broadcast notify of version 5, query within 5 s that says version 5",
         silent="broadcast notify of version 5, query that says version 4",
         beside=lambda t: t.broadcast_row,
-        at=QUERIES,
-        applies=lambda t: bool((t.notify & ~t.unicast).any()),
+        among="query",
         finds=lambda t: (
-            t.query
-            & t.same_kind(t.broadcast_row)
-            & (t.at(t.payload_type, t.broadcast_row) == 3)
-            & (t.at(t.file_version, t.broadcast_row) == t.file_version)
+            t.same_kind(t.broadcast_row)
+            & (t.of(t.broadcast_row).payload_type == 3)
+            & (t.of(t.broadcast_row).file_version == t.file_version)
             & (t.elapsed(t.broadcast_row) <= int(t.limits.response_seconds * SECOND))
         ),
     ),
@@ -187,8 +174,7 @@ RULES: Final = (
         detail="announced 0x{other_file_version:08x}, offered 0x{file_version:08x}",
         confidence="probable",
         beside=_announced_row,
-        at=OFFERS,
-        applies=lambda t: bool((t.notify & (t.payload_type == 3)).any()),
+        among="offer",
         finds=_other_than_announced,
     ),
     RowRule(
@@ -204,14 +190,11 @@ RULES: Final = (
         fires="bit 0 of the field control is set, and no hardware version follows",
         silent="bit 0 is set, and a hardware version follows",
         detail="field control 0x{field_control:02x}, {length}",
-        at=QUERIES,
+        among="query",
         finds=lambda t: (
-            t.query
-            & (
-                (t.surplus != 0)
-                | ((t.field_control >= 0) & (t.field_control & 0xFE != 0))
-                | ((t.field_control == 1) & (t.hardware_version < 0))
-            )
+            (t.surplus != 0)
+            | ((t.field_control >= 0) & (t.field_control & 0xFE != 0))
+            | ((t.field_control == 1) & (t.hardware_version < 0))
         ),
     ),
     RowRule(
@@ -226,8 +209,8 @@ RULES: Final = (
         fires="status 0x95",
         silent="status 0x98",
         detail="status 0x{status:02x}",
-        at=OFFERS,
-        finds=lambda t: t.query_response & (t.status > 0) & (t.status != 0x98) & (t.status != 0x7E),
+        among="query_response",
+        finds=lambda t: (t.status > 0) & (t.status != 0x98) & (t.status != 0x7E),
     ),
     RowRule(
         id="ota.offer.length",
@@ -241,8 +224,8 @@ RULES: Final = (
         fires="SUCCESS, and two octets too many",
         silent="SUCCESS with 13 octets",
         detail="{length}",
-        at=OFFERS,
-        finds=lambda t: t.query_response & (t.surplus != 0),
+        among="query_response",
+        finds=lambda t: t.surplus != 0,
     ),
     RowRule(
         id="ota.offer.other-kind",
@@ -257,8 +240,8 @@ RULES: Final = (
         silent="image type 0x0101 is offered for a query of 0x0101",
         detail="asked for image type 0x{other_image_type:04x}, offered 0x{image_type:04x}",
         beside=lambda t: t.asked_row,
-        at=OFFERS,
-        finds=lambda t: t.offer & (t.asked_row >= 0) & ~t.same_kind(t.asked_row),
+        among="offer",
+        finds=lambda t: (t.asked_row >= 0) & ~t.same_kind(t.asked_row),
         unless_missed=lambda t: Quiet("client", t.asked_row),
     ),
     RowRule(
@@ -274,10 +257,9 @@ RULES: Final = (
         silent="query 0, response 0",
         detail="the query has {other_zcl_sequence}, the response {zcl_sequence}",
         beside=lambda t: t.query_row,
-        at=OFFERS,
+        among="query_response",
         finds=lambda t: (
-            t.query_response
-            & (t.asked_row < 0)
+            (t.asked_row < 0)
             & (t.query_row >= 0)
             & (t.query_response_row < t.query_row)
             & (t.elapsed(t.query_row) <= int(t.limits.response_seconds * SECOND))
@@ -297,7 +279,8 @@ RULES: Final = (
         silent="a query from endpoint 2 to 1, answered from 1 to 2",
         detail="from endpoint {source_endpoint} to {destination_endpoint}",
         beside=lambda t: t.asked_row,
-        finds=lambda t: t.fresh & ~t.end & misaddressed(t, t.asked_row),
+        among="answer",
+        finds=lambda t: misaddressed(t, t.asked_row),
         unless_missed=lambda t: Quiet("client", t.asked_row),
     ),
     RowRule(
@@ -312,8 +295,8 @@ RULES: Final = (
         fires="version 5 for a client that runs 5",
         silent="version 5 for a client that runs 4",
         beside=lambda t: t.asked_row,
-        at=OFFERS,
-        finds=lambda t: t.offer & t.same_kind(t.asked_row) & (t.at(t.file_version, t.asked_row) == t.file_version),
+        among="offer",
+        finds=lambda t: t.same_kind(t.asked_row) & (t.of(t.asked_row).file_version == t.file_version),
         unless_missed=lambda t: Quiet("client", t.asked_row),
     ),
     RowRule(
@@ -329,8 +312,8 @@ RULES: Final = (
         silent="version 5 for a client that runs 4",
         detail="it runs 0x{other_file_version:08x}, offered is 0x{file_version:08x}",
         beside=lambda t: t.asked_row,
-        at=OFFERS,
-        finds=lambda t: t.offer & t.same_kind(t.asked_row) & (t.at(t.file_version, t.asked_row) > t.file_version),
+        among="offer",
+        finds=lambda t: t.same_kind(t.asked_row) & (t.of(t.asked_row).file_version > t.file_version),
         unless_missed=lambda t: Quiet("client", t.asked_row),
     ),
     RowRule(
@@ -346,10 +329,9 @@ RULES: Final = (
         silent="default response 0x80 to a status that is no offer",
         detail="status 0x{status:02x}",
         beside=lambda t: t.offer_row,
-        at=DEFAULTS,
+        among="default_response",
         finds=lambda t: (
-            t.default_response
-            & ~t.by_server
+            ~t.by_server
             & (t.answered == 0x02)
             & (t.status > 0)
             & (t.offer_row >= 0)
@@ -368,7 +350,7 @@ RULES: Final = (
         fires="an offer that was acknowledged, then nothing from the client, all of whose frames were captured",
         silent="the same, with a block request",
         beside=lambda t: t.offer_row,
-        at=frozenset({0x01, END}),
+        among="query_or_end",
         finds=_not_taken,
         unless_missed=lambda t: _reaction(t, t.offer_row),
         received=lambda t: t.offer_row,
@@ -386,12 +368,12 @@ RULES: Final = (
         fires="two queries a minute apart, the first one answered",
         silent="two queries ten minutes apart",
         beside=lambda t: t.query_row,
-        at=QUERIES,
+        among="query",
         finds=lambda t: (
-            _query_with_same_kind(t)
+            t.same_kind(t.query_row)
             & (t.query_response_row > t.query_row)
             & (t.notify_row < t.query_row)
-            & (t.at(t.number, t.broadcast_row) < t.at(t.number, t.query_row))
+            & (t.of(t.broadcast_row).number < t.of(t.query_row).number)
             & (t.prior_row < t.query_row)
             & (t.end_request_row < t.query_row)
             & (t.elapsed(t.query_row) < int(t.limits.query_seconds * SECOND))
@@ -410,12 +392,12 @@ RULES: Final = (
         silent="hardware version 1, then 1",
         detail="0x{other_hardware_version:04x}, then 0x{hardware_version:04x}",
         beside=lambda t: t.query_row,
-        at=QUERIES,
+        among="query",
         finds=lambda t: (
-            _query_with_same_kind(t)
+            t.same_kind(t.query_row)
             & (t.hardware_version >= 0)
-            & (t.at(t.hardware_version, t.query_row) >= 0)
-            & (t.at(t.hardware_version, t.query_row) != t.hardware_version)
+            & (t.of(t.query_row).hardware_version >= 0)
+            & (t.of(t.query_row).hardware_version != t.hardware_version)
         ),
     ),
     RowRule(
@@ -429,9 +411,7 @@ RULES: Final = (
         filter=OFFER,
         fires="image type 0xffff",
         silent="image type 0x0101",
-        at=OFFERS,
-        finds=lambda t: (
-            t.offer & ((t.manufacturer_code == 0xFFFF) | (t.image_type == 0xFFFF) | (t.file_version == 0xFFFFFFFF))
-        ),
+        among="offer",
+        finds=lambda t: (t.manufacturer_code == 0xFFFF) | (t.image_type == 0xFFFF) | (t.file_version == 0xFFFFFFFF),
     ),
 )

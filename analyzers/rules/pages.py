@@ -5,49 +5,38 @@ from typing import Final
 import numpy as np
 
 from hanscope.analyzers.rules.model import Mask, Quiet, RowRule
-from hanscope.analyzers.rules.rows import OtaRows
-from hanscope.analyzers.rules.terms import PAGE, PAGES, RESPONSE, any_page, server_answering
-from hanscope.analyzers.tables import Column
+from hanscope.analyzers.rules.rows import Rows
+from hanscope.analyzers.rules.terms import PAGE, RESPONSE, server_answering
 
 MILLISECOND: Final = 1_000_000
 
 
-def _outside(t: OtaRows) -> Mask:
-    page = t.asked_page_row
-    start = t.at(t.file_offset, page)
-    return t.block & (page >= 0) & ((t.file_offset < start) | (t.file_offset >= start + t.at(t.page_size, page)))
+def _outside(t: Rows) -> Mask:
+    page = t.of(t.asked_page_row)
+    return (t.file_offset < page.file_offset) | (t.file_offset >= page.file_offset + page.page_size)
 
 
-def _too_close(t: OtaRows) -> Mask:
+def _too_close(t: Rows) -> Mask:
     """Blocks of one page, straight from the server."""
-    before = t.last(t.block)
     page = t.asked_page_row
-    same = t.block & (page >= 0) & (t.at(t.asked_page_row, before) == page) & (t.mac_source == t.nwk_source)
-    spacing = t.at(t.response_spacing, page) * MILLISECOND
-    return same & (t.elapsed(before) < spacing * (1 - t.limits.spacing_tolerance))
+    same = (t.of(t.block_row).asked_page_row == page) & (t.mac_source == t.nwk_source)
+    spacing = t.of(page).response_spacing * MILLISECOND
+    return same & (t.elapsed(t.block_row) < spacing * (1 - t.limits.spacing_tolerance))
 
 
-def _blocks_due(t: OtaRows, page: Column) -> Column:
-    """How many blocks a page has, its part behind the end of the image left out."""
-    size = t.at(t.page_size, page, 0)
-    left = t.at(t.offered_size, page) - t.at(t.file_offset, page)
-    octets = np.where(left > 0, np.minimum(size, left), 0)
-    return -(-octets // np.maximum(t.at(t.data_size, page), 1))
+def _incomplete(t: Rows) -> Mask:
+    """Fewer blocks than the page has, its part behind the end of the image left out; but some."""
+    page = t.of(t.prior_row)
+    left = page.offered_size - page.file_offset
+    octets = np.where(left > 0, np.minimum(page.page_size, left), 0)
+    due = -(-octets // np.maximum(page.data_size, 1))
+    return (page.blocks_of_page > 0) & (page.blocks_of_page < due)
 
 
-def _incomplete(t: OtaRows) -> Mask:
-    """At the next request: fewer blocks than the page has, but some."""
-    page = t.prior_row
-    of_page = np.where(t.block & (t.asked_page_row >= 0), t.asked_page_row, 0)
-    came = np.bincount(of_page, t.block & (t.asked_page_row >= 0), minlength=len(t))
-    came = t.at(came.astype(np.int64), page, 0)
-    return t.request & (page >= 0) & (t.at(t.command, page) == 0x04) & (came > 0) & (came < _blocks_due(t, page))
-
-
-def _again(t: OtaRows) -> Mask:
-    prior = t.prior_row
-    same = t.same_image & (t.at(t.command, prior) == 0x04) & (t.at(t.file_offset, prior) == t.file_offset)
-    return t.page_request & same & (t.at(t.zcl_sequence, prior) != t.zcl_sequence) & (t.wait_row < 0)
+def _again(t: Rows) -> Mask:
+    prior = t.of(t.prior_row)
+    same = t.same_image & (prior.command == 0x04) & (prior.file_offset == t.file_offset)
+    return same & (prior.zcl_sequence != t.zcl_sequence) & (t.wait_row < 0)
 
 
 RULES: Final = (
@@ -63,8 +52,8 @@ RULES: Final = (
         fires="page size 0",
         silent="page size 256",
         detail="page size {page_size}, blocks of {data_size}, {length}",
-        at=PAGES,
-        finds=lambda t: t.said(0x04) & ((t.surplus != 0) | (t.page_size == 0) | (t.data_size == 0)),
+        among=0x04,
+        finds=lambda t: (t.surplus != 0) | (t.page_size == 0) | (t.data_size == 0),
     ),
     RowRule(
         id="ota.page.block-outside",
@@ -79,7 +68,7 @@ RULES: Final = (
         silent="offset 192 for a page from 0 to 255",
         detail="offset {file_offset}, page from {other_file_offset}",
         beside=lambda t: t.asked_page_row,
-        applies=any_page,
+        among="page_block",
         finds=_outside,
         unless_missed=lambda t: Quiet("client", t.asked_page_row),
     ),
@@ -97,7 +86,7 @@ RULES: Final = (
         fires="spacing 200 ms, blocks 50 ms apart, eleven times",
         silent="spacing 200 ms, blocks 250 ms apart",
         beside=lambda t: t.asked_page_row,
-        applies=any_page,
+        among="page_block",
         finds=_too_close,
     ),
     RowRule(
@@ -112,8 +101,8 @@ RULES: Final = (
         fires="a block of a page with the bit set",
         silent="a block of a page with the bit clear",
         beside=lambda t: t.asked_page_row,
-        applies=any_page,
-        finds=lambda t: t.block & (t.asked_page_row >= 0) & (t.ack_request == 1),
+        among="page_block",
+        finds=lambda t: t.ack_request == 1,
     ),
     RowRule(
         id="ota.page.incomplete",
@@ -127,7 +116,7 @@ RULES: Final = (
         fires="three of four blocks, then the next request, every frame of the server captured",
         silent="the same with a gap in the server's frame counter",
         beside=lambda t: t.prior_row,
-        applies=any_page,
+        among="after_page",
         finds=_incomplete,
         unless_missed=lambda t: Quiet("server", t.prior_row),
     ),
@@ -144,8 +133,8 @@ RULES: Final = (
         silent="the same with a gap in the client's frame counter",
         detail="offset {file_offset} follows offset {other_file_offset}",
         beside=lambda t: t.prior_row,
-        at=PAGES,
-        finds=lambda t: t.skip & t.page_request,
+        among="skip",
+        finds=lambda t: t.command == 0x04,
         unless_missed=lambda t: Quiet("client", t.prior_row),
     ),
     RowRule(
@@ -160,7 +149,7 @@ RULES: Final = (
         fires="the same page with sequence numbers 7 and 8",
         silent="the same page twice with sequence number 7",
         beside=lambda t: t.prior_row,
-        at=PAGES,
+        among="page_request",
         finds=_again,
         unless_missed=lambda t: Quiet("server", t.prior_row),
     ),
@@ -190,8 +179,8 @@ RULES: Final = (
         fires="a page request that was acknowledged, no answer, every frame of the server captured",
         silent="the same with a default response",
         beside=lambda t: t.prior_row,
-        applies=any_page,
-        finds=lambda t: t.overdue & t.page_request[t.prior_row],
+        among="overdue",
+        finds=lambda t: t.of(t.prior_row).page_request,
         unless_missed=server_answering,
         delivered=lambda t: t.prior_row,
     ),

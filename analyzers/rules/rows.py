@@ -5,6 +5,9 @@ rows stay that later ones may refer to (`old`): the last few of each conversatio
 end of a capture each conversation gets a row `end`, so that what never came is noticed like what came late.
 
 A name that ends in `_row` is a column of rows: for each row another one, or -1.
+
+`OtaRows` has all rows. A rule is asked about some of them, `Rows`: there every member of `OtaRows` is a column over
+these alone, and `of(…_row)` gives the columns of the other rows.
 """
 
 from __future__ import annotations
@@ -104,16 +107,28 @@ class _Heard:
 
 
 class Kept:
-    """Rows of earlier batches, as columns."""
+    """Rows of earlier batches, or of one that waits, as columns."""
 
     def __init__(self, columns: Mapping[str, NDArray[Any]]) -> None:
         self._columns = columns
+
+    @classmethod
+    def of(cls, table: OtaTable) -> Kept:
+        """What rules read of a table, without holding on to memory that others wait for (`workers`)."""
+        return cls({name: _owned(getattr(table, name)) for name in NAMES if name != "reach"})
 
     def __len__(self) -> int:
         return len(self._columns["number"])
 
     def __getattr__(self, name: str) -> NDArray[Any]:
         return self._columns[name]
+
+
+def _owned(column: NDArray[Any]) -> NDArray[Any]:
+    """The column in memory of its own; of one value for all rows only that."""
+    if column.flags.owndata:
+        return column
+    return column.copy() if any(column.strides) else np.broadcast_to(column[:1].copy(), column.shape)
 
 
 class OtaRows:
@@ -156,16 +171,14 @@ class OtaRows:
     ack_request = _Heard()
     surplus = _Heard()
 
-    def __init__(self, tables: Sequence[OtaTable], kept: Kept | None, limits: Limits) -> None:
+    def __init__(self, tables: Sequence[OtaTable | Kept], kept: Kept | None, limits: Limits) -> None:
         self.limits = limits
         self._kept = kept
         self._parts: list[OtaTable | Kept] = [kept, *tables] if kept is not None else [*tables]
         self._edges = np.cumsum([0, *(len(part) for part in self._parts)])
         """Where each part begins."""
         self._order: NDArray[np.intp] | None = None
-        self._others: dict[tuple[int, int, int], tuple[Column, Column, Column]] = {}
-        self._nowheres: dict[int, tuple[Column, Column]] = {}
-        self._elapsed: dict[int, tuple[Column, Column]] = {}
+        self._some: dict[str | int, Rows] = {}
         conversation = self._conversations()
         self._member, _ = numbered(conversation.view(np.uint64))
         self._order = ascending(self._member.astype(np.int64))
@@ -189,7 +202,7 @@ class OtaRows:
         """A column of the table, what was kept of earlier batches before it; sorted as soon as there is an order."""
         columns = [getattr(part, name) for part in self._parts]
         column = np.concatenate(columns) if len(columns) > 1 else columns[0]
-        return column if self._order is None else column[self._order]
+        return column if self._order is None else column.take(self._order)
 
     def _conversations(self) -> Column:
         by_server = self._spoken_by_server(self.column("command"), self.column("answered"), self.column("from_server"))
@@ -240,23 +253,16 @@ class OtaRows:
         before[before < self._start] = -1
         return before
 
-    def at(self, column: Column, row: Column, absent: int = ABSENT) -> Column:
-        """Of each row's other row. Many rules ask for the same, so it is kept."""
-        key = id(column), id(row), absent
-        if (kept := self._others.get(key)) is None:
-            if not len(column):
-                return column
-            found = column.take(row)
-            found[self._nowhere(row)] = absent
-            # What names it must stay as long as it does.
-            kept = self._others[key] = found, column, row
-        return kept[0]
+    def _at(self, column: Column, row: Column, absent: int = ABSENT) -> Column:
+        """Of each row's other row."""
+        return np.where(row >= 0, column[row], absent) if len(row) else row
 
-    def _nowhere(self, row: Column) -> Column:
-        """Where a column of rows names none."""
-        if (kept := self._nowheres.get(id(row))) is None:
-            kept = self._nowheres[id(row)] = np.flatnonzero(row < 0), row
-        return kept[0]
+    def among(self, what: str | int) -> Rows:
+        """The rows that are judged now and of which a member is true, or which are this command."""
+        if (some := self._some.get(what)) is None:
+            mask = self.said(what) if isinstance(what, int) else getattr(self, what)
+            some = self._some[what] = Rows(self, np.flatnonzero(mask & self.judged))
+        return some
 
     @cached_property
     def _by_sequence(self) -> tuple[NDArray[np.intp], Column]:
@@ -326,12 +332,12 @@ class OtaRows:
         before = self.last(asks & ~copy)
         behind = (before >= 0) & asks & ~copy
         for number, most in ((self.zcl_sequence, 32), (self.aps_counter, 64)):
-            behind &= ((self.at(number, before) - number - 1) & 0xFF) < most
+            behind &= ((self._at(number, before) - number - 1) & 0xFF) < most
         if not behind.any():
             return behind
         end = self.file_offset + self.wanted
-        again = (end <= self.at(end, before)) & (self.at(self.image, before) == self.image)
-        return behind & again & (self.elapsed(before) <= SAME_MESSAGE_NS)
+        again = (end <= self._at(end, before)) & (self._at(self.image, before) == self.image)
+        return behind & again & (self.time_ns - self.time_ns[before] <= SAME_MESSAGE_NS)
 
     def _belated(self, copy: Mask) -> Mask:
         """Repetitions of queries, page and end requests that were answered before, and of which the first sending was
@@ -353,11 +359,6 @@ class OtaRows:
     def fresh(self) -> Mask:
         """Heard for the first time."""
         return ~self.copy
-
-    @cached_property
-    def commands(self) -> frozenset[int]:
-        """Those of the rows that rules are asked about."""
-        return frozenset(np.flatnonzero(np.bincount(self.command[self.judged] & 0x3FF)).tolist())
 
     @cached_property
     def judged(self) -> Mask:
@@ -431,13 +432,26 @@ class OtaRows:
         return self.command == END
 
     @cached_property
-    def unicast(self) -> Mask:
-        return self.client < FIRST_BROADCAST
+    def message(self) -> Mask:
+        """A message, whatever it says."""
+        return self.fresh & ~self.end
 
     @cached_property
-    def short_payload(self) -> Mask:
-        """The command ends before its fields do."""
-        return (self.surplus < 0) & (self.command < UNKNOWN_SPEAKER) & self.fresh
+    def notify_or_end(self) -> Mask:
+        return self.notify | self.end
+
+    @cached_property
+    def query_or_end(self) -> Mask:
+        return self.query | self.end
+
+    @cached_property
+    def response(self) -> Mask:
+        """To a query or a request."""
+        return self.query_response | self.block_response
+
+    @cached_property
+    def unicast(self) -> Mask:
+        return self.client < FIRST_BROADCAST
 
     # Answers
 
@@ -505,9 +519,36 @@ class OtaRows:
         first[asked[answers]] = answers
         return first
 
-    def unanswered_until(self, row: Column) -> Mask:
+    @cached_property
+    def answer(self) -> Mask:
+        """An answer whose question is known."""
+        return self.message & (self.asked_row >= 0)
+
+    @cached_property
+    def unasked_block(self) -> Mask:
+        """Blocks that answer no question that is known."""
+        return self.block & (self.asked_row < 0)
+
+    @cached_property
+    def another_block(self) -> Mask:
+        """Blocks that are not the first answer to their request."""
+        asked = self.asked_row
+        return self.block & ((asked < 0) | (self.answer_row[asked] != self.index))
+
+    @cached_property
+    def answered_before_row(self) -> Column:
+        """Of such a block: the one before it that has its sequence number, and no request in between."""
+        again = np.flatnonzero(self.another_block)
+        found = np.full(len(self), -1, np.int64)
+        if len(again):
+            before = self.earlier_of_sequence(again, self.block)
+            anew = self.earlier_of_sequence(again, self.request) >= before
+            found[again] = np.where(anew, -1, before)
+        return found
+
+    def _unanswered_until(self, row: Column) -> Mask:
         """Whether the request in another row had no answer when this row came."""
-        answer = self.at(self.answer_row, row)
+        answer = self._at(self.answer_row, row)
         return (row >= 0) & ((answer < 0) | (answer > self.index))
 
     @cached_property
@@ -515,8 +556,16 @@ class OtaRows:
         """At the next request, or at the end: the request before is unanswered still."""
         asked = self.prior_row
         patient = np.where(self.end, int(self.limits.response_seconds * SECOND), SECOND)
-        late = (self.request | self.end) & self.unanswered_until(asked) & (self.elapsed(asked) >= patient)
+        elapsed = self.time_ns - self.time_ns[asked] if len(self) else self.time_ns
+        late = (self.request | self.end) & self._unanswered_until(asked) & (elapsed >= patient)
         return late & ~self.late_copy(asked) if late.any() else late
+
+    @cached_property
+    def end_overdue(self) -> Mask:
+        """At the client's next message, or at the end: the Upgrade End Request is unanswered still."""
+        asked = self.end_request_row
+        next_one = ~self.by_server & self.fresh & (self.client_row == asked)
+        return next_one & self._unanswered_until(asked)
 
     def late_copy(self, row: Column) -> Mask:
         """Whether the question in another row was answered before: its first sending was missed, this is a retry."""
@@ -545,7 +594,7 @@ class OtaRows:
     @cached_property
     def same_image(self) -> Mask:
         """The request before was for the same image."""
-        return (self.prior_row >= 0) & (self.at(self.image, self.prior_row) == self.image)
+        return (self.prior_row >= 0) & (self._at(self.image, self.prior_row) == self.image)
 
     @cached_property
     def wanted(self) -> Column:
@@ -567,7 +616,7 @@ class OtaRows:
     @cached_property
     def reach_before(self) -> Column:
         """`reach` at the request before."""
-        return self.at(self.reach, self.prior_row)
+        return self._at(self.reach, self.prior_row)
 
     @cached_property
     def skip(self) -> Mask:
@@ -580,7 +629,17 @@ class OtaRows:
 
         Frame counters do not tell when that one was the late repetition of a request that was missed.
         """
-        return ((self.zcl_sequence - self.at(self.zcl_sequence, self.prior_row)) & 0xFF) == 1
+        return ((self.zcl_sequence - self._at(self.zcl_sequence, self.prior_row)) & 0xFF) == 1
+
+    @cached_property
+    def first_request(self) -> Mask:
+        """Of an image: the request before, if there was one, was for another."""
+        return self.request & ~self.same_image
+
+    @cached_property
+    def with_period(self) -> Mask:
+        """Block requests that name a minimum block period."""
+        return self.block_request & (self.minimum_block_period >= 0)
 
     @cached_property
     def again(self) -> Mask:
@@ -589,9 +648,9 @@ class OtaRows:
         return (
             self.block_request
             & self.same_image
-            & (self.file_offset == self.at(self.file_offset, prior))
-            & (self.at(self.command, prior) == 0x03)
-            & (self.zcl_sequence != self.at(self.zcl_sequence, prior))
+            & (self.file_offset == self._at(self.file_offset, prior))
+            & (self._at(self.command, prior) == 0x03)
+            & (self.zcl_sequence != self._at(self.zcl_sequence, prior))
         )
 
     # What the other side does, and what the client does next
@@ -607,9 +666,34 @@ class OtaRows:
         return self.last(self.by_server & self.fresh)
 
     @cached_property
+    def block_row(self) -> Column:
+        """The block before."""
+        return self.last(self.block)
+
+    @cached_property
+    def page_block(self) -> Mask:
+        """Blocks that answer a page request."""
+        return self.block & (self.asked_page_row >= 0)
+
+    @cached_property
+    def after_page(self) -> Mask:
+        """The next request after a page request."""
+        return self.request & (self._at(self.command, self.prior_row) == 0x04)
+
+    @cached_property
+    def blocks_of_page(self) -> Column:
+        """How many blocks answered a page request."""
+        return np.bincount(self.asked_page_row[self.page_block], minlength=len(self))
+
+    @cached_property
     def notify_row(self) -> Column:
         """The unicast Image Notify before."""
         return self.last(self.notify & self.unicast)
+
+    @cached_property
+    def naming_row(self) -> Column:
+        """The unicast Image Notify before that named a version."""
+        return self.last(self.notify & self.unicast & (self.payload_type == 3))
 
     @cached_property
     def broadcast_row(self) -> Column:
@@ -647,6 +731,11 @@ class OtaRows:
         return self.last(self.end_response)
 
     @cached_property
+    def after_end_response(self) -> Mask:
+        """The client's next message after an Upgrade End Response, or the end."""
+        return ~self.by_server & self.fresh & (self.client_row < self.end_response_row)
+
+    @cached_property
     def any_wait_row(self) -> Column:
         """The WAIT_FOR_DATA before."""
         return self.last(self.wait)
@@ -655,21 +744,8 @@ class OtaRows:
     def told_row(self) -> Column:
         """Of a default response: the command that it answers, by identifier and ZCL sequence number."""
         found = self.last_of_sequence(self.fresh & (self.command < UNKNOWN_SPEAKER))
-        right = (self.command == DEFAULT_RESPONSE) & (self.at(self.command, found) == self.answered)
+        right = (self.command == DEFAULT_RESPONSE) & (self._at(self.command, found) == self.answered)
         return np.where(right, found, -1)
-
-    def elapsed(self, row: Column) -> Column:
-        """Nanoseconds since another row; 0 if there is none."""
-        if (kept := self._elapsed.get(id(row))) is None:
-            elapsed = self.time_ns - self.at(self.time_ns, row)
-            elapsed[self._nowhere(row)] = 0
-            kept = self._elapsed[id(row)] = elapsed, row
-        return kept[0]
-
-    def same_kind(self, row: Column) -> Mask:
-        """Whether the other row is of the same manufacturer and image type."""
-        same = self.at(self.manufacturer_code, row) == self.manufacturer_code
-        return (row >= 0) & same & (self.at(self.image_type, row) == self.image_type)
 
     # Offers and waits
 
@@ -681,14 +757,19 @@ class OtaRows:
     @cached_property
     def offered_size(self) -> Column:
         """Of this row's image, if the latest offer was of it."""
-        same = (self.offer_row >= 0) & (self.at(self.image, self.offer_row) == self.image) & (self.image >= 0)
-        return np.where(same, self.at(self.image_size, self.offer_row), ABSENT)
+        same = (self.offer_row >= 0) & (self._at(self.image, self.offer_row) == self.image) & (self.image >= 0)
+        return np.where(same, self._at(self.image_size, self.offer_row), ABSENT)
 
     @cached_property
     def wait_row(self) -> Column:
         """Of a request: the WAIT_FOR_DATA that answered the request before, if that was the answer."""
-        answer = self.at(self.answer_row, self.prior_row)
+        answer = self._at(self.answer_row, self.prior_row)
         return np.where((answer >= 0) & (answer < self.index) & self.wait[answer], answer, -1)
+
+    @cached_property
+    def after_wait(self) -> Mask:
+        """Requests for the same image after a WAIT_FOR_DATA."""
+        return self.request & self.same_image & (self.wait_row >= 0)
 
     @cached_property
     def wait_ns(self) -> Column:
@@ -714,18 +795,74 @@ class OtaRows:
         place = self._place[rows]
         part = np.searchsorted(self._edges, place, "right") - 1
         mine = [np.flatnonzero(part == one) for one in range(len(self._parts))]
+        of_part = [place[at] - edge for at, edge in zip(mine, self._edges.tolist(), strict=False)]
+        order = np.argsort(np.concatenate(mine))
         columns: dict[str, NDArray[Any]] = {"reach": self.reach[rows]}
         for name in NAMES:
             if name in self.__dict__:
                 columns.setdefault(name, self.__dict__[name][rows])
             elif name not in columns:
                 # Without making all of the column.
-                found = [
-                    getattr(one, name)[place[at] - self._edges[of]]
-                    for of, (one, at) in enumerate(zip(self._parts, mine, strict=True))
-                ]
-                columns[name] = np.concatenate(found)[np.argsort(np.concatenate(mine))]
+                found = [getattr(one, name)[at] for one, at in zip(self._parts, of_part, strict=True)]
+                columns[name] = np.concatenate(found)[order]
         return Kept(columns)
+
+
+class Rows:
+    """Some of the rows: each member of `OtaRows` as a column over these alone, made when it is first asked for."""
+
+    limits: Limits
+
+    def __init__(self, rows: OtaRows, index: NDArray[np.intp]) -> None:
+        self.all = rows
+        self.index = index
+        """Their numbers among all."""
+        self.limits = rows.limits
+        self._others: dict[tuple[int, int], Other] = {}
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getattr__(self, name: str) -> NDArray[Any]:
+        column = getattr(self.all, name).take(self.index)
+        setattr(self, name, column)
+        return column
+
+    def only(self, found: NDArray[np.intp] | slice) -> Rows:
+        """Some of these."""
+        return Rows(self.all, self.index[found])
+
+    def of(self, row: Column, absent: int = ABSENT) -> Other:
+        """For each row the columns of another one; `absent` where there is none. Many rules ask for the same."""
+        if (other := self._others.get((id(row), absent))) is None:
+            other = self._others[id(row), absent] = Other(self.all, row, absent)
+        return other
+
+    def elapsed(self, row: Column) -> Column:
+        """Nanoseconds since another row; 0 if there is none."""
+        return np.where(row >= 0, self.time_ns - self.of(row).time_ns, 0)
+
+    def same_kind(self, row: Column) -> Mask:
+        """Whether the other row is of the same manufacturer and image type."""
+        other = self.of(row)
+        same_manufacturer = other.manufacturer_code == self.manufacturer_code
+        return (row >= 0) & same_manufacturer & (other.image_type == self.image_type)
+
+
+class Other:
+    """For each of some rows another one: its members as columns."""
+
+    def __init__(self, rows: OtaRows, row: Column, absent: int) -> None:
+        self._all, self._absent = rows, absent
+        self._row = row
+        """It is kept, as `Rows` finds this by it."""
+        self._nowhere = np.flatnonzero(row < 0)
+
+    def __getattr__(self, name: str) -> NDArray[Any]:
+        column = getattr(self._all, name).take(self._row)
+        column[self._nowhere] = column.dtype != np.bool_ and self._absent
+        setattr(self, name, column)
+        return column
 
 
 def _latest_before(among: Mask) -> Column:

@@ -5,7 +5,7 @@ from typing import Final
 from hanscope.analyzers.results import Analysis, Transfer
 from hanscope.analyzers.rules.facts import Facts
 from hanscope.analyzers.rules.model import Hit, ItemRule, RowRule
-from hanscope.analyzers.rules.terms import NOTIFIES, NOTIFY, OTA, REQUEST
+from hanscope.analyzers.rules.terms import NOTIFY, OTA, REQUEST
 from hanscope.dissectors.eui64 import eui64_text
 
 SMART_ENERGY: Final = 0x0109
@@ -45,7 +45,8 @@ RULES: Final = (
         filter=f"{OTA} && zbee_aps.security == 0",
         fires="a block response in profile 0x0109, secured by the network key alone",
         silent="the same in profile 0x0104",
-        finds=lambda t: t.fresh & ~t.end & t.unicast & (t.profile == SMART_ENERGY) & (t.aps_secured == 0),
+        among="message",
+        finds=lambda t: t.unicast & (t.profile == SMART_ENERGY) & (t.aps_secured == 0),
     ),
     RowRule(
         id="security.broadcast-with-aps",
@@ -58,8 +59,8 @@ RULES: Final = (
         filter=NOTIFY,
         fires="a broadcast Image Notify with APS security",
         silent="a broadcast Image Notify without",
-        at=NOTIFIES,
-        finds=lambda t: t.notify & ~t.unicast & (t.aps_secured == 1),
+        among="notify",
+        finds=lambda t: ~t.unicast & (t.aps_secured == 1),
     ),
     RowRule(
         id="security.ota-without-nwk",
@@ -72,7 +73,8 @@ RULES: Final = (
         filter=f"{OTA} && zbee_nwk.security == 0",
         fires="a block response in an unsecured NWK frame",
         silent="the same in a secured one",
-        finds=lambda t: t.fresh & ~t.end & (t.nwk_frame_counter < 0),
+        among="message",
+        finds=lambda t: t.nwk_frame_counter < 0,
     ),
     ItemRule(
         id="security.replay",

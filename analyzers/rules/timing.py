@@ -2,25 +2,23 @@
 
 from typing import Final
 
-import numpy as np
-
 from hanscope.analyzers.rules.limits import SECOND
 from hanscope.analyzers.rules.model import Mask, Quiet, RowRule
-from hanscope.analyzers.rules.rows import OtaRows
+from hanscope.analyzers.rules.rows import Rows
 from hanscope.analyzers.rules.terms import OTA, REQUEST
 
 
-def _late(t: OtaRows) -> Mask:
-    asked = t.asked_row
-    first = t.at(t.answer_row, asked) == np.arange(len(t))
-    late = t.elapsed(asked) > int(t.limits.response_seconds * SECOND)
-    return t.fresh & t.by_server & (asked >= 0) & first & late & (t.at(t.command, asked) != 0x04)
+def _late(t: Rows) -> Mask:
+    """The first answer to a request, and not a block of a page."""
+    asked = t.of(t.asked_row)
+    late = t.elapsed(t.asked_row) > int(t.limits.response_seconds * SECOND)
+    return t.by_server & late & (asked.answer_row == t.index) & (asked.command != 0x04)
 
 
-def _stall(t: OtaRows) -> Mask:
+def _stall(t: Rows) -> Mask:
     quiet = t.elapsed(t.prior_row) > int(t.limits.stall_seconds * SECOND)
     unfinished = (t.offered_size < 0) | (t.reach_before < t.offered_size)
-    return t.request & t.same_image & quiet & unfinished & (t.wait_row < 0) & (t.end_request_row < t.prior_row)
+    return t.same_image & quiet & unfinished & (t.wait_row < 0) & (t.end_request_row < t.prior_row)
 
 
 RULES: Final = (
@@ -37,6 +35,7 @@ RULES: Final = (
         silent="an answer after 4 s",
         detail="the request has sequence number {zcl_sequence}",
         beside=lambda t: t.asked_row,
+        among="answer",
         finds=_late,
         unless_missed=lambda t: Quiet("client", t.asked_row),
     ),
@@ -53,6 +52,7 @@ RULES: Final = (
         fires="three minutes between two requests, every frame of the client captured",
         silent="three minutes after WAIT_FOR_DATA with 180 s",
         beside=lambda t: t.prior_row,
+        among="request",
         finds=_stall,
         unless_missed=lambda t: Quiet("client", t.prior_row),
     ),

@@ -2,42 +2,21 @@
 
 from typing import Final
 
-import numpy as np
-
 from hanscope.analyzers.results import Transfer
 from hanscope.analyzers.rules.facts import Facts
 from hanscope.analyzers.rules.limits import SECOND
 from hanscope.analyzers.rules.model import Hit, ItemRule, Mask, Quiet, RowRule
-from hanscope.analyzers.rules.rows import SAME_MESSAGE_NS, OtaRows
+from hanscope.analyzers.rules.rows import SAME_MESSAGE_NS, Rows
 from hanscope.analyzers.rules.terms import OTA, REQUEST, RESPONSE, server_answering
 from hanscope.analyzers.silences import stopped
-from hanscope.analyzers.tables import Column
 
 
-def _answered_before(t: OtaRows) -> Column:
-    """Of a block that is not the first answer to its request: the one with its sequence number before it."""
-    asked = t.asked_row
-    again = np.flatnonzero(t.block & ((asked < 0) | (t.answer_row[asked] != t.index)))
-    found = np.full(len(t), -1, np.int64)
-    if len(again):
-        before = t.earlier_of_sequence(again, t.block)
-        anew = t.earlier_of_sequence(again, t.request) >= before
-        found[again] = np.where(anew, -1, before)
-    return found
-
-
-def _answered_again(t: OtaRows) -> Mask:
+def _answered_again(t: Rows) -> Mask:
     """The same block under a new APS counter, for one request."""
-    before = _answered_before(t)
-    again = np.flatnonzero(before >= 0)
-    row = before[again]
-    same = t.time_ns[again] - t.time_ns[row] <= SAME_MESSAGE_NS
-    for column in (t.image, t.file_offset, t.data_size):
-        same &= column[row] == column[again]
-    same &= t.aps_counter[row] != t.aps_counter[again]
-    found = np.zeros(len(t), np.bool_)
-    found[again[same]] = True
-    return found
+    row = t.answered_before_row
+    other = t.of(row)
+    same = (other.image == t.image) & (other.file_offset == t.file_offset) & (other.data_size == t.data_size)
+    return (row >= 0) & same & (other.aps_counter != t.aps_counter) & (t.elapsed(row) <= SAME_MESSAGE_NS)
 
 
 def _rebooted(transfer: Transfer, facts: Facts) -> list[Hit]:
@@ -94,7 +73,8 @@ RULES: Final = (
         fires="a request that was not acknowledged, and every frame of the server captured",
         silent="the same with an acknowledgement",
         beside=lambda t: t.prior_row,
-        finds=lambda t: t.overdue,
+        among="overdue",
+        finds=lambda t: t.prior_row >= 0,
         unless_missed=server_answering,
         undelivered=lambda t: t.prior_row,
     ),
@@ -109,9 +89,10 @@ RULES: Final = (
         filter=RESPONSE,
         fires="one request, the same block twice with different APS counters",
         silent="one request, the same block twice with one APS counter",
-        beside=_answered_before,
+        beside=lambda t: t.answered_before_row,
+        among="another_block",
         finds=_answered_again,
-        unless_missed=lambda t: Quiet("client", _answered_before(t)),
+        unless_missed=lambda t: Quiet("client", t.answered_before_row),
     ),
     ItemRule(
         id="transport.client-rebooted",

@@ -10,31 +10,31 @@ import numpy as np
 
 from hanscope.analyzers.rules.limits import SECOND
 from hanscope.analyzers.rules.model import Mask, Quiet, RowRule
-from hanscope.analyzers.rules.rows import OtaRows
-from hanscope.analyzers.rules.terms import REQUEST, RESPONSE, any_period, any_wait, odd_clock
+from hanscope.analyzers.rules.rows import Rows
+from hanscope.analyzers.rules.terms import REQUEST, RESPONSE, odd_clock
 from hanscope.analyzers.tables import Column
 
 WAIT: Final = f"{RESPONSE} && zbee_zcl_general.ota.status == 0x97"
 MILLISECOND: Final = 1_000_000
 
 
-def _early(t: OtaRows) -> Mask:
-    row = t.wait_row
-    wait = t.at(t.wait_ns, row, 0)
+def _early(t: Rows) -> Mask:
+    wait = t.of(t.wait_row).wait_ns
     tolerance = np.maximum(t.limits.early_seconds * SECOND, t.limits.early_share * wait)
-    return t.request & t.same_image & (row >= 0) & (t.elapsed(row) < wait - tolerance)
+    return t.elapsed(t.wait_row) < wait - tolerance
 
 
-def _period_share(t: OtaRows) -> Column:
+def _period_share(t: Rows) -> Column:
     """How much of the period that the client itself names has passed, over its last two intervals; 1 if none counts.
 
     Two, as a frame that the radio delayed makes one interval longer and the next one shorter.
     """
-    prior, before = t.prior_row, t.at(t.prior_row, t.prior_row)
-    period = np.minimum(t.minimum_block_period, t.at(t.minimum_block_period, before)) * MILLISECOND
-    alike = t.block_request & t.same_image & (t.at(t.command, prior) == 0x03) & (t.at(t.image, before) == t.image)
-    counts = alike & (period > 0) & (t.wait_row < 0) & (t.at(t.wait_row, prior) < 0)
-    return np.where(counts, t.elapsed(before) / np.maximum(2 * period, 1), 1.0)
+    prior = t.of(t.prior_row)
+    before = t.of(prior.prior_row)
+    period = np.minimum(t.minimum_block_period, before.minimum_block_period) * MILLISECOND
+    alike = t.same_image & (prior.command == 0x03) & (before.image == t.image)
+    counts = alike & (period > 0) & (t.wait_row < 0) & (prior.wait_row < 0)
+    return np.where(counts, t.elapsed(prior.prior_row) / np.maximum(2 * period, 1), 1.0)
 
 
 RULES: Final = (
@@ -50,8 +50,9 @@ RULES: Final = (
         fires="told to wait 60 s (acknowledged), asked again after 10 s",
         silent="told to wait 60 s, asked again after 60 s",
         beside=lambda t: t.wait_row,
-        applies=any_wait,
+        among="after_wait",
         finds=_early,
+        unless_missed=lambda t: Quiet("server", t.prior_row),
         received=lambda t: t.wait_row,
     ),
     RowRule(
@@ -67,10 +68,8 @@ RULES: Final = (
         silent="told to wait at offset 50, then offset 50",
         detail="offset {file_offset}",
         beside=lambda t: t.prior_row,
-        applies=any_wait,
-        finds=lambda t: (
-            t.request & t.same_image & (t.wait_row >= 0) & (t.file_offset != t.at(t.file_offset, t.prior_row))
-        ),
+        among="after_wait",
+        finds=lambda t: t.file_offset != t.of(t.prior_row).file_offset,
         unless_missed=lambda t: Quiet("client", t.prior_row),
         received=lambda t: t.wait_row,
     ),
@@ -86,8 +85,8 @@ RULES: Final = (
         fires="current time 1000, request time 900",
         silent="current time 0, request time 60",
         detail="current time {current_time}, request time {request_time}",
-        applies=any_wait,
-        finds=lambda t: t.wait & ((t.wait_ns < 0) | (t.wait_ns > int(t.limits.longest_wait_seconds * SECOND))),
+        among="wait",
+        finds=lambda t: (t.wait_ns < 0) | (t.wait_ns > int(t.limits.longest_wait_seconds * SECOND)),
     ),
     RowRule(
         id="ota.wait.clock",
@@ -102,8 +101,8 @@ RULES: Final = (
         fires="current time 0x12345",
         silent="current time 0",
         detail="current time {current_time} s after 2000",
-        applies=any_wait,
-        finds=lambda t: t.wait & odd_clock(t),
+        among="wait",
+        finds=odd_clock,
     ),
     RowRule(
         id="ota.wait.too-fast",
@@ -118,7 +117,7 @@ RULES: Final = (
         silent="period 1000 ms, three requests 1000 ms apart",
         detail="period {minimum_block_period} ms",
         beside=lambda t: t.prior_row,
-        applies=any_period,
+        among="with_period",
         finds=lambda t: (_period_share(t) < 1 - t.limits.period_tolerance) & (_period_share(t) >= MUCH),
     ),
     RowRule(
@@ -134,7 +133,7 @@ RULES: Final = (
         silent="period 1000 ms, three requests 700 ms apart",
         detail="period {minimum_block_period} ms",
         beside=lambda t: t.prior_row,
-        applies=any_period,
+        among="with_period",
         finds=lambda t: _period_share(t) < MUCH,
     ),
     RowRule(
@@ -150,13 +149,8 @@ RULES: Final = (
         silent="period 500 was set, the next request says 500",
         detail="it names {minimum_block_period}, {other_minimum_block_period} was set",
         beside=lambda t: t.any_wait_row,
-        applies=any_wait,
-        finds=lambda t: (
-            t.block_request
-            & (t.minimum_block_period >= 0)
-            & (t.any_wait_row >= 0)
-            & (t.minimum_block_period < t.at(t.minimum_block_period, t.any_wait_row))
-        ),
+        among="with_period",
+        finds=lambda t: (t.any_wait_row >= 0) & (t.minimum_block_period < t.of(t.any_wait_row).minimum_block_period),
         unless_missed=lambda t: Quiet("server", t.any_wait_row),
         received=lambda t: t.any_wait_row,
     ),
@@ -172,12 +166,11 @@ RULES: Final = (
         fires="a request with bit 1 set, WAIT_FOR_DATA of 9 octets",
         silent="a request with bit 1 set, WAIT_FOR_DATA of 11 octets",
         beside=lambda t: t.asked_row,
-        applies=any_wait,
+        among="wait",
         finds=lambda t: (
-            t.wait
-            & (t.minimum_block_period < 0)
-            & (t.at(t.command, t.asked_row) == 0x03)
-            & (t.at(t.field_control, t.asked_row, 0) & 2 != 0)
+            (t.minimum_block_period < 0)
+            & (t.of(t.asked_row).command == 0x03)
+            & (t.of(t.asked_row, 0).field_control & 2 != 0)
         ),
     ),
 )

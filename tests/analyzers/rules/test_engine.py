@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import fields
+from functools import cached_property
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ from hanscope.analyzers.analysis import analyze
 from hanscope.analyzers.dissect import Acknowledgements
 from hanscope.analyzers.keys import KeyRing, parse_key
 from hanscope.analyzers.rules import engine
-from hanscope.analyzers.rules.catalogue import RULES
+from hanscope.analyzers.rules.catalogue import ROW_RULES, RULES
 from hanscope.analyzers.rules.engine import Choice, RuleEngine
 from hanscope.analyzers.rules.limits import Limits, LimitsError, read_limits
-from hanscope.analyzers.rules.rows import NAMES, OtaRows
+from hanscope.analyzers.rules.rows import NAMES, Kept, OtaRows
 from hanscope.analyzers.tables import OtaTable
 from hanscope.captures.simulator.scenarios import simulate
 
@@ -167,6 +168,13 @@ def test_a_query_that_is_heard_only_when_it_is_sent_again_does_not_part_a_page_f
     assert of("ota.page.incomplete", talk) == []
 
 
+def test_a_wait_that_is_heard_only_when_it_is_sent_again_had_begun_before() -> None:
+    """Its first sending was missed, and the client has waited since then."""
+    early = lambda talk: of("ota.wait.ignored", talk.wait(2).ack().pause(0.7).fetch(50))  # noqa: E731
+    assert early(loading().ask(50))
+    assert not early(loading().ask(50).missed(SERVER).pause(1.6))
+
+
 def test_a_late_answer_belongs_to_its_own_request() -> None:
     """The client had given up on it and asked for something else."""
     late = []
@@ -240,6 +248,21 @@ def test_rows_read_no_column_that_is_not_kept() -> None:
     assert set(NAMES) - {"reach"} <= columns
     heard = {name for name, member in vars(OtaRows).items() if type(member).__name__ == "_Heard"}
     assert heard <= set(NAMES)
+
+
+def test_every_rule_is_asked_about_rows_that_are_named() -> None:
+    for rule in ROW_RULES:
+        if not isinstance(rule.finds, str):
+            assert isinstance(rule.among, int) or isinstance(vars(OtaRows)[rule.among], cached_property), rule.id
+
+
+def test_what_waits_to_be_judged_holds_no_memory_of_its_batch() -> None:
+    """A dissecting process waits for that memory."""
+    room = np.arange(1, 7)
+    batch = OtaTable.of(3, number=room[:3], status=np.broadcast_to(room[:1], 3))
+    waiting = Kept.of(batch)
+    assert not any(np.shares_memory(getattr(waiting, name), room) for name in NAMES if name != "reach")
+    assert (waiting.number.tolist(), waiting.status.tolist()) == ([1, 2, 3], [1, 1, 1])
 
 
 def test_rules_without_confirmed_source_are_notes() -> None:
