@@ -48,6 +48,8 @@ Trailer = Literal["fcs", "ti-metadata", "none", "placeholder", "raw-lqi", "by-fr
 
 _SAMPLE: Final = 4096
 """Frames of an interface that are looked at to decide."""
+_ENOUGH: Final = 20
+"""Frames after which chance is no explanation."""
 _RSSI_OFFSET: Final = -73
 """dB; what a CC253x adds to the RSSI register."""
 
@@ -60,6 +62,8 @@ class Decision(msgspec.Struct, frozen=True):
     trailer: Trailer
     evidence: str
     """Why, in a short sentence with counts."""
+    sure: bool = True
+    """Whether there were frames enough: a live capture, which begins with few, waits for more."""
 
 
 Decisions = Mapping[int, Decision]
@@ -444,20 +448,22 @@ def _valid32(octets: bytes) -> bool:
 
 
 def _decision(records: RecordBatch, interface: Interface) -> Decision:
-    def decided(trailer: Trailer, evidence: str) -> Decision:
-        return Decision(interface.index, interface.link_type, trailer, evidence)
+    def decided(trailer: Trailer, evidence: str, *, sure: bool = True) -> Decision:
+        return Decision(interface.index, interface.link_type, trailer, evidence, sure)
 
     kind = interface.link_type
     chosen = np.flatnonzero(records.interface == interface.index)[:_SAMPLE]
     if kind == USER0:
         fits = _is_packet_info(records.buffer, records.at[chosen], records.captured[chosen])
         if 10 * int(fits.sum()) < 9 * len(chosen):
-            return decided("not-802.15.4", f"private link type; {fits.sum()} of {len(chosen)} records look like TI's")
+            told = f"private link type; {fits.sum()} of {len(chosen)} records look like TI's"
+            return decided("not-802.15.4", told, sure=len(chosen) >= _ENOUGH)
     elif kind == ETHERNET or kind in IP:
         if not len(_located(records, chosen, decided("none", "")).at):
             return decided(
                 "not-802.15.4",
                 f"link type {kind} ({link_type_name(kind)}) without ZEP in the first {len(chosen)} records",
+                sure=len(chosen) >= _SAMPLE,
             )
     elif kind not in (WITH_FCS, NO_FCS, NONASK_PHY, TAP):
         return decided("not-802.15.4", f"link type {kind} ({link_type_name(kind)}) does not carry 802.15.4 frames")
@@ -468,12 +474,12 @@ def _decision(records: RecordBatch, interface: Interface) -> Decision:
         told = int((found.fcs_length > 0).sum())
         return decided("by-frame", f"TAP: {told} of the first {len(found.at)} frames say that they end with an FCS")
     whole = (found.captured == found.original) & (found.captured >= 3)
-    trailer, evidence = _judged(records.buffer, found.at[whole], found.captured[whole], kind)
-    return decided(trailer, evidence)
+    trailer, evidence, sure = _judged(records.buffer, found.at[whole], found.captured[whole], kind)
+    return decided(trailer, evidence, sure=sure)
 
 
-def _judged(buffer: Octets, at: Int64s, length: Int64s, link_type: int) -> tuple[Trailer, str]:
-    """What whole frames of three octets and more end with, and why."""
+def _judged(buffer: Octets, at: Int64s, length: Int64s, link_type: int) -> tuple[Trailer, str, bool]:
+    """What whole frames of three octets and more end with, why, and whether they are enough to say so."""
     surplus = _surplus(buffer, at, length)
     at, length = at[length >= 5], length[length >= 5]  # the least that has room for a header and a trailer
     count = len(at)
@@ -486,7 +492,7 @@ def _judged(buffer: Octets, at: Int64s, length: Int64s, link_type: int) -> tuple
     metadata = int(((second >= 0x80) & (second & 0x7F >= 40) & (second & 0x7F <= 115)).sum())
     raw = int(((second == 0) & (first >= 4) & (first <= 64)).sum())
     # Three in ten random pairs look like metadata: more than chance is needed, or a proof that two octets are there.
-    two_are_there = 2 * with_two > known or count >= 20
+    two_are_there = 2 * with_two > known or count >= _ENOUGH
     of_count = f"of the first {count} frames"
     checked = f"the CRC is right in {intact} {of_count}"
 
@@ -505,7 +511,7 @@ def _judged(buffer: Octets, at: Int64s, length: Int64s, link_type: int) -> tuple
         trailer, evidence = "ti-metadata", f"{metadata} {of_count} end with TI's CRC flag and correlation; {checked}"
     elif two_are_there and 5 * raw >= 4 * count:
         trailer, evidence = "raw-lqi", f"{raw} {of_count} end with a raw LQI and 00; {checked}"
-    return trailer, evidence
+    return trailer, evidence, count >= _ENOUGH or 2 * intact >= count > 0
 
 
 _COMMAND_PAYLOAD: Final = np.array([-1, 1, 3, 1, 0, 0, 0, 0], np.int64)

@@ -30,6 +30,8 @@ from hanscope.captures.tap import of_frames, of_heard
 from hanscope.dissectors.columns.rows import SLACK, Octets
 
 BATCH_S: Final = 0.1
+UNSURE_S: Final = 10.0
+"""How long the first records of an interface are kept back when they do not tell what its frames end with."""
 PIPES: Final = os.name == "posix"
 """Whether `select` can wait for a pipe."""
 _JOINED: Final = 1 << 16
@@ -237,26 +239,38 @@ class FileFeed(Feed):
         return self.notes.interfaces if self.recorder is None else self._written
 
     def _run(self) -> None:
-        decisions: Decisions = {}
         with _Growing(self._path, self._stopping, follow=self._follow) as source:
             self._source = source
-            for records in _reader(source, self.notes):
+            for records, decisions in self._judged(_reader(source, self.notes)):
                 if self.recorder is None:
                     self._hand_on(records)
-                    continue
-                decisions = decide(records, self.notes.interfaces, decisions)
-                self._record(records, decisions)
+                else:
+                    self._record(self.recorder, records, decisions)
         if self.notes.faults and not self.frames and not self._stopping.is_set():
             raise CaptureError(f"{self.name}: {self.notes.faults[0].what}")
 
-    def _record(self, records: RecordBatch, decisions: Decisions) -> None:
+    def _judged(self, batches: Iterator[RecordBatch]) -> Iterator[tuple[RecordBatch, Decisions]]:
+        """Keeps back the first records of an interface until they tell what its frames end with, as in a file."""
+        decisions: Decisions = {}
+        held: RecordBatch | None = None
+        since = 0.0
+        for records in batches:
+            since = since if held else time.monotonic()
+            held = joined([held, records]) if held else records
+            found = decide(held, self.notes.interfaces, decisions)
+            sure = all(one.sure or index in decisions for index, one in found.items())
+            if sure or time.monotonic() - since > UNSURE_S:
+                yield held, found
+                decisions, held = found, None
+        if held:
+            yield held, decide(held, self.notes.interfaces, decisions)
+
+    def _record(self, recorder: Recorder, records: RecordBatch, decisions: Decisions) -> None:
         """Writes the frames, and hands on what was written."""
-        if self.recorder is None:
-            return
         batch = frames(records, decisions)
         made = of_frames(batch, decisions)
         for one in self.notes.interfaces[len(self._written) :]:
-            self.recorder.interface(one.name, one.description)
+            recorder.interface(one.name, one.description)
             self._written.append(Interface(one.index, TAP, name=one.name, description=one.description, resolution=9))
         row = batch.number - records.first_number
         written = RecordBatch(
@@ -270,7 +284,7 @@ class FileFeed(Feed):
             size=len(made.buffer),
         )
         if len(written):
-            self.recorder.write(written)
+            recorder.write(written)
             self._hand_on(written)
 
 

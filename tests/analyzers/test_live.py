@@ -3,6 +3,7 @@
 import itertools
 import os
 import socket
+import struct
 import threading
 import time
 from collections import deque
@@ -36,6 +37,7 @@ from hanscope.captures.sniffers.sensniff import Sensniff
 from hanscope.captures.sniffers.silabs import Silabs
 from hanscope.captures.sniffers.zboss import Zboss
 from hanscope.captures.sniffers.zep import Zep
+from hanscope.captures.writer import PcapWriter
 
 SERIAL: dict[type[SerialSniffer], type[emulators.Device]] = {
     Nrf52840: emulators.NrfDevice,
@@ -280,6 +282,34 @@ def test_following_a_file_that_grows(tmp_path: Path) -> None:
     live = ended_after(feed, len(frames)).run(keys)
     assert live.analysis == analyze([str(growing)], keys=keys).analysis
     assert live.analysis.captures[0].frames == len(frames)
+
+
+@pytest.mark.parametrize("record", [False, True])
+@pytest.mark.parametrize(("link_type", "trailer"), [(195, "metadata"), (195, "fcs"), (230, "fcs"), (230, "")])
+def test_what_frames_end_with_is_not_decided_by_the_first_few(
+    link_type: int, trailer: str, tmp_path: Path, *, record: bool
+) -> None:
+    """Records come one by one at first. Other programs' files do not say what stands behind a frame."""
+    frames, keys = scenario()
+    growing, copy = tmp_path / "growing.pcap", tmp_path / "copy.pcapng"
+    records = [getattr(frame, trailer) if trailer else b"" for frame in frames]
+    with PcapWriter(growing, link_type) as writer:
+        writer.frame(frames[0].time_ns, frames[0].octets + records[0])
+    feed = FileFeed(str(growing), Recorder(copy) if record else None, follow=True)
+    feed.begin()
+
+    def grow() -> None:
+        with growing.open("ab", buffering=0) as file:
+            for number, (frame, end) in enumerate(zip(frames[1:], records[1:], strict=True)):
+                octets = frame.octets + end
+                seconds, nanoseconds = divmod(frame.time_ns, SECOND)
+                file.write(struct.pack("<IIII", seconds, nanoseconds, len(octets), len(octets)) + octets)
+                time.sleep(0.01 if number < 40 else 0)
+
+    threading.Thread(target=grow, daemon=True).start()
+    live = ended_after(feed, len(frames)).run(keys)
+    assert live.analysis == analyze([str(copy if record else growing)], keys=keys).analysis
+    assert live.analysis.transfers[0].complete
 
 
 @pytest.mark.parametrize("way", ["replaced", "emptied"])
