@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 
 from hanscope.captures import pcap, pcapng
 from hanscope.captures.batch import CaptureError, Comment, Fault, Interface, Notes, RecordBatch, Secret
-from hanscope.captures.source import Source
+from hanscope.captures.source import RECORDS, Source
 
 if TYPE_CHECKING:
     from hanscope.captures.foreign import Reader
@@ -97,13 +97,14 @@ class CaptureFile:
         return self._source.octets_total
 
 
-def open_capture(path: Path | str, name: str | None = None) -> CaptureFile:
+def open_capture(path: Path | str, name: str | None = None, records: int = RECORDS) -> CaptureFile:
     """Open a capture file, plain or gzip; `"-"` is standard input. The kind is told by the content.
 
-    `name`: what messages call it, if not by its path. Raises `CaptureError` when nothing can be read from it at all.
-    Damage further on is no exception: what comes before it is read, and it becomes one of `CaptureFile.faults`.
+    `name`: what messages call it, if not by its path; `records`: of a chunk, about. Raises `CaptureError` when nothing
+    can be read from it at all. Damage further on is no exception: what comes before it is read, and it becomes one of
+    `CaptureFile.faults`.
     """
-    source = Source(path, name)
+    source = Source(path, name, records)
     try:
         return CaptureFile(source, _format(source))
     except BaseException:

@@ -28,6 +28,7 @@ from hanscope.captures.batch import Fcs, FrameBatch, Int64s, Secret
 from hanscope.captures.clocks import Clock, Hashes, Onward, Survey, clocks, hashed
 from hanscope.captures.files import CaptureFile, open_capture
 from hanscope.captures.linklayer import Decision, Decisions, decide, frames
+from hanscope.captures.source import RECORDS
 from hanscope.dissectors.columns.rows import SLACK, Octets, distinct, narrowed, padded
 
 CLOSE_NS: Final = 500_000
@@ -180,7 +181,7 @@ class Stream:
     def load(self) -> None:
         """Reads the next chunk. Raises `CaptureError` when the file has gone."""
         if self.capture is None:
-            self.capture = open_capture(self.path)
+            self.capture = open_capture(self.path, records=RECORDS // 2)  # those of others are in memory too
         records = next(iter(self.capture), None)
         if records is None:
             self.ended, self.reach = True, _FAR

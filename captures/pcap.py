@@ -31,8 +31,6 @@ LARGEST: Final = 262_144
 """Octets of a record's data; more is damage."""
 _FILE_HEADER: Final = 24
 _RECORD_HEADER: Final = 16
-RECORDS: Final = 32_768
-"""Records of a chunk, about."""
 SMALLEST_CHUNK: Final = 1 << 20
 LARGEST_CHUNK: Final = 8 << 20
 
@@ -52,7 +50,7 @@ def read(source: Source, notes: Notes) -> Generator[RecordBatch]:
         Interface(0, link & 0xFFFF, snap_length, resolution=6 if unit == 1000 else 9, fcs_length=fcs_length)
     )
     word = np.dtype(order + "u4")
-    wanted = RECORDS * 76
+    wanted = source.records * 76
     rest = np.zeros(0, np.uint8)
     number = 1
     while True:
@@ -75,7 +73,7 @@ def read(source: Source, notes: Notes) -> Generator[RecordBatch]:
                 stop,
             )
             number += len(at)
-            wanted = min(max(RECORDS * end // len(at), SMALLEST_CHUNK), LARGEST_CHUNK)
+            wanted = min(max(source.records * end // len(at), SMALLEST_CHUNK), LARGEST_CHUNK)
         fault = _fault(buffer[end:stop], order)
         rest = buffer[end:stop].copy()
         del buffer

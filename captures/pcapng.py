@@ -28,7 +28,7 @@ from hanscope.captures.batch import (
     RecordBatch,
     Secret,
 )
-from hanscope.captures.pcap import LARGEST, LARGEST_CHUNK, RECORDS, SMALLEST_CHUNK
+from hanscope.captures.pcap import LARGEST, LARGEST_CHUNK, SMALLEST_CHUNK
 from hanscope.captures.source import Source
 from hanscope.captures.walk import WINDOW, Chain, walk
 from hanscope.dissectors.columns.rows import Octets, distinct, rows
@@ -108,7 +108,7 @@ class _Columns(NamedTuple):
 
 def read(source: Source, notes: Notes) -> Generator[RecordBatch]:
     """The records of a pcapng file, whose magic has been seen; `notes` gets everything else."""
-    wanted = RECORDS * 96
+    wanted = source.records * 96
     rest = np.zeros(0, np.uint8)
     number = 1
     section = _Section("<")
@@ -146,7 +146,7 @@ def read(source: Source, notes: Notes) -> Generator[RecordBatch]:
                 columns.crc_error if columns.crc_error.any() else None,
             )
             number += found
-            wanted = min(max(RECORDS * end // found, SMALLEST_CHUNK), LARGEST_CHUNK)
+            wanted = min(max(source.records * end // found, SMALLEST_CHUNK), LARGEST_CHUNK)
             del columns
         rest = buffer[end:stop].copy()
         del buffer, pieces

@@ -14,6 +14,8 @@ import numpy as np
 from hanscope.captures.batch import CaptureError
 from hanscope.dissectors.columns.rows import SLACK, Octets
 
+RECORDS: Final = 65_536
+"""Records of a chunk, about: what a chunk costs beside its frames then hardly counts."""
 _PIECE: Final = 1 << 16
 """Octets of compressed input that are taken at once."""
 _INFLATED: Final = 1 << 20
@@ -24,8 +26,11 @@ _GZIP: Final = b"\x1f\x8b"
 class Source:
     """An opened capture file. Reading never raises: it ends, and `fault` says why if that was not the file's end."""
 
-    def __init__(self, path: Path | str, name: str | None = None) -> None:
-        """`name`: what messages call it, if not by its path. Raises `CaptureError` when there is nothing to read."""
+    def __init__(self, path: Path | str, name: str | None = None, records: int = RECORDS) -> None:
+        """`name`: what messages call it, if not by its path; `records`: of a chunk, about. Raises `CaptureError` when
+        there is nothing to read.
+        """
+        self.records = records
         standard_input = str(path) == "-"
         self.name = name or ("standard input" if standard_input else str(path))
         self.position = 0

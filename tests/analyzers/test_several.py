@@ -166,7 +166,7 @@ def test_any_number_of_processes_concludes_the_same(
     one = sniffed(path, tmp_path / "one.pcap", missing(0.3, 3))
     two = sniffed(path, tmp_path / "two.pcap", missing(0.3, 4), clock(5000))
     monkeypatch.setattr("hanscope.captures.merge.FEWEST", 1000)
-    monkeypatch.setattr("hanscope.captures.pcap.RECORDS", 2000)
+    monkeypatch.setattr("hanscope.captures.merge.RECORDS", 4000)
     monkeypatch.setattr("hanscope.captures.pcap.SMALLEST_CHUNK", 100_000)
     alone = analyze([one, two], keys=ring, processes=1).analysis
     monkeypatch.setattr("hanscope.analyzers.several.POOL_FROM", 0)

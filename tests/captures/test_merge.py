@@ -175,7 +175,7 @@ def test_small_chunks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     two = capture(tmp_path / "two", [(at + 77_000, octets) for at, octets in heard if random.random() > 0.3])
     three = capture(tmp_path / "three", heard[1000:1200])
     at_once, _ = merged(one, two, three)
-    monkeypatch.setattr("hanscope.captures.pcap.RECORDS", 50)
+    monkeypatch.setattr("hanscope.captures.merge.RECORDS", 100)
     monkeypatch.setattr("hanscope.captures.pcap.SMALLEST_CHUNK", 2000)
     monkeypatch.setattr(merge, "FEWEST", 40)
     piecemeal, _ = merged(one, two, three)
@@ -191,7 +191,7 @@ def test_a_clock_that_stands_still_is_no_reason_to_hold_everything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All times 0: what waits stays small, and nothing is lost."""
-    monkeypatch.setattr("hanscope.captures.pcap.RECORDS", 50)
+    monkeypatch.setattr("hanscope.captures.merge.RECORDS", 100)
     monkeypatch.setattr("hanscope.captures.pcap.SMALLEST_CHUNK", 2000)
     monkeypatch.setattr(merge, "MOST_WAITING", 200)
     still = capture(tmp_path / "still", [(0, octets) for _, octets in conversation(1500)])
