@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hanscope.analyzers.coverage import Intervals, Positions, among, missing
 from hanscope.analyzers.imagestore import BLOCK, ImageStore, StoredImage, assemble
-from hanscope.analyzers.results import MissingRange, Party, TransferEvent, TransferState
+from hanscope.analyzers.results import EventKind, MissingRange, Party, TransferEvent, TransferState
 from hanscope.analyzers.tables import ABSENT
 from hanscope.dissectors.columns.rows import distinct
 
@@ -171,6 +171,20 @@ Sign = tuple[int, int, int]
 """Row, time and frame number of a message."""
 
 
+class Step(msgspec.Struct, frozen=True):
+    """A step of an attempt's story."""
+
+    sign: Sign
+    kind: EventKind
+    what: str
+    image: Identity | None = None
+
+    def event(self) -> TransferEvent:
+        _, time, frame = self.sign
+        image = None if self.image is None else (self.image.manufacturer, self.image.image_type, self.image.version)
+        return TransferEvent(time=time, frame=frame, what=self.what, kind=self.kind, image=image)
+
+
 class Conclusion(msgspec.Struct, frozen=True):
     """What only the whole of an attempt's logs tells."""
 
@@ -245,14 +259,14 @@ class Attempt(msgspec.Struct, eq=False):
     def kind_of_image(self) -> tuple[int, int, int]:
         return id(self.client), self.identity.manufacturer, self.identity.image_type
 
-    def note(self, sign: Sign, what: str) -> None:
+    def note(self, step: Step) -> None:
         if len(self.events) < EVENTS_KEPT:
-            self.events.append(TransferEvent(time=sign[1], frame=sign[2], what=what))
+            self.events.append(step.event())
 
-    def tell(self, sign: Sign, what: str) -> None:
+    def tell(self, step: Step) -> None:
         """Note a message that belongs to the attempt itself."""
-        self.note(sign, what)
-        self.first, self.last = min(self.first, sign), max(self.last, sign)
+        self.note(step)
+        self.first, self.last = min(self.first, step.sign), max(self.last, step.sign)
 
     def take(self, rows: Rows, steps: Positions, pause_ns: int) -> int:
         """Take in requests, blocks and waits, with the `steps` among them; returns how many octets the logs grew by."""
@@ -301,7 +315,7 @@ class Attempt(msgspec.Struct, eq=False):
         pages = int(np.count_nonzero(page))
         if pages and not self.page_requests:
             first = int(asked[int(np.argmax(page))])
-            self.note(rows.sign(first), f"page requests begin at offset {rows.offset[first]}")
+            self.note(Step(rows.sign(first), "pages", f"page requests begin at offset {rows.offset[first]}"))
         self.page_requests += pages
         self.block_requests += len(asked) - pages
         self.low = min(self.low, int(offset.min()))
@@ -331,7 +345,7 @@ class Attempt(msgspec.Struct, eq=False):
             self.begun = rows.sign(moving[0])
             self.begun_sequence = int(rows.sequence[moving[0]])
             what = "request" if rows.kind[moving[0]] <= PAGE else "block heard"
-            self.note(self.begun, f"first {what}, at offset {rows.offset[moving[0]]}")
+            self.note(Step(self.begun, "beginning", f"first {what}, at offset {rows.offset[moving[0]]}"))
             self.moved, self.queried = int(time[0]), False
         before = _before(time, self.moved)
         self.moved = int(time[-1])
@@ -350,7 +364,7 @@ class Attempt(msgspec.Struct, eq=False):
                 silent = max(sign[1] - int(before[index]), 0) / SECOND
                 why = "a query and " if self.queried and index == 0 else ""
                 what = f"went on at offset {rows.offset[moving[index]]} after {why}{silent:.1f} s"
-                self.resumptions.append(TransferEvent(time=sign[1], frame=sign[2], what=what))
+                self.resumptions.append(Step(sign, "resumption", what).event())
         self.queried = False
 
     def steps(self, rows: Rows) -> Positions:

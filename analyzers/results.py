@@ -266,13 +266,32 @@ class MissingRange(Result, array_like=True, frozen=True, kw_only=True):
     reason: Literal["never requested", "requested and never answered", "answered but not captured"]
 
 
+EventKind = Literal[
+    "notify",
+    "query",  # of the client, for a newer image than `image`
+    "refusal",  # of a query
+    "offer",  # of `image`
+    "beginning",  # the first request or block
+    "pages",  # the first page request
+    "resumption",
+    "wait",  # the first time that the server asked for it
+    "answer",  # with a status, to another command than a query
+    "end",
+    "upgrade",
+    "note",
+]
+
+
 class TransferEvent(Result, frozen=True, kw_only=True):
-    """A step of a transfer's story."""
+    """A step of a transfer's story, or of a tunnel's."""
 
     time: int
     """Unix nanoseconds."""
     frame: Frame
     what: str
+    kind: EventKind = "note"
+    image: tuple[int, int, int] | None = None
+    """Manufacturer code, image type and file version."""
 
 
 TransferState = Literal[

@@ -73,6 +73,7 @@ from hanscope.analyzers.attempts import (
     Identity,
     Rows,
     Sign,
+    Step,
     state_of,
 )
 from hanscope.analyzers.coverage import Positions
@@ -156,7 +157,7 @@ class _Track(msgspec.Struct, eq=False):
     identity: Identity
     attempts: list[Attempt] = msgspec.field(default_factory=list[Attempt])
     size: int | None = None
-    offers: list[tuple[Sign, str]] = msgspec.field(default_factory=list[tuple[Sign, str]])
+    offers: list[Step] = msgspec.field(default_factory=list[Step])
     """Offers after the last attempt was over: they begin the next one, if there is one."""
 
 
@@ -170,7 +171,7 @@ class _Dialogue(msgspec.Struct, eq=False):
     """Of the image last asked for."""
     offered: _Track | None = None
     query: tuple[Sign, Identity] | None = None
-    prelude: list[tuple[Sign, str]] = msgspec.field(default_factory=list[tuple[Sign, str]])
+    prelude: list[Step] = msgspec.field(default_factory=list[Step])
     """Notifies, queries and refusals that an attempt may still follow."""
     refusals: dict[Identity, Attempt] = msgspec.field(default_factory=dict[Identity, Attempt])
 
@@ -179,19 +180,19 @@ class _Dialogue(msgspec.Struct, eq=False):
         attempt = self.current.attempts[-1] if self.current and self.current.attempts else None
         return attempt if attempt and attempt.begun and not attempt.over else None
 
-    def tell(self, sign: Sign, what: str) -> None:
+    def tell(self, step: Step) -> None:
         """Note something that concerns no particular image."""
         running = self.running()
         if running:
-            running.tell(sign, what)
+            running.tell(step)
         else:
-            self.prelude = [*self.prelude[1 - PRELUDE_KEPT :], (sign, what)]
+            self.prelude = [*self.prelude[1 - PRELUDE_KEPT :], step]
 
     def hand_over(self, attempt: Attempt) -> None:
         """Give what led to an attempt to it."""
-        for sign, what in self.prelude:
-            if attempt.first[1] - sign[1] <= PRELUDE_NS:
-                attempt.tell(sign, what)
+        for step in self.prelude:
+            if attempt.first[1] - step.sign[1] <= PRELUDE_NS:
+                attempt.tell(step)
         self.prelude = []
 
 
@@ -416,8 +417,8 @@ class TransferBuilder:
         attempt = Attempt(dialogue.client, dialogue.server, track.identity, sign, sign, track.size)
         self._attempts += 1
         track.attempts.append(attempt)
-        for offer, what in track.offers:
-            attempt.tell(offer, what)
+        for offer in track.offers:
+            attempt.tell(offer)
         track.offers.clear()
         dialogue.hand_over(attempt)
         return attempt
@@ -429,7 +430,7 @@ class TransferBuilder:
         command, status = int(table.command[row]), int(table.status[row])
         identity = Identity.of(int(rows.identity[index])) if table.file_version[row] >= 0 else None
         if command == 0x00:
-            dialogue.tell(sign, "server sent an Image Notify")
+            dialogue.tell(Step(sign, "notify", "server sent an Image Notify"))
         elif command in (0x01, 0x08):
             self._query(dialogue, sign, identity)
         elif command in (0x02, 0x09):
@@ -438,7 +439,8 @@ class TransferBuilder:
             else:
                 self._refuse(dialogue, sign, status)
         elif command == 0x05:
-            self._trouble(dialogue, sign, f"server answered a block request with {_status(status)}", status == ABORT)
+            step = Step(sign, "answer", f"server answered a block request with {_status(status)}")
+            self._trouble(dialogue, step, status == ABORT)
         elif command == 0x06:
             self._end(dialogue, sign, identity, status)
         elif command == 0x07:
@@ -451,8 +453,7 @@ class TransferBuilder:
             self._default_response(dialogue, sign, int(table.answered[row]), status)
 
     def _query(self, dialogue: _Dialogue, sign: Sign, identity: Identity | None) -> None:
-        have = "" if identity is None else f", has {identity}"
-        dialogue.tell(sign, f"client asked for a newer image{have}")
+        dialogue.tell(_asked(sign, identity))
         if identity is not None:
             dialogue.query = sign, identity
         running = dialogue.running()
@@ -465,10 +466,10 @@ class TransferBuilder:
             return
         dialogue.offered = track
         track.size = size if size >= 0 else None
-        what = f"server offered {identity}, {size} octets"
+        offer = Step(sign, "offer", f"server offered {identity}, {size} octets", identity)
         attempt = track.attempts[-1] if track.attempts else None
         if attempt is not None and attempt.over:
-            track.offers = [*track.offers[1 - PRELUDE_KEPT :], (sign, what)]
+            track.offers = [*track.offers[1 - PRELUDE_KEPT :], offer]
             attempt.finished = True
             attempt.size = track.size if attempt.size is None else attempt.size
             return
@@ -480,12 +481,12 @@ class TransferBuilder:
         attempt.queried = attempt.begun is not None
         attempt.declined = False
         attempt.offered = True
-        attempt.tell(sign, what)
+        attempt.tell(offer)
 
     def _refuse(self, dialogue: _Dialogue, sign: Sign, status: int) -> None:
         """The server has nothing. Whom that concerns only the query tells."""
-        what = f"server answered the query with {_status(status)}"
-        dialogue.tell(sign, what)
+        step = Step(sign, "refusal", f"server answered the query with {_status(status)}")
+        dialogue.tell(step)
         if dialogue.query is None or sign[1] - dialogue.query[0][1] > self._pause_ns:
             return
         asked, identity = dialogue.query
@@ -495,15 +496,15 @@ class TransferBuilder:
                 return
             self._attempts += 1
             refusal = Attempt(dialogue.client, dialogue.server, identity, asked, sign, declined=True)
-            refusal.tell(asked, f"client asked for a newer image, has {identity}")
+            refusal.tell(_asked(asked, identity))
             dialogue.refusals[identity] = refusal
-        refusal.tell(sign, what)
+        refusal.tell(step)
 
     def _end(self, dialogue: _Dialogue, sign: Sign, identity: Identity | None, status: int) -> None:
         attempt = self._meant(dialogue, sign, identity)
         if attempt is None:
             return
-        attempt.tell(sign, f"client ended with {_status(status)}")
+        attempt.tell(Step(sign, "end", f"client ended with {_status(status)}"))
         attempt.over, attempt.end_status = True, status
         attempt.aborted, attempt.upgrade, attempt.upgrade_at = False, None, None
         attempt.finished = status == SUCCESS
@@ -520,7 +521,7 @@ class TransferBuilder:
             attempt.upgrade = "upgrading"
             attempt.upgrade_at = "now" if then <= now else f"in {then - max(now, 0)} s"
         attempt.over = attempt.finished = True
-        attempt.tell(sign, f"server answered when to upgrade: {attempt.upgrade_at}")
+        attempt.tell(Step(sign, "upgrade", f"server answered when to upgrade: {attempt.upgrade_at}"))
 
     def _meant(self, dialogue: _Dialogue, sign: Sign, identity: Identity | None) -> Attempt | None:
         """The attempt of an Upgrade End Request or Response; without an identity (or with wildcards) the current."""
@@ -535,31 +536,31 @@ class TransferBuilder:
         dialogue.current = track
         return self._latest(dialogue, track, sign)
 
-    def _trouble(self, dialogue: _Dialogue, sign: Sign, what: str, aborts: bool) -> None:  # noqa: FBT001 -- a fact
+    def _trouble(self, dialogue: _Dialogue, step: Step, aborts: bool) -> None:  # noqa: FBT001 -- a fact
         track = dialogue.current
         if track is None or not track.attempts:
             self.refused.unattributed += 1
             return
         attempt = track.attempts[-1]
-        attempt.tell(sign, what)
+        attempt.tell(step)
         if aborts:
             attempt.over = attempt.aborted = True
 
     def _default_response(self, dialogue: _Dialogue, sign: Sign, answered: int, status: int) -> None:
         who = "client" if 0 <= answered <= 9 and _BY_SERVER[answered] else "server"
-        what = f"{who} answered {COMMANDS.get(answered, hex(answered))} with {_status(status)}"
+        step = Step(sign, "answer", f"{who} answered {COMMANDS.get(answered, hex(answered))} with {_status(status)}")
         if answered in (0x03, 0x04, 0x05, 0x06, 0x07):
-            self._trouble(dialogue, sign, what, status == ABORT)
+            self._trouble(dialogue, step, status == ABORT)
         elif answered in (0x02, 0x09) and dialogue.offered is not None and dialogue.offered.attempts:
             track = dialogue.offered
             attempt = track.attempts[-1]
             if track.offers:
-                track.offers = [*track.offers[1 - PRELUDE_KEPT :], (sign, what)]
+                track.offers = [*track.offers[1 - PRELUDE_KEPT :], step]
             else:
                 attempt.declined = attempt.begun is None
-                attempt.tell(sign, what)
+                attempt.tell(step)
         else:
-            dialogue.tell(sign, what)
+            dialogue.tell(step)
 
     def progress(self) -> list[Progress]:
         """The attempts that are loading now, with what has been captured of them."""
@@ -616,27 +617,24 @@ class TransferBuilder:
         if not track.offers:
             return
         old = track.attempts[-1]
-        if track.offers[0][0][1] - old.last[1] <= self._silence_ns:
-            for sign, what in track.offers:
-                old.note(sign, what)
+        if track.offers[0].sign[1] - old.last[1] <= self._silence_ns:
+            for step in track.offers:
+                old.note(step)
         else:
-            self._begin(dialogue, track, track.offers[0][0]).offered = True
+            self._begin(dialogue, track, track.offers[0].sign).offered = True
 
     def _record(self, attempt: Attempt, name: str, number: int, ended: int) -> TransferRecord:
         found = attempt.conclusion
         assert found is not None  # noqa: S101 -- concluded just now
         events = list(attempt.events)
         if attempt.first_wait:
-            (_, time, frame), asked = attempt.first_wait
+            sign, asked = attempt.first_wait
             many = f", the first of {attempt.waits} times" if attempt.waits > 1 else ""
-            events.append(
-                TransferEvent(time=time, frame=frame, what=f"server asked to wait {asked / SECOND:g} s{many}")
-            )
+            events.append(Step(sign, "wait", f"server asked to wait {asked / SECOND:g} s{many}").event())
         if attempt.first_bad:
-            _, time, frame = attempt.first_bad
             what = f"block with fewer octets than it says, or none ({attempt.bad_blocks} in all): not used"
-            events.append(TransferEvent(time=time, frame=frame, what=what))
-        events += [TransferEvent(time=attempt.last[1], frame=attempt.last[2], what=note) for note in found.notes]
+            events.append(Step(attempt.first_bad, "note", what).event())
+        events += [Step(attempt.last, "note", note).event() for note in found.notes]
         events += attempt.resumptions
         events.sort(key=lambda event: (event.time, event.frame))
         transfer = Transfer(
@@ -709,7 +707,13 @@ def _upgraded(attempt: Attempt, query: Attempt) -> bool:
 
 def first_block(transfer: Transfer) -> TransferEvent | None:
     """The first request or block of a transfer; `None`: nothing tells, or there was none."""
-    return next((event for event in transfer.events if event.what.startswith("first ")), None)
+    return next((event for event in transfer.events if event.kind == "beginning"), None)
+
+
+def _asked(sign: Sign, identity: Identity | None) -> Step:
+    """A query for a newer image than that which the client has."""
+    have = "" if identity is None else f", has {identity}"
+    return Step(sign, "query", f"client asked for a newer image{have}", identity)
 
 
 def _status(status: int) -> str:

@@ -17,7 +17,6 @@ transfer filled in says so. A comparison that cannot be made is unknown, with th
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
@@ -42,9 +41,6 @@ if TYPE_CHECKING:
     from hanscope.analyzers.partial_files import Examined
     from hanscope.analyzers.references import Given
     from hanscope.analyzers.updates.readings import Reading
-
-_OFFER: Final = "server offered "
-_QUERY: Final = re.compile("client asked for a newer image, has 0x([0-9a-f]{4})/0x([0-9a-f]{4})/0x([0-9a-f]{8})")
 
 
 def corroborated(
@@ -150,8 +146,8 @@ class _Heard:
             if transfer.received_bytes or transfer.block_requests or transfer.page_requests:
                 client.began.append(transfer.started)
             for event in transfer.events:
-                if (told := _QUERY.fullmatch(event.what)) is not None:
-                    manufacturer, image_type, version = (int(digits, 16) for digits in told.groups())
+                if event.kind == "query" and event.image is not None:
+                    manufacturer, image_type, version = event.image
                     heard = (event.time, version, (event.frame,), "an OTA query")
                     client.queries.setdefault((manufacturer, image_type), []).append(heard)
         for client in self._clients.values():
@@ -218,13 +214,13 @@ def _from_capture(subject: Subject, heard: _Heard) -> Iterator[Witness]:
 
 def _query_response(subject: Subject, transfer: Transfer) -> Iterator[Witness]:
     """The server's offer, held against the header: that is a check of the image already."""
-    offers = [event for event in transfer.events if event.what.startswith(_OFFER)]
+    offers = [event for event in transfer.events if event.kind == "offer"]
     check = next((one for one in subject.image.checks if one.name == "query response"), None)
     if offers and check is not None:
         yield Witness(
             source="query response",
             outcome=check.outcome,
-            said=offers[-1].what.removeprefix("server "),
+            said=offers[-1].what,
             detail=check.detail,
             frames=tuple(event.frame for event in offers[:MOST_FRAMES]),
         )

@@ -186,6 +186,17 @@ def test_download_in_order_with_a_short_last_block_gives_the_image_and_where_eac
     assert transfer.strip == "#" * 64
 
 
+def test_events_carry_what_they_say():
+    (record,) = build(Talk().query().offer(120).exchange(0, 50, 100, end=120).end().upgrade())
+    assert [(event.kind, event.image) for event in record.transfer.events] == [
+        ("query", (0x1001, 0x0101, 4)),
+        ("offer", (0x1001, 0x0101, 5)),
+        ("beginning", None),
+        ("end", None),
+        ("upgrade", None),
+    ]
+
+
 def test_a_clock_that_is_set_back_gives_no_negative_duration():
     talk = Talk().offer(150).exchange(0, 50)
     talk.time = -7.0

@@ -191,10 +191,8 @@ def test_a_message_that_is_not_genuine_is_not_believed(outcome: Any, expected: s
 
 
 def test_versions_before_and_after() -> None:
-    asked = TransferEvent(
-        time=99 * 10**9, frame=99, what="client asked for a newer image, has 0x1168/0x0000/0x01020300"
-    )
-    first = TransferEvent(time=100 * 10**9, frame=100, what="first request, at offset 0")
+    asked = TransferEvent(time=99 * 10**9, frame=99, what="asked", kind="query", image=(0x1168, 0, 0x01020300))
+    first = TransferEvent(time=100 * 10**9, frame=100, what="asked for octets", kind="beginning")
     one = loaded("T1", events=(asked, first), started=98 * 10**9)
     witness = said_by(analysis_of(one, messages=[version_read(0x01020304, at_s=500)])["T1"], "version read")
     assert witness.outcome == "valid"
@@ -216,12 +214,10 @@ def test_versions_before_and_after() -> None:
 
 
 def test_the_offer_and_the_header_speak_for_each_other() -> None:
-    offered = TransferEvent(
-        time=99 * 10**9, frame=99, what=f"server offered 0x1168/0x0000/0x01020304, {len(SIGNED)} octets"
-    )
+    offered = TransferEvent(time=99 * 10**9, frame=99, what="server offered it", kind="offer")
     image = analysis_of(loaded("T1", events=(offered,)))["T1"]
     witness = said_by(image, "query response")
-    assert (witness.outcome, witness.frames) == ("valid", (99,))
+    assert (witness.outcome, witness.said, witness.frames) == ("valid", "server offered it", (99,))
     header = said_by(image, "OTA header")
     assert (header.outcome, header.frames) == ("valid", (100, 101, 102, 103))
     assert header.said == f"0x1168/0x0000/0x01020304, {len(SIGNED)} octets"
