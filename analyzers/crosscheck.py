@@ -402,6 +402,8 @@ def _parsed(field: Field, shown: Any) -> Value:
     if field.octets:
         return bytes.fromhex(shown.raw_value)
     text: str = shown.show
+    if text[4:5] == "-":  # a date, as which tshark 4.6 shows ZigBee's seconds since 2000
+        return int.from_bytes(bytes.fromhex(shown.raw_value), "little")
     if text in ("True", "False"):
         return int(text == "True")
     if text.count(":") == _EUI64_COLONS:

@@ -175,6 +175,11 @@ def _aps(name: str, column: str) -> Field:
     return _field(f"zbee_aps.{name}", *_in(column, "Aps", "InterPanAps"))
 
 
+def _time(name: str, column: str) -> Field:
+    """A time of the OTA cluster, that is counted from 2000 or from now; tshark 4.6 tells these apart by the name."""
+    return Field(tuple(f"{_OTA}.{name}{kind}" for kind in ("", "_utc", "_offset")), (column,))
+
+
 _MIC: Final = tuple(f"MacSecuredPayload{bits}.mic" for bits in (32, 64, 128))
 _WPAN: Final = (
     _field("wpan.frame_type", "Mac.frame_type"),
@@ -220,7 +225,10 @@ _WPAN: Final = (
     _field("wpan.assoc.status", "AssociationResponse.status"),
     _field("wpan.disassoc.reason", "DisassociationNotification.reason"),
     _field("wpan.realign.pan", "CoordinatorRealignment.new_pan_id"),
-    _field("wpan.realign.addr", "CoordinatorRealignment.coordinator_short", "CoordinatorRealignment.assigned_short"),
+    Field(
+        ("wpan.realign.addr", "wpan.realign.caddr"),  # up to 4.0 both are called addr
+        ("CoordinatorRealignment.coordinator_short", "CoordinatorRealignment.assigned_short"),
+    ),
     _field("wpan.realign.channel", "CoordinatorRealignment.channel"),
     _field("wpan.realign.channel_page", "CoordinatorRealignment.channel_page"),
 )
@@ -423,8 +431,8 @@ _ZCL: Final = (
     _field(f"{_OTA}.page.size", "ImagePageRequest.page_size"),
     _field(f"{_OTA}.rsp_spacing", "ImagePageRequest.response_spacing"),
     _field(f"{_OTA}.current_time", *_in("current_time", "ImageBlockResponse", "UpgradeEndResponse")),
-    _field(f"{_OTA}.request_time", "ImageBlockResponse.request_time"),
-    _field(f"{_OTA}.upgrade_time", "UpgradeEndResponse.upgrade_time"),
+    _time("request_time", "ImageBlockResponse.request_time"),
+    _time("upgrade_time", "UpgradeEndResponse.upgrade_time"),
     _field(f"{_OTA}.zb_stack.ver", "QueryDeviceSpecificFileRequest.zigbee_stack_version"),
     _field(f"{_OTA}.data_size", "ImageBlockResponse.data_size"),
     _octets(f"{_OTA}.image.data", "ImageBlockResponse.image_data"),
