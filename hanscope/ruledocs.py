@@ -30,8 +30,8 @@ What captures are held against, made from the rules themselves (`python -m hansc
   against them.
 * *Profile*: `gb` rules are for Great Britain HANs, `zigbee` rules for all others. Which one counts is seen from the
   capture (tunnels for GBCS, OTA commands in the Smart Energy profile), or said by `--profile`.
-* `--select` and `--ignore` take rules or beginnings of rules (`ota.block`); `--fail-on` says from which severity on the
-  exit code is 1.
+* `--select` and `--ignore` take a rule, or the beginning of several (`ota.block`, `*.length`); `--fail-on` says from
+  which severity on the exit code is 1.
 
 The numbers behind each rule name it in the collections of rules that this page goes back to.
 """

@@ -1,5 +1,7 @@
 """All rules, in the order of the documentation."""
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Final
 
 from hanscope.analyzers.rules import (
@@ -35,3 +37,10 @@ GROUPS: Final[dict[str, tuple[Rule, ...]]] = {
 RULES: Final[dict[str, Rule]] = {rule.id: rule for group in GROUPS.values() for rule in group}
 ROW_RULES: Final = tuple(rule for rule in RULES.values() if isinstance(rule, RowRule))
 ITEM_RULES: Final = tuple(rule for rule in RULES.values() if isinstance(rule, ItemRule))
+
+
+def named(names: Iterable[str]) -> frozenset[str]:
+    """The rules that are meant: a name is that of one, or the beginning of several (`ota.block`), or has a `*`."""
+    return frozenset(
+        rule for name in names for rule in ([name] if name in RULES else RULES) if fnmatchcase(rule, f"{name}*")
+    )

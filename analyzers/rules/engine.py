@@ -92,14 +92,14 @@ class Choice:
 
     profile: Profile | None = None
     """`None`: by what is seen."""
-    select: tuple[str, ...] = ()
-    """Beginnings of rule ids; none: all."""
-    ignore: tuple[str, ...] = ()
+    select: frozenset[str] = frozenset()
+    """None: all."""
+    ignore: frozenset[str] = frozenset()
     limits: Limits = Limits()  # noqa: RUF009 -- frozen
 
     def takes(self, rule: Rule, profile: Profile) -> bool:
-        chosen = not self.select or rule.id.startswith(self.select)
-        return chosen and not rule.id.startswith(self.ignore or ("\0",)) and rule.profile in ("both", profile)
+        chosen = (not self.select or rule.id in self.select) and rule.id not in self.ignore
+        return chosen and rule.profile in ("both", profile)
 
 
 class RuleEngine:

@@ -106,11 +106,11 @@ Processes = Annotated[
 ]
 Select = Annotated[
     list[str] | None,
-    typer.Option("--select", metavar="RULE", help="Only these rules, or all that begin so; may be repeated."),
+    typer.Option("--select", metavar="RULE", help="Only this rule, or all that begin so; may be repeated."),
 ]
 Ignore = Annotated[
     list[str] | None,
-    typer.Option("--ignore", metavar="RULE", help="Not these rules, or all that begin so; may be repeated."),
+    typer.Option("--ignore", metavar="RULE", help="Not this rule, or none that begin so; may be repeated."),
 ]
 
 

@@ -122,19 +122,19 @@ def choice_of(
     """Which rules count; `None`: as is usual."""
     if not select and not ignore and profile is None and thresholds is None:
         return None
-    from hanscope.analyzers.rules.catalogue import RULES  # noqa: PLC0415 - only when something is chosen
+    from hanscope.analyzers.rules.catalogue import named  # noqa: PLC0415 - only when something is chosen
     from hanscope.analyzers.rules.engine import Choice  # noqa: PLC0415 - the same
     from hanscope.analyzers.rules.limits import Limits, LimitsError, read_limits  # noqa: PLC0415 - the same
 
     for option, names in (("--select", select), ("--ignore", ignore)):
         for name in names or ():
-            if not any(rule.startswith(name) for rule in RULES):
+            if not named([name]):
                 raise CommandError(f"{option} {name}: no rule begins so; see `hanscope rules`", ExitCode.USAGE)
     try:
         limits = Limits() if thresholds is None else read_limits(thresholds)
     except LimitsError as error:
         raise CommandError(f"--thresholds {error}", ExitCode.USAGE) from None
-    return Choice(None if profile is None else profile.value, tuple(select or ()), tuple(ignore or ()), limits)
+    return Choice(None if profile is None else profile.value, named(select or ()), named(ignore or ()), limits)
 
 
 def disappointed(images: "Iterable[Image]") -> bool:

@@ -29,19 +29,17 @@ def rules(
     output: Output = None,
 ) -> None:
     """List the rules, or explain one."""
-    from hanscope.analyzers.rules.catalogue import GROUPS  # noqa: PLC0415 - heavy
+    from hanscope.analyzers.rules.catalogue import GROUPS, RULES, named  # noqa: PLC0415 - heavy
     from hanscope.report import findings  # noqa: PLC0415 - heavy
     from hanscope.report.terminal import Page  # noqa: PLC0415 - heavy
 
-    chosen = {
-        title: tuple(one for one in group if rule_id is None or one.id.startswith(rule_id))
-        for title, group in GROUPS.items()
-    }
+    ids = RULES.keys() if rule_id is None else named([rule_id])
+    chosen = {title: tuple(one for one in group if one.id in ids) for title, group in GROUPS.items()}
     found = [one for group in chosen.values() for one in group]
     if not found:
         raise CommandError(f"no rule begins with {rule_id!r}; `hanscope rules` lists them", ExitCode.USAGE)
     entries = [findings.entry(one) for one in found]
-    exact = [one for one in found if one.id == rule_id] or found[: len(found) == 1]
+    exact = found[: len(found) == 1]
     put(
         reporting_of(form, output, redact=False, show_keys=False, inputs=[]),
         text=lambda console: (

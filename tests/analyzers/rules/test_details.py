@@ -1,7 +1,9 @@
 """What a finding says about the first time."""
 
+import pytest
 from ota_dialogue import Dialogue, findings
 
+from hanscope.analyzers.rules.catalogue import RULES, named
 from hanscope.analyzers.rules.engine import Choice
 from hanscope.analyzers.rules.limits import Limits
 from hanscope.analyzers.tables import ABSENT
@@ -42,7 +44,22 @@ def test_thresholds_say_from_how_many_times_on_something_is_reported() -> None:
 
 
 def test_a_rule_that_counts_the_hits_of_another_may_be_chosen_alone() -> None:
-    assert rules(repeated(11), Choice(select=("ota.block.repeated-often",))) == {"ota.block.repeated-often"}
-    assert rules(repeated(11), Choice(select=("ota.block",), ignore=("ota.block.repeated-often",))) == {
+    assert rules(repeated(11), Choice(select=named(["ota.block.repeated-often"]))) == {"ota.block.repeated-often"}
+    assert rules(repeated(11), Choice(select=named(["ota.block"]), ignore=named(["ota.block.repeated-often"]))) == {
         "ota.block.repeated"
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ota.page", {rule for rule in RULES if rule.startswith("ota.page.")}),
+        ("ota.page.*", {rule for rule in RULES if rule.startswith("ota.page.")}),
+        ("*.page.repeated", {"ota.page.repeated", "ota.page.repeated-often"}),
+        ("ota.page.repeated", {"ota.page.repeated"}),  # and not the one that is called so too, but longer
+        ("ota.page.repeated*", {"ota.page.repeated", "ota.page.repeated-often"}),
+        ("ota.nothing", set()),
+    ],
+)
+def test_a_name_is_of_one_rule_or_the_beginning_of_several(name: str, meant: set[str]) -> None:
+    assert named([name]) == meant

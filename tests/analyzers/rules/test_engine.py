@@ -15,7 +15,7 @@ from hanscope.analyzers.analysis import analyze
 from hanscope.analyzers.dissect import Acknowledgements
 from hanscope.analyzers.keys import KeyRing, parse_key
 from hanscope.analyzers.rules import engine
-from hanscope.analyzers.rules.catalogue import ROW_RULES, RULES
+from hanscope.analyzers.rules.catalogue import ROW_RULES, RULES, named
 from hanscope.analyzers.rules.engine import Choice, RuleEngine
 from hanscope.analyzers.rules.limits import Limits, LimitsError, read_limits
 from hanscope.analyzers.rules.rows import NAMES, Kept, OtaRows
@@ -201,9 +201,9 @@ def test_profiles_select_and_ignore_choose_rules() -> None:
     stalled = lambda: loading().pause(180).fetch(50)  # noqa: E731 -- made anew each time
     assert of("ota.timing.stall", stalled(), choice=Choice(profile="zigbee"))
     assert not of("ota.timing.stall", stalled(), choice=Choice(profile="gb"))
-    assert not of("ota.timing.stall", stalled(), choice=Choice(profile="zigbee", ignore=("ota.timing",)))
-    assert not of("ota.timing.stall", stalled(), choice=Choice(profile="zigbee", select=("ota.block",)))
-    assert of("ota.timing.stall", stalled(), choice=Choice(profile="zigbee", select=("ota.timing",)))
+    assert not of("ota.timing.stall", stalled(), choice=Choice(profile="zigbee", ignore=named(["ota.timing"])))
+    assert not of("ota.timing.stall", stalled(), choice=Choice(profile="zigbee", select=named(["ota.block"])))
+    assert of("ota.timing.stall", stalled(), choice=Choice(profile="zigbee", select=named(["ota.timing"])))
 
 
 def test_the_profile_follows_from_what_is_seen() -> None:
