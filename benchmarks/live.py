@@ -1,9 +1,10 @@
 """What live analysis costs while the radio channel is full: 250 kbit/s, frames back to back, ten batches a second.
 
-    python -P benchmarks/live.py [--seconds 600] [--view]
+    python -P benchmarks/live.py [--seconds 600] [--scenario ppmid-update] [--view]
 
-Plays simulated traffic (firmware transfers again and again) faster than in reality, through the same path as
-`hanscope sniff -w`: frames of an emulated CC2531, the recorder, live analysis and, with --view, the live view.
+Plays simulated traffic (firmware transfers again and again, or one update) faster than in reality, through the same
+path as `hanscope sniff -w`: frames of an emulated CC2531, the recorder, live analysis with all keys and rules and, with
+--view, the live view.
 Prints the processor time for each second of radio time, and the memory along the way.
 """
 
@@ -17,12 +18,14 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from hanscope.analyzers.keys import KeyRing, KnownKey
+from hanscope.analyzers.keys import load_key_file
 from hanscope.analyzers.live import LiveAnalysis, Picture
 from hanscope.captures.batch import Interface, RecordBatch
 from hanscope.captures.linklayer import TAP
 from hanscope.captures.live import BATCH_S, Feed
+from hanscope.captures.pcapng import ENHANCED_PACKET
 from hanscope.captures.recorder import Recorder
+from hanscope.captures.simulator.beside import write_keys
 from hanscope.captures.simulator.scenarios import simulate
 from hanscope.captures.sniffers.cc2531 import Cc2531Decoder
 from hanscope.captures.sniffers.channels import Channel
@@ -35,6 +38,8 @@ FCS = 2
 INTACT, DAMAGED = b"\x0d\xe9", b"\x0d\x69"
 """RSSI, then CRC flag and correlation."""
 OCTET_NS = 32_000
+IMAGE_A_SECOND = 2_500
+"""Octets of an image that take more than a second of radio time."""
 START_NS = 1_767_225_600 * 10**9
 
 
@@ -83,9 +88,14 @@ class FullChannel(Feed):
     def _frames(self) -> Iterator[bytes]:
         # Not by hanscope's reader: its buffers of a whole file would be mistaken for what live analysis needs.
         with self._capture.open("rb") as file:
-            file.read(24)
-            while head := file.read(16):
-                yield file.read(int.from_bytes(head[8:12], "little"))
+            if self._capture.suffix == ".pcap":
+                file.read(24)
+                while head := file.read(16):
+                    yield file.read(int.from_bytes(head[8:12], "little"))
+            while head := file.read(8):
+                block = file.read(int.from_bytes(head[4:], "little") - len(head))
+                if head[0] == ENHANCED_PACKET:
+                    yield block[20:][: int.from_bytes(block[12:16], "little")]
 
     def _run(self) -> None:
         raise NotImplementedError
@@ -102,16 +112,17 @@ def resident_mib() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=600, help="of radio time (600)")
+    parser.add_argument("--scenario", default="benchmark", help="of the simulator (benchmark)")
     parser.add_argument("--view", action="store_true", help="with the live view, drawn twice a second of radio time")
     options = parser.parse_args()
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "traffic.pcap"
-        truth = simulate("benchmark", path, frames=max(options.seconds * 800, 5000))
-        network = truth.han.network_key
-        links = [node.link_key for node in truth.han.nodes if node.link_key is not None]
-        ring = KeyRing().plus(
-            [KnownKey("network", network, "benchmark"), *(KnownKey("link", link, "benchmark") for link in links)]
-        )
+        if options.scenario == "benchmark":
+            path = Path(folder) / "traffic.pcap"
+            truth = simulate("benchmark", path, frames=max(options.seconds * 800, 5000))
+        else:
+            path = Path(folder) / "traffic.pcapng"
+            truth = simulate(options.scenario, path, size=options.seconds * IMAGE_A_SECOND)
+        ring = load_key_file(write_keys(truth, path))
         feed = FullChannel(path, Recorder(Path(folder) / "out.pcapng"), options.seconds)
         show = drawing() if options.view else None
         begun = time.process_time()
