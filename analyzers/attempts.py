@@ -518,7 +518,9 @@ def _course(
     offset, sequence = blocks["offset"][fresh].astype(np.int64), blocks["sequence"][fresh]
     same_sequence = (sequence[1:] == sequence[:-1]) & (offset[1:] != offset[:-1])
     if not attempt.page_requests and not same_sequence.any():
-        alone = ~among(offset, starts) & (offset < end)
+        # One that carries the last request's sequence number is its answer, wherever it lies.
+        latest = np.append(ABSENT, asked["sequence"])[np.searchsorted(asked["row"], blocks["row"][fresh])]
+        alone = ~among(offset, starts) & (offset < end) & (sequence != latest)
         rows.append(blocks["row"][fresh[alone]])
         far_starts.append(offset[alone])
         far_ends.append(offset[alone])

@@ -172,8 +172,14 @@ def distribution(case: Case) -> Judgement | None:  # noqa: PLR0911 -- one line f
     match last.state:
         case "offered" if story.unreadable > 1:
             return _stopped(case, last)
-        case "offered":
+        case "offered" if case.left_off():
             return Judgement("offered", "The server offered the image; the device asked for none of it.")
+        case "offered":
+            return Judgement(
+                "offered",
+                "The server offered the image; no request for it was heard.",
+                missing=("what the device sent after the offer",),
+            )
         case "refused":
             return Judgement("refused", _refusal(story), "offer", "image-refused")
         case "downloading":

@@ -500,6 +500,11 @@ def test_legrand_starts_at_62_and_leaves_the_last_octet():
     assert (transfer.state, transfer.upgrade_at, transfer.complete) == ("upgrading", "now", False)
 
 
+def test_an_answer_with_another_block_proves_nothing_of_the_one_asked_for():
+    talk = Talk().offer(250).exchange(0, 50).ask(100).block(150)
+    assert missing(only(talk)) == [(100, 150, UNANSWERED), (200, 250, NEVER)]
+
+
 def test_success_proves_the_last_blocks_that_the_sniffer_missed():
     talk = Talk().offer(230).exchange(0, 50, 100).exchange(150, 200, end=230).end()
     talk.rows = talk.rows[:-5] + talk.rows[-1:]

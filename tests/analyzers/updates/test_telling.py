@@ -180,6 +180,19 @@ def test_requests_that_were_sent_again_may_not_have_been_heard(monkeypatch, unhe
     assert (update.state, update.cause) == ("failed" if cause else "undecided", cause)
 
 
+@pytest.mark.parametrize(
+    ("missed", "words", "missing"),
+    [(0, "asked for none of it", ()), (1, "no request for it was heard", ("what the device sent after the offer",))],
+)
+def test_an_offer_that_nothing_was_heard_to_follow(monkeypatch, missed, words, missing) -> None:
+    offered = transfer(
+        state="offered", complete=False, received_bytes=0, block_requests=0, block_responses=0, sha256=None
+    )
+    (update,) = told(monkeypatch, transfers=[offered], images=(), evidence=Counters(missed_of_each=missed))
+    assert (update.state, update.missing) == ("offered", missing)
+    assert words in update.reason
+
+
 OTHER_HUB = Party(short=0x2222, eui64="00:0d:6f:00:0a:90:69:e1")
 
 
