@@ -165,6 +165,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="how often each program runs, in turn (default 3)")
     parser.add_argument("--sample", type=int, default=10_000, help="frames for the program on Scapy; 0: leave it out")
     words = parser.parse_args()
+    # Compiled modules are kept, as everywhere by default: else each start of a Python program compiles it once more.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     console = Console(width=130)
     with tempfile.TemporaryDirectory(prefix="hanscope-benchmark-") as folder:
         for frames in words.frames:
