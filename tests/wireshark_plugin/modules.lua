@@ -14,7 +14,8 @@ T.tracker = T.module("tracker", ota, store, T.module("attempt", course))
 T.sha256, T.gbcs, T.log = T.module("sha256"), T.module("gbcs"), T.module("log")
 T.image = T.module("image", T.sha256)
 T.rules = T.module("rules", T.tracker, ota)
-T.asked = T.module("asked").asked
+local asking = T.module("asked")
+T.asked, T.once = asking.asked, asking.once
 T.report = T.module("report", T.image, T.gbcs)
 
 -- Octets of hexadecimal digits; blanks are for people.

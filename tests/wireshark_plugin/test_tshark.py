@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from hanscope.analyzers.rules.catalogue import RULES
 from hanscope.captures.simulator.scenarios import benchmark
 from hanscope.wireshark import plugin_script
 
-pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed (apt install tshark)")
+pytestmark = pytest.mark.usefixtures("lua_in_tshark")
 
 SAMPLES = Path(__file__).parents[2] / "captures" / "samples"
 NOBODY = {"HOME": "/nowhere", "WIRESHARK_CONFIG_DIR": "/nowhere"}

@@ -158,12 +158,6 @@ end
 
 -- The log.
 
-local function add(log, one)
-    return log:add(
-        one.frame, one.attempt, one.flags, one.received, one.partner, one.latency_us, one.expected, one.conflicting
-    )
-end
-
 local RECORD = { "frame", "attempt", "flags", "received", "partner", "latency_us", "expected", "conflicting" }
 
 function tests.records_come_back_as_they_were()
@@ -179,7 +173,7 @@ function tests.records_come_back_as_they_were()
             end
             record.expected = i % 17 == 0 and 4294967294 or nil
             record.conflicting = i % 19 == 0 and i % 255 + 1 or nil
-            add(log, record)
+            log:add(record)
             wanted[frame] = record
         end
         for number = frame + 3, 1, -1 do
@@ -196,7 +190,7 @@ function tests.an_answer_may_come_late()
     for _, in_memory in ipairs { true, false } do
         local log, rows = T.log.new(T.store.backend(in_memory)), {}
         for i = 1, 500 do
-            rows[i * 2] = add(log, { frame = i * 2, attempt = 5, flags = 3, received = 77 })
+            rows[i * 2] = log:add({ frame = i * 2, attempt = 5, flags = 3, received = 77 })
         end
         same(log:find(20).partner, nil)
         log:answer(rows[20], 30, 7)
@@ -215,7 +209,7 @@ end
 function tests.numbers_beyond_four_octets_are_left_out()
     local log = T.log.new(T.store.backend(true))
     for i = 1, 200 do
-        add(log, { frame = i, flags = 0, expected = 4294967295 + i })
+        log:add({ frame = i, flags = 0, expected = 4294967295 + i })
     end
     same(log:find(1).expected, nil)
 end
@@ -260,8 +254,18 @@ function tests.fields_that_are_named_are_asked()
     same(names["hanscope.transfer"], true)
     same(names["hanscope.offset.expected"], true)
     same(names["hanscope.progress"], nil)
+    same(names.hanscope, nil, "the tree itself")
+    same(asked_by("tshark -r x -T fields -e hanscope.transfer -Y hanscope&&zbee_zcl" .. SCRIPT).hanscope, true)
     same(type(asked_by("tshark -r x -Y _ws.expert")), "table")
     same(asked_by("tshark -r x -q -o hanscope.report:TRUE") ~= false, true)
+end
+
+function tests.each_frame_comes_once_in_one_pass()
+    same(T.once({ "tshark", "-r", "x", "-T", "fields" }), true)
+    same(T.once({ "tshark", "-r", "x", "-2" }), false)
+    same(T.once({ "tshark", "-n2r", "x" }), false)
+    same(T.once({ "sharkd" }), false)
+    same(T.once({}), false, "the command line cannot be read")
 end
 
 -- Transfers.

@@ -53,8 +53,10 @@ local rules = module("rules", tracker, ota)
 local report = module("report", image, gbcs)
 local asking = module("asked")
 
--- What of ours can be seen: everything, nothing, or the fields with these names.
-local asked = gui_enabled() or asking.asked(asking.command_line(), asking.preferences())
+-- What of ours can be seen: everything, nothing, or the fields with these names; and whether each frame comes but once.
+local command_line = asking.command_line()
+local asked = gui_enabled() or asking.asked(command_line, asking.preferences())
+local once = not gui_enabled() and asking.once(command_line)
 
 -- What is read of each frame.
 
@@ -66,8 +68,6 @@ end
 local read_zcl = extractor("zbee_zcl")
 local read_aps = extractor("zbee_aps")
 local read_nwk = extractor("zbee_nwk")
-local read_pan = extractor("wpan.dst_pan")
-local read_hop = extractor("wpan.src16")
 
 -- What is shown.
 
@@ -188,7 +188,7 @@ local function begin()
     local following = tracker.new({ image_limit = math.min(proto.prefs.limit, 4095) * 1048576 })
     known = {
         tracker = following,
-        log = log.new(following.backend),
+        log = not once and log.new(following.backend),
         blocks = gbcs.blocks(),
         messages = {}, -- GBCS messages about firmware, by frame
         hashes = {}, -- what they say, in order
@@ -208,9 +208,6 @@ local reports = false
 
 local function report_at_end()
     local tap = Listener.new("frame")
-    function tap.packet(pinfo)
-        known.tracker.ended = max(known.tracker.ended, pinfo.abs_ts)
-    end
     function tap.draw()
         print(report.json(known))
     end
@@ -245,27 +242,40 @@ local function nonce_source(text, at)
     return has(text:byte(at) or 0, 0x20) and #text >= at + 12 and text:sub(at + 5, at + 12) or nil
 end
 
--- Addresses and sequence number of the NWK header; returns where what follows the radius and it begins.
-local function read_network_header(m, nwk)
-    local _, high, d0, d1, s0, s1, _, sequence = nwk:byte(1, 8)
+-- PAN and transmitter of this hop, from the MAC header that ends with an octet. Data of ZigBee have one PAN and two
+-- short addresses there; nothing is told of any others.
+local function read_mac_header(text, stop)
+    if stop < 9 then
+        return nil
+    end
+    local low, high, _, p0, p1, _, _, s0, s1 = text:byte(stop - 8, stop)
+    if s1 and low % 16 == 1 and low >= 0x40 and low < 0x80 and high % 16 == 8 and high >= 0x80 and high < 0xc0 then
+        return p0 + p1 * 256, s0 + s1 * 256
+    end
+    return nil
+end
+
+-- Addresses and sequence number of the NWK header behind an octet; returns where what follows the radius and it begins.
+local function read_network_header(m, text, before)
+    local _, high, d0, d1, s0, s1, _, sequence = text:byte(before + 1, before + 8)
     m.destination, m.source, m.nwk_sequence = d0 + d1 * 256, s0 + s1 * 256, sequence
-    local at = 9
+    local at = before + 9
     if high % 0x10 >= 0x08 then
-        m.destination_eui64 = nwk:sub(at, at + 7)
+        m.destination_eui64 = text:sub(at, at + 7)
         at = at + 8
     end
     if high % 0x20 >= 0x10 then
-        m.source_eui64 = nwk:sub(at, at + 7)
+        m.source_eui64 = text:sub(at, at + 7)
         at = at + 8
     end
     return at, high
 end
 
 -- The EUI-64 of the hop's transmitter, from the NWK header.
-local function hop_of(nwk, at, high)
+local function hop_of(text, at, high)
     at = at + high % 2
-    at = at + (has(high, 0x04) and 2 + 2 * (nwk:byte(at) or 0) or 0)
-    return has(high, 0x02) and nonce_source(nwk, at) or nil
+    at = at + (has(high, 0x04) and 2 + 2 * (text:byte(at) or 0) or 0)
+    return has(high, 0x02) and nonce_source(text, at) or nil
 end
 
 -- Endpoints and counter of the APS header; returns where what follows begins.
@@ -295,48 +305,45 @@ local SOMETIMES = 64 -- addresses that are known are looked at again after so ma
 -- Whom a message is from and to, and which of several that look alike it is.
 local function read_headers(m, aps)
     m.source_eui64, m.destination_eui64 = nil, nil
-    local nwk = bytes_of(read_nwk())
-    local nwk_at, high = read_network_header(m, nwk)
+    local nwk = read_nwk()
+    local text, before = nwk.source:raw(), nwk.offset -- what came by radio, unless the MAC layer was secured
+    local pan, hop = read_mac_header(text, before)
+    m.pan = pan
+    local nwk_at, high = read_network_header(m, text, before)
     local aps_at, control = read_aps_header(m, aps)
-    local pan = read_pan()
-    m.pan = pan and pan.value
     if known.tracker.rows % SOMETIMES > 0 and known.tracker:knows(m) then
         return
     end
-    local hop, eui64 = read_hop(), hop_of(nwk, nwk_at, high)
-    hop = hop and hop.value
+    local eui64 = hop_of(text, nwk_at, high)
     if hop == m.source then
         m.source_eui64 = m.source_eui64 or eui64
     elseif hop and eui64 then
-        known.tracker:eui64_of(m.pan, hop, eui64)
+        known.tracker:eui64_of(pan, hop, eui64)
     end
     m.source_eui64 = m.source_eui64 or originator_of(aps, aps_at, control)
 end
 
 local at_hand = {} -- what was found about this frame, as the log tells it of earlier ones
 
--- Keeps what was found about a message, and tells the request of its answer.
-local function remember(m)
-    local attempt, request, expected, latency_us = m.attempt, m.request, m.expected, nil
-    attempt = attempt and attempt.id
-    if request then
-        latency_us = max(floor((m.time - request.time) * 1e6 + 0.5), 0)
-    end
-    if expected == m.offset then
-        expected = nil
-    end
-    local partner = m.copy_of or request and request.frame
-    at_hand.frame, at_hand.attempt, at_hand.flags, at_hand.received = m.frame, attempt, m.flags, m.received
-    at_hand.partner, at_hand.latency_us = partner, latency_us
-    at_hand.expected, at_hand.conflicting = expected, m.conflicting
-    local log_of = known.log
-    local row = log_of:add(m.frame, attempt, m.flags, m.received, partner, latency_us, expected, m.conflicting)
+-- What was found about a message that was just taken in.
+local function record_of(m)
+    local attempt, request, expected = m.attempt, m.request, m.expected
+    at_hand.frame, at_hand.flags, at_hand.received, at_hand.conflicting = m.frame, m.flags, m.received, m.conflicting
+    at_hand.attempt = attempt and attempt.id
+    at_hand.expected = expected ~= m.offset and expected or nil
+    at_hand.partner = m.copy_of or request and request.frame
+    at_hand.latency_us = request and max(floor((m.time - request.time) * 1e6 + 0.5), 0)
+    return at_hand
+end
+
+-- Keeps what was found for when the frame is seen again, and tells the request of its answer.
+local function remember(m, record)
+    local row = known.log:add(record)
     if m.asks then
         m.asks.row = row
     elseif m.answers_first then
-        log_of:answer(request.row, m.frame, latency_us)
+        known.log:answer(m.request.row, m.frame, record.latency_us)
     end
-    return at_hand
 end
 
 -- Takes in a message; a frame is taken in once, whatever Wireshark does with it later.
@@ -352,7 +359,11 @@ local function follow(m, pinfo, aps)
     if m.short and m.flags % 2 == 0 then
         m.flags = m.flags + tracker.SHORT
     end
-    return remember(m)
+    local record = record_of(m)
+    if not once then
+        remember(m, record)
+    end
+    return record
 end
 
 -- Showing.
@@ -381,6 +392,7 @@ if type(asked) == "table" then
     for field, name in pairs(names) do
         wanted[field] = asked[name]
     end
+    wanted[proto] = asked.hanscope
 end
 
 local function is_wanted(tree, field)
@@ -388,6 +400,15 @@ local function is_wanted(tree, field)
         return wanted[field]
     end
     return visible or tree:referenced(field)
+end
+
+-- Whether any of some fields may be shown at all.
+local function may_show(...)
+    local may = not wanted
+    for _, field in ipairs({ ... }) do
+        may = may or wanted[field]
+    end
+    return may
 end
 
 local function add(tree, field, value)
@@ -465,16 +486,26 @@ local function percent(received, size)
     return size and size > 0 and floor(received * 10000 / size) / 100 or nil
 end
 
+local shows_names = may_show(f.client, f.image)
+local shows_more = may_show(
+    f.attempt, f.server, f.image_size, f.state, f.missing, f.sha256, f.manufacturer_hash
+)
+
 -- `again`: the frame was taken in before. Reading on must not take long, so some is only shown then.
 local function show_attempt(tree, m, record, attempt, again)
     local size, received = attempt:image_size(), record.received
-    attempt.name = attempt.name or tracker.identity(attempt)
     add(tree, f.transfer, attempt.id)
-    add(tree, f.client, party(attempt.client))
-    add(tree, f.image, attempt.name)
+    if shows_names then
+        attempt.name = attempt.name or tracker.identity(attempt)
+        add(tree, f.client, party(attempt.client))
+        add(tree, f.image, attempt.name)
+    end
     if received then
         add(tree, f.received, received)
         add(tree, f.progress, percent(received, size))
+    end
+    if not shows_more then
+        return
     end
     local steers = m.command ~= 0x03 and m.command ~= 0x05 or has(record.flags, tracker.COMPLETES)
     if not again and not steers then
@@ -530,13 +561,18 @@ local function show_flags(tree, record)
     add(tree, f.conflicting, record.conflicting)
 end
 
+local shows_links = may_show(f.request_in, f.response_in, f.copy_of, f.latency)
+local shows_offsets = may_show(f.offset, f.expected, f.skipped)
+
 local function show_message(tree, m, record, again)
     local attempt = record.attempt and known.tracker.attempts[record.attempt]
     if attempt then
         show_attempt(tree, m, record, known.tracker:owner(attempt), again)
     end
-    show_links(tree, record)
-    if m.offset then
+    if shows_links then
+        show_links(tree, record)
+    end
+    if shows_offsets and m.offset then
         show_offsets(tree, m, record, again)
     end
     if record.flags > 0 then
@@ -554,11 +590,11 @@ end
 local function show_rules(root, tree, m, flags)
     local broken, rule = flags > 0 and rules.broken(flags, m.command), rules.of_message(m)
     for i = 1, broken and #broken or 0 do
-        tree = tree or own_tree(root)
+        tree = tree ~= root and tree or own_tree(root)
         tell_rule(tree, broken[i])
     end
     if rule then
-        tell_rule(tree or own_tree(root), rule)
+        tell_rule(tree ~= root and tree or own_tree(root), rule)
     end
 end
 
@@ -571,7 +607,9 @@ end
 
 -- Whether a frame comes for the first time. tshark -2 may show fields only when it comes the second time.
 local function is_new(pinfo)
-    if not pinfo.visited then
+    if once then
+        return true
+    elseif not pinfo.visited then
         known.read_ahead = true
         return true
     end
@@ -580,6 +618,15 @@ end
 
 local reused = {}
 local this -- our dissector: whether it, or any of its fields, is asked for
+
+-- Where fields are shown: in a tree of ours, or beside Wireshark's where only they are asked for.
+local function place_of_fields(root)
+    if wanted then
+        return wanted[proto] and own_tree(root) or root
+    end
+    visible = root.visible
+    return (visible or root:referenced(this)) and own_tree(root)
+end
 
 local function show_ota(zcl, aps, pinfo, root)
     local m = ota.parse(bytes_of(zcl), reused)
@@ -600,8 +647,7 @@ local function show_ota(zcl, aps, pinfo, root)
     if not record then
         return
     end
-    visible = root.visible
-    local tree = (visible or root:referenced(this)) and own_tree(root)
+    local tree = place_of_fields(root)
     if tree then
         show_message(tree, m, record, again)
     end
@@ -720,6 +766,9 @@ local function show_tunnel(zcl, pinfo, root)
 end
 
 function proto.dissector(_, pinfo, root)
+    if reports then
+        known.tracker.ended = max(known.tracker.ended, pinfo.abs_ts)
+    end
     local zcl = read_zcl()
     local aps = zcl and read_aps()
     if not aps then

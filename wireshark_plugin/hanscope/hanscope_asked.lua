@@ -58,11 +58,24 @@ local function shows_all(word, next_word)
     return form ~= "fields"
 end
 
+local function is_tshark(words)
+    return (words[1] or ""):match("[^/\\]*$") == "tshark"
+end
+
+-- Whether Wireshark comes to each frame once, and never again.
+function M.once(words)
+    for i = 2, #words do
+        if words[i]:find("^%-%a*2") then -- or another option with a 2, which does no harm
+            return false
+        end
+    end
+    return is_tshark(words)
+end
+
 -- What is asked for: false if nothing of ours can be seen, true if anything can; else a table with the names of fields
--- as keys, which are all that can be seen beside the tree itself and expert items.
+-- as keys ("hanscope" is the tree itself), which are all that can be seen beside expert items.
 function M.asked(words, preferences)
-    local program = (words[1] or ""):match("[^/\\]*$")
-    if program ~= "tshark" or is_preferred(preferences) then
+    if not is_tshark(words) or is_preferred(preferences) then
         return true
     end
     local names, mentioned = {}, false
@@ -72,7 +85,7 @@ function M.asked(words, preferences)
         if (before == "-X" or word:find("^%-X.")) and not is_script or shows_all(word, words[i + 1]) then
             return true -- another script may read our fields
         elseif not is_script and not before:find("^%-%a*[rw]$") then -- files may have any name
-            for name in word:gmatch("hanscope%.[%w_.]+") do
+            for name in word:gmatch("hanscope[%w_.]*") do
                 names[name] = true
             end
             mentioned = mentioned or word:find("hanscope", 1, true) or word:find("expert", 1, true)

@@ -60,14 +60,14 @@ function M.new(backend)
 end
 
 -- Note what was found about a frame. Returns where that is, for `answer`.
-function Log:add(frame, attempt, flags, received, partner, latency_us, expected, conflicting)
+function Log:add(found)
     local row = self.rows
-    local slot = row % OPEN + 1
-    self.frames[slot], self.flags[slot] = frame, flags
-    self.attempts[slot] = (attempt or 0) * 256 + (conflicting or 0)
-    self.received[slot] = received or NONE
+    local slot, expected = row % OPEN + 1, found.expected
+    self.frames[slot], self.flags[slot] = found.frame, found.flags
+    self.attempts[slot] = (found.attempt or 0) * 256 + (found.conflicting or 0)
+    self.received[slot] = found.received or NONE
     self.expected[slot] = expected and expected < NONE and expected or NONE
-    self.partners[slot], self.latencies[slot] = partner or NONE, latency_us or NONE
+    self.partners[slot], self.latencies[slot] = found.partner or NONE, found.latency_us or NONE
     self.rows = row + 1
     if self.rows - self.packed == OPEN then
         self:pack()
