@@ -4,20 +4,18 @@ import importlib.metadata
 import os
 import platform
 import re
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from hanscope import wireshark
+
 MINIMUM_PYTHON: Final = (3, 11)
 UDEV_FILE: Final = "/etc/udev/rules.d/70-hanscope.rules"
 UDEV_RELOAD: Final = "sudo udevadm control --reload && sudo udevadm trigger"
 PORTS_SHOWN: Final = 16
-ANSWER_S: Final = 20.0
-"""How long tshark may take to answer; the first start on a machine is slow."""
 
 
 class Finding(NamedTuple):
@@ -76,25 +74,26 @@ def _cache() -> Finding:
 
 def _tshark() -> Iterator[Finding]:
     """Analyzing does without tshark: it is the second opinion, and Wireshark's folders take our plugin."""
-    tshark = shutil.which("tshark")
+    tshark = wireshark.program("tshark")
     if tshark is None:
         yield Finding(
             well=False,
             text="tshark is missing (only comparisons need it): apt install tshark, or brew install wireshark",
         )
         return
-    version = _answer(tshark, "--version")
+    version = wireshark.answer(tshark, "--version")
     if version is None:
         yield Finding(well=False, text=f"tshark ({tshark}) does not run: reinstall Wireshark")
         return
     first = version.splitlines()[0] if version else ""
     number = re.search(r"\d+\.\d+\.\d+", first)
     yield Finding(well=True, text=f"tshark {number[0] if number else first} ({tshark})")
-    folders = dict(line.split(":", 1) for line in (_answer(tshark, "-G", "folders") or "").splitlines() if ":" in line)
-    for name in ("Personal Lua Plugins", "Personal Extcap path"):
-        if path := folders.get(name, "").strip():
-            there = "" if Path(path).is_dir() else " (not there yet)"
-            yield Finding(well=True, text=f"Wireshark's {name.removesuffix(' path').lower()} folder {path}{there}")
+    where = wireshark.folders()
+    for name, path in (("Lua plugins", where.plugins), ("extcap", where.extcap)):
+        there = "" if path.is_dir() else " (not there yet)"
+        yield Finding(well=True, text=f"Wireshark's personal {name} folder {path}{there}")
+    if (why := wireshark.obstacle(where)) is not None:
+        yield Finding(well=False, text=f"Wireshark's plugin is installed, but {why}")
 
 
 def _sniffers() -> Iterator[Finding]:
@@ -129,12 +128,3 @@ def udev_rules() -> list[str]:
     from hanscope.captures.sniffers import cc2531, nrf52840  # noqa: PLC0415 - only this command needs them
 
     return [cc2531.UDEV_RULE, nrf52840.UDEV_RULE] if sys.platform == "linux" else []
-
-
-def _answer(*command: str) -> str | None:
-    """What a program prints, or `None` if it fails."""
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=ANSWER_S, check=True, stdin=subprocess.DEVNULL)  # noqa: S603 - the path is from shutil.which
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.decode("utf-8", "replace")

@@ -5,6 +5,7 @@ B.5). Nothing else is touched: files that somebody changed in the profile stay, 
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,10 @@ ANSWER_S: Final = 20.0
 """How long tshark may take to answer; the first start on a machine is slow."""
 PACKAGE: Final = "hanscope.wireshark_plugin"
 PROFILE: Final = "hanscope"
+PERMISSION: Final = "run_user_scripts_when_superuser = true"
+"""What Wireshark wants to read in init.lua before it runs scripts as root; 4.0 comes with such a file, 4.4 does not."""
+MOVED: Final = (4, 2)
+"""The version in which the personal extcap folder left that of the settings, but on Windows (its release notes)."""
 Part = Literal["plugin", "profile", "extcap"]
 Deed = Literal["installed", "updated", "unchanged", "kept", "removed", "absent", "differs"]
 
@@ -30,6 +35,8 @@ class Folders(NamedTuple):
     extcap: Path
     told_by: str
     """Who said so."""
+    shared_plugins: Path | None = None
+    """Where Lua plugins of all users are, if that was told."""
 
 
 class Item(NamedTuple):
@@ -71,20 +78,28 @@ def program(name: str) -> str | None:
 
 def folders() -> Folders:
     """Wireshark's personal folders on this machine, for this user."""
-    usual = _usual_folders(sys.platform, os.environ, Path.home())
     tshark = program("tshark")
     told = _told_folders(tshark) if tshark else {}
-    configuration = told.get("Personal configuration", usual.configuration)
-    extcap = configuration / "extcap" if told else usual.extcap
+    if "Personal configuration" not in told:
+        return _usual_folders(sys.platform, os.environ, Path.home(), _version())
+    configuration = told["Personal configuration"]
     return Folders(
-        plugins=told.get("Personal Lua Plugins", told.get("Personal Plugins", usual.plugins)),
+        plugins=told.get("Personal Lua Plugins", told.get("Personal Plugins", configuration / "plugins")),
         configuration=configuration,
-        extcap=told.get("Personal Extcap path", extcap),
-        told_by=f"{tshark} -G folders" if told else usual.told_by,
+        extcap=told.get("Personal Extcap path", configuration / "extcap"),  # up to 4.0 it is not told
+        told_by=f"{tshark} -G folders",
+        shared_plugins=told.get("Global Lua Plugins"),
     )
 
 
-def _usual_folders(platform: str, environment: Mapping[str, str], home: Path) -> Folders:
+def _version() -> tuple[int, ...]:
+    """Wireshark's, for those who have no tshark beside it; where that does not answer either, a new one."""
+    wireshark = None if sys.platform == "win32" else program("wireshark")
+    found = re.search(r"(\d+)\.(\d+)", (answer(wireshark, "--version") or "") if wireshark else "")
+    return tuple(map(int, found.groups())) if found else MOVED
+
+
+def _usual_folders(platform: str, environment: Mapping[str, str], home: Path, version: tuple[int, ...]) -> Folders:
     """Where the folders are when nothing else is said."""
     told_by = "usual places of this system"
     if platform == "win32":
@@ -96,19 +111,23 @@ def _usual_folders(platform: str, environment: Mapping[str, str], home: Path) ->
     if not settings.is_dir() and (home / ".wireshark").is_dir():
         settings = home / ".wireshark"  # from before Wireshark kept to the XDG folders
     settings = Path(environment.get("WIRESHARK_CONFIG_DIR", settings))
-    return Folders(home / ".local" / "lib" / "wireshark" / "plugins", settings, settings / "extcap", told_by)
+    programs = home / ".local" / "lib" / "wireshark"
+    return Folders(programs / "plugins", settings, (settings if version < MOVED else programs) / "extcap", told_by)
 
 
 def _told_folders(tshark: str) -> dict[str, Path]:
     """What tshark says about its folders; nothing if it does not answer."""
-    try:
-        done = subprocess.run(  # noqa: S603 - the path is from shutil.which, or Wireshark's own folder
-            [tshark, "-G", "folders"], capture_output=True, timeout=ANSWER_S, check=True, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.SubprocessError):
-        return {}
-    lines = (line.partition(":") for line in done.stdout.decode("utf-8", "replace").splitlines())
+    lines = (line.partition(":") for line in (answer(tshark, "-G", "folders") or "").splitlines())
     return {name.strip(): Path(path.strip()) for name, _, path in lines if path.strip()}
+
+
+def answer(*command: str) -> str | None:
+    """What Wireshark's programs print; `None` if they fail or keep silent."""
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=ANSWER_S, check=True, stdin=subprocess.DEVNULL)  # noqa: S603 - the path is from `program`
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode("utf-8", "replace")
 
 
 def plugin_script() -> Path:
@@ -218,6 +237,20 @@ def status(where: Folders) -> Iterator[Step]:
             yield Step(item.part, item.target, "installed")
         else:
             yield Step(item.part, item.target, "differs", "changed, or of another version")
+
+
+def obstacle(where: Folders) -> str | None:
+    """Why Wireshark does not run the plugin although it is installed; `None` if it does, or if that cannot be asked."""
+    tshark = program("tshark")
+    if tshark is None or not is_installed(where, "plugin"):
+        return None
+    listed = answer(tshark, "-G", "plugins")
+    if listed is None or plugin_script().name in listed:
+        return None
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        init = f"{where.shared_plugins or 'its global Lua plugins folder'}{os.sep}init.lua"
+        return f"Wireshark runs no scripts for root: use another user, or write {PERMISSION} into {init}"
+    return f'{tshark} does not run it: its --version should say "with Lua"'
 
 
 def is_installed(where: Folders, part: Part) -> bool:

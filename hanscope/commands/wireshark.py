@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hanscope.commands.base import Command, CommandError, ExitCode, app
+from hanscope.commands.base import Command, CommandError, ExitCode, app, complain
 from hanscope.commands.options import KeysFile, KeyTexts
 from hanscope.commands.reading import key_ring
 
@@ -38,6 +38,7 @@ def install() -> None:
 
     where = work.folders()
     _show(where, work.install(where))
+    _warn(where)
     print("Restart Wireshark; the profile is chosen with Edit > Configuration Profiles > hanscope.")  # noqa: T201 - the command's answer
 
 
@@ -57,6 +58,7 @@ def status() -> None:
 
     where = work.folders()
     _show(where, work.status(where))
+    _warn(where)
 
 
 @wireshark.command(cls=Command, name="open")
@@ -110,6 +112,13 @@ def _show(where: "Folders", steps: "Iterable[Step]") -> None:
         notes = [_note(*alike, files=files) for alike, files in told.items()]
         title = f"Wireshark's personal folders, as told by {where.told_by}"
         terminal.show_notes(title, notes, terminal.console_for(sys.stdout))
+
+
+def _warn(where: "Folders") -> None:
+    from hanscope import wireshark as work  # noqa: PLC0415 - only this command needs it
+
+    if (why := work.obstacle(where)) is not None:
+        complain(f"warning: the plugin is installed, but {why}")
 
 
 def _note(part: str, deed: str, why: str, folder: Path, *, files: int) -> "tuple[Tone, str]":

@@ -1,6 +1,5 @@
 """`hanscope wireshark`: what is written where, and that nothing else is touched."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -96,27 +95,96 @@ def test_the_launcher_of_windows(where):
     assert not launcher.executable
 
 
+OLD, NEW = (4, 0), (4, 4)
+
+
 @pytest.mark.parametrize(
-    ("platform", "environment", "plugins", "configuration"),
+    ("platform", "environment", "version", "plugins", "configuration", "extcap"),
     [
-        ("linux", {}, ".local/lib/wireshark/plugins", ".config/wireshark"),
-        ("darwin", {}, ".local/lib/wireshark/plugins", ".config/wireshark"),
-        ("linux", {"XDG_CONFIG_HOME": "/xdg"}, ".local/lib/wireshark/plugins", "/xdg/wireshark"),
-        ("linux", {"WIRESHARK_CONFIG_DIR": "/own"}, ".local/lib/wireshark/plugins", "/own"),
-        ("win32", {"APPDATA": "/roaming"}, "/roaming/Wireshark/plugins", "/roaming/Wireshark"),
+        ("linux", {}, OLD, ".local/lib/wireshark/plugins", ".config/wireshark", ".config/wireshark/extcap"),
+        ("linux", {}, NEW, ".local/lib/wireshark/plugins", ".config/wireshark", ".local/lib/wireshark/extcap"),
+        ("darwin", {}, NEW, ".local/lib/wireshark/plugins", ".config/wireshark", ".local/lib/wireshark/extcap"),
+        (
+            "linux",
+            {"XDG_CONFIG_HOME": "/x"},
+            OLD,
+            ".local/lib/wireshark/plugins",
+            "/x/wireshark",
+            "/x/wireshark/extcap",
+        ),
+        ("linux", {"WIRESHARK_CONFIG_DIR": "/own"}, OLD, ".local/lib/wireshark/plugins", "/own", "/own/extcap"),
+        *(
+            ("win32", {"APPDATA": "/r"}, version, "/r/Wireshark/plugins", "/r/Wireshark", "/r/Wireshark/extcap")
+            for version in (OLD, NEW)
+        ),
     ],
 )
-def test_usual_folders(platform, environment, plugins, configuration, tmp_path):
-    found = wireshark._usual_folders(platform, environment, tmp_path)
-    assert found.plugins == tmp_path / plugins
-    assert found.configuration == tmp_path / configuration
-    assert found.extcap == found.configuration / "extcap"
+def test_usual_folders(platform, environment, version, plugins, configuration, extcap, tmp_path):
+    found = wireshark._usual_folders(platform, environment, tmp_path, version)
+    assert found[:3] == (tmp_path / plugins, tmp_path / configuration, tmp_path / extcap)
+
+
+TOLD = """Temp:                	/tmp
+Personal configuration:	/home/joe/.config/wireshark
+Personal Plugins:    	/home/joe/.local/lib/wireshark/plugins/4.x
+Personal Lua Plugins:	/home/joe/.local/lib/wireshark/plugins
+Global Lua Plugins:  	/usr/lib/wireshark/plugins
+"""
+"""As tshark 3.4 to 4.6 answer, but for the line about extcap programs."""
+
+
+@pytest.mark.parametrize(
+    ("line", "extcap"),
+    [
+        ("Extcap path:         	/usr/lib/wireshark/extcap", "/home/joe/.config/wireshark/extcap"),  # 4.0
+        (
+            "Personal Extcap path:	/home/joe/.local/lib/wireshark/extcap",
+            "/home/joe/.local/lib/wireshark/extcap",
+        ),  # 4.4
+    ],
+)
+def test_the_folders_that_tshark_tells(line, extcap, monkeypatch):
+    monkeypatch.setattr(wireshark, "program", lambda _name: "/usr/bin/tshark")
+    monkeypatch.setattr(wireshark, "answer", lambda *_words: TOLD + line)
+    found = wireshark.folders()
+    assert found.extcap == Path(extcap)
+    assert found.plugins == Path("/home/joe/.local/lib/wireshark/plugins")
+    assert found.configuration == Path("/home/joe/.config/wireshark")
+
+
+@pytest.mark.parametrize(
+    ("version", "extcap"),
+    [("Wireshark 4.6.9.", ".local/lib/wireshark"), ("Wireshark 3.6.2 (Git)", ".config/wireshark")],
+)
+def test_without_tshark_the_version_of_wireshark_decides(version, extcap, monkeypatch, tmp_path):
+    monkeypatch.setattr(wireshark, "program", lambda name: "/usr/bin/wireshark" if name == "wireshark" else None)
+    monkeypatch.setattr(wireshark, "answer", lambda *_words: version)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("WIRESHARK_CONFIG_DIR", raising=False)
+    assert wireshark.folders().extcap == tmp_path / extcap / "extcap"
+
+
+def test_a_plugin_that_wireshark_does_not_run_is_told(where, monkeypatch):
+    listed = {"plugins": "hanscope.lua\t0.1.0\tLua script"}
+    monkeypatch.setattr(wireshark, "program", lambda _name: "/usr/bin/tshark")
+    monkeypatch.setattr(wireshark, "answer", lambda *words: listed[words[-1]])
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert wireshark.obstacle(where) is None, "it is not installed"
+    list(wireshark.install(where))
+    assert wireshark.obstacle(where) is None
+    listed["plugins"] = "sip.so\t1.0\tdissector"
+    shared = where._replace(shared_plugins=Path("/usr/lib/wireshark/plugins"))
+    told = wireshark.obstacle(shared)
+    assert "root" in told
+    assert told.endswith(f"{wireshark.PERMISSION} into /usr/lib/wireshark/plugins/init.lua")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert "with Lua" in wireshark.obstacle(where)
 
 
 @pytest.fixture
-def installed(tmp_path, monkeypatch):
-    if shutil.which("tshark") is None:
-        pytest.skip("tshark is not installed (apt install tshark)")
+def installed(lua_in_tshark, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("WIRESHARK_CONFIG_DIR", str(tmp_path / "configuration"))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
