@@ -772,10 +772,14 @@ class OtaRows:
         return self.request & self.same_image & (self.wait_row >= 0)
 
     @cached_property
-    def wait_ns(self) -> Column:
+    def wait_s(self) -> Column:
         """What a WAIT_FOR_DATA asks for; negative if it lies in the past."""
-        seconds = self.request_time - np.maximum(self.current_time, 0)
-        return np.where((self.command == 0x05) & (self.status == 0x97), seconds * SECOND, 0)
+        return np.where(self.wait, self.request_time - np.maximum(self.current_time, 0), 0)
+
+    @cached_property
+    def waited_s(self) -> Column:
+        """Of a request after a WAIT_FOR_DATA: whole seconds since then."""
+        return np.where(self.wait_row >= 0, (self.time_ns - self.time_ns[self.wait_row]) // SECOND, 0)
 
     def keep(self) -> Kept:
         """The columns of the rows that the next batch may refer to."""

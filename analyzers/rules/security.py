@@ -45,6 +45,7 @@ RULES: Final = (
         filter=f"{OTA} && zbee_aps.security == 0",
         fires="a block response in profile 0x0109, secured by the network key alone",
         silent="the same in profile 0x0104",
+        detail="first command 0x{command:02x}",
         among="message",
         finds=lambda t: t.unicast & (t.profile == SMART_ENERGY) & (t.aps_secured == 0),
     ),

@@ -51,6 +51,7 @@ RULES: Final = (
         profile="zigbee",
         fires="three minutes between two requests, every frame of the client captured",
         silent="three minutes after WAIT_FOR_DATA with 180 s",
+        detail="it went on at offset {file_offset}",
         beside=lambda t: t.prior_row,
         among="request",
         finds=_stall,

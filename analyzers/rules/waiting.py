@@ -19,9 +19,9 @@ MILLISECOND: Final = 1_000_000
 
 
 def _early(t: Rows) -> Mask:
-    wait = t.of(t.wait_row).wait_ns
-    tolerance = np.maximum(t.limits.early_seconds * SECOND, t.limits.early_share * wait)
-    return t.elapsed(t.wait_row) < wait - tolerance
+    wait = t.of(t.wait_row).wait_s
+    tolerance = np.maximum(t.limits.early_seconds, t.limits.early_share * wait)
+    return t.elapsed(t.wait_row) < (wait - tolerance) * SECOND
 
 
 def _period_share(t: Rows) -> Column:
@@ -49,6 +49,7 @@ RULES: Final = (
         filter=f"({REQUEST}) || ({WAIT})",
         fires="told to wait 60 s (acknowledged), asked again after 10 s",
         silent="told to wait 60 s, asked again after 60 s",
+        detail="told to wait {other_wait_s} s, asked again after {waited_s} s",
         beside=lambda t: t.wait_row,
         among="after_wait",
         finds=_early,
@@ -86,7 +87,7 @@ RULES: Final = (
         silent="current time 0, request time 60",
         detail="current time {current_time}, request time {request_time}",
         among="wait",
-        finds=lambda t: (t.wait_ns < 0) | (t.wait_ns > int(t.limits.longest_wait_seconds * SECOND)),
+        finds=lambda t: (t.wait_s < 0) | (t.wait_s > t.limits.longest_wait_seconds),
     ),
     RowRule(
         id="ota.wait.clock",
