@@ -140,13 +140,13 @@ def drawing() -> Callable[[Picture], None]:
     """Draws as a terminal would be drawn, twice a second of radio time."""
     from rich.console import Console  # noqa: PLC0415 -- only with --view
 
-    from hanscope.report.live import _drawn  # noqa: PLC0415
+    from hanscope.report.live import drawn  # noqa: PLC0415
 
     page = io.StringIO()
     console = Console(file=page, force_terminal=True, width=120)
 
     def show(picture: Picture) -> None:
-        console.print(_drawn(picture, []))
+        console.print(drawn(picture, []))
         page.seek(0)
 
     return show

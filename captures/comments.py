@@ -1,8 +1,10 @@
-"""Writes a capture again with comments on some of its packets, and with ZigBee keys if wanted.
+"""Writes a capture again with comments on some of its packets, with ZigBee keys, or with both.
 
 Of a pcapng file every block is copied octet by octet; only packets that get a comment, and section headers (whose
-sections become longer), are changed: `opt_comment` (pcapng, 3.5) goes before the packet's other options. A pcap file
-becomes a pcapng file. Records are counted as the reader counts them (`captures.pcapng`), and as Wireshark does.
+sections become longer), are changed: `opt_comment` (pcapng, 3.5) goes before the packet's other options. Keys go behind
+the interfaces that the first section begins with, as Wireshark writes them: its editcap and mergecap do not take a file
+in which they come first. Any other capture becomes a pcapng file. Records are counted as the reader counts them
+(`captures.pcapng`), and as Wireshark does.
 """
 
 import struct
@@ -10,29 +12,33 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from hanscope.captures.batch import CaptureError, Secret
-from hanscope.captures.embed import COPIED_AT_ONCE
+from hanscope.captures.batch import CaptureError, Interface, Secret
 from hanscope.captures.files import open_capture
-from hanscope.captures.pcapng import ENHANCED_PACKET, MAGIC, OTHER_RECORDS, PACKET, SECTION, SIMPLE_PACKET
+from hanscope.captures.pcapng import ENHANCED_PACKET, INTERFACE, MAGIC, OTHER_RECORDS, PACKET, SECTION, SIMPLE_PACKET
 from hanscope.captures.source import Source
 from hanscope.captures.writer import PcapngWriter, secrets_block
 
+_AT_ONCE: Final = 1 << 20
 LONGEST: Final = 4_096
 """Octets of a comment; longer ones are cut."""
 _HELD: Final = 1 << 20
 """Octets of a block that is looked at; larger ones are copied as they are."""
 _LEAST: Final = 12
+_SECTION: Final = 28
+"""Octets of a section header without options."""
 _FIXED: Final = 20
 """Octets between a packet's head and its data, in enhanced and obsolete packet blocks alike."""
 _COMMENT: Final = 1
 
 
 class Written(NamedTuple):
-    """What became of the comments."""
+    """What became of the comments and the keys."""
 
     comments: int
     left_out: int
     """On packets whose blocks have no room for any, or that are not there."""
+    secrets: int
+    """That were not there already."""
 
 
 def write_commented(
@@ -43,14 +49,14 @@ def write_commented(
     Raises `CaptureError` when the capture cannot be read.
     """
     with open_capture(path) as capture:
-        form = capture.format
-        if form == "pcapng":
-            for _ in capture if secrets else ():
+        form, interfaces = capture.format, capture.interfaces
+        if secrets or form != "pcapng":
+            for _ in capture:
                 pass
-        new = [one for one in dict.fromkeys(secrets) if one not in capture.secrets]
+        new = list(dict.fromkeys(one for one in secrets if one not in capture.secrets))
     texts = {number: _cut(text) for number, text in comments.items() if text}
-    written = _copied(path, out, texts, new) if form == "pcapng" else _converted(path, out, texts, new)
-    return Written(written, len(texts) - written)
+    written = _copied(path, out, texts, new) if form == "pcapng" else _converted(path, out, texts, new, interfaces)
+    return Written(written, len(texts) - written, len(new))
 
 
 def _cut(text: str) -> bytes:
@@ -62,6 +68,7 @@ def _copied(path: Path | str, out: BinaryIO, comments: Mapping[int, bytes], secr
     written = number = 0
     order = "<"
     with Source(path) as source:
+        _check_header(source)
         while len(head := source.peek(_LEAST)) == _LEAST:
             is_section = head[:4] == MAGIC
             if is_section:
@@ -69,6 +76,9 @@ def _copied(path: Path | str, out: BinaryIO, comments: Mapping[int, bytes], secr
             kind, length = struct.unpack_from(order + "II", head)
             if length < _LEAST or length % 4:
                 break  # damaged: what follows is copied as it is
+            if not is_section and kind != INTERFACE:
+                out.writelines(secrets_block(secret, order) for secret in secrets)
+                secrets = ()
             number += kind in {PACKET, SIMPLE_PACKET, ENHANCED_PACKET, *OTHER_RECORDS}
             comment = comments.get(number) if kind in {PACKET, ENHANCED_PACKET} else None
             if length > _HELD or not (is_section or comment):
@@ -84,18 +94,25 @@ def _copied(path: Path | str, out: BinaryIO, comments: Mapping[int, bytes], secr
             with_comment = _commented(block, comment, order) if comment else None
             written += with_comment is not None
             out.write(with_comment or block)
-            if is_section:
-                out.writelines(secrets_block(secret, order) for secret in secrets)
-                secrets = ()
-        while _copy(source, out, COPIED_AT_ONCE):
+        out.writelines(secrets_block(secret, order) for secret in secrets)
+        while _copy(source, out, _AT_ONCE):
             pass
     return written
+
+
+def _check_header(source: Source) -> None:
+    """A capture whose first section header is damaged cannot be changed."""
+    head = source.peek(_LEAST).ljust(_LEAST, b"\0")
+    order = ">" if head[8:] == b"\x1a\x2b\x3c\x4d" else "<"
+    (length,) = struct.unpack_from(order + "I", head, 4)
+    if not _SECTION <= length <= _HELD or length % 4 or len(source.peek(length)) < length:
+        raise CaptureError(f"{source.name}: its section header is damaged; convert it first (editcap -F pcapng)")
 
 
 def _copy(source: Source, out: BinaryIO, length: int) -> bool:
     """Copies so many octets; whether they were all there."""
     while length:
-        piece = memoryview(bytearray(min(length, COPIED_AT_ONCE)))
+        piece = memoryview(bytearray(min(length, _AT_ONCE)))
         got = source.fill(piece)
         out.write(piece[:got])
         if got < len(piece):
@@ -120,24 +137,34 @@ def _commented(block: bytearray, comment: bytes, order: str) -> bytes | None:
     return bytes(block[:4]) + length + body + length
 
 
-def _converted(path: Path | str, out: BinaryIO, comments: Mapping[int, bytes], secrets: Sequence[Secret]) -> int:
+def _converted(
+    path: Path | str,
+    out: BinaryIO,
+    comments: Mapping[int, bytes],
+    secrets: Sequence[Secret],
+    interfaces: Sequence[Interface],
+) -> int:
     written = 0
+    writer = PcapngWriter(out)
+    for one in interfaces:
+        writer.interface(one.link_type, one.name, one.description, one.fcs_length)
+    for secret in secrets:
+        writer.secret(secret)
     with open_capture(path) as capture:
-        batches = iter(capture)
-        first = next(batches, None)
-        if first is None:
-            raise CaptureError(f"{path}: there is nothing in it to comment on")
-        writer = PcapngWriter(out)
-        for secret in secrets:
-            writer.secret(secret)
-        for one in capture.interfaces:
-            writer.interface(one.link_type, one.name, one.description, one.fcs_length)
-        for records in (first, *batches):
+        for records in capture:
             here = [
                 (number - records.first_number, text.decode())
                 for number, text in comments.items()
                 if 0 <= number - records.first_number < len(records)
             ]
-            writer.write(records.time_ns, records.buffer, records.at, records.captured, records.original, comments=here)
+            writer.write(
+                records.time_ns,
+                records.buffer,
+                records.at,
+                records.captured,
+                records.original,
+                interface=records.interface,
+                comments=here,
+            )
             written += len(here)
     return written

@@ -44,11 +44,11 @@ def convert(path: Path | str, out: BinaryIO) -> Converted:
         of_file = [comment.text for comment in comments if not comment.number]
         done.comments_lost = capture.notes.comment_count - len(of_file)
     writer = PcapngWriter(out, comment="\n".join(of_file))
-    for secret in secrets:
-        writer.secret(secret)
     for one in interfaces:
         told = [one.description, f"converted from {capture.format}, {link_type_name(one.link_type)}"]
         writer.interface(TAP, one.name, "; ".join(filter(None, told)))
+    for secret in secrets:
+        writer.secret(secret)
     decisions: Decisions = {}
     with open_capture(path) as again:
         for records in again:

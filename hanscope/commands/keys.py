@@ -102,7 +102,7 @@ def _write_embedded(run: "AnalysisRun", capture: str, path: Path) -> "tuple[Tone
     """Writes the capture with every key that opened something in it; what is to be told about it."""
     from hanscope.analyzers.analysis import secrets_of_uses  # noqa: PLC0415 - heavy
     from hanscope.captures.batch import CaptureError  # noqa: PLC0415 - heavy
-    from hanscope.captures.embed import embed  # noqa: PLC0415 - only here
+    from hanscope.captures.comments import write_commented  # noqa: PLC0415 - only here
     from hanscope.report.words import count  # noqa: PLC0415 - heavy
     from hanscope.writing import written_atomically  # noqa: PLC0415 - only here
 
@@ -111,7 +111,7 @@ def _write_embedded(run: "AnalysisRun", capture: str, path: Path) -> "tuple[Tone
         return "open", f"{path} not written: no key opened anything"
     try:
         with written_atomically(path, private=True) as file:
-            added = embed(capture, file, secrets)
+            added = write_commented(capture, file, {}, secrets).secrets
     except (OSError, CaptureError) as error:
         why = getattr(error, "strerror", None) or error
         raise CommandError(f"--embed {path}: cannot be written: {why}", ExitCode.USAGE) from None

@@ -65,7 +65,7 @@ class LiveView:
         if self._gone:
             return
         if self._live is not None:
-            self._live.update(_drawn(picture, problems, self._console.width), refresh=True)
+            self._live.update(drawn(picture, problems, self._console.width), refresh=True)
         elif time.monotonic() >= self._line_due:
             self._line_due = time.monotonic() + _LINE_S
             self._console.print("; ".join(_told(picture, problems)), markup=False, highlight=False, soft_wrap=True)
@@ -99,7 +99,7 @@ def _pace(one: Loading) -> str:
     return f", {one.pace:,.0f} octets/s{left}"
 
 
-def _drawn(picture: Picture, problems: list[str], width: int = WIDE) -> RenderableType:
+def drawn(picture: Picture, problems: list[str], width: int = WIDE) -> RenderableType:
     from rich.console import Group  # noqa: PLC0415 -- heavy
     from rich.text import Text  # noqa: PLC0415 -- heavy
 

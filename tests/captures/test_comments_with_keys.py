@@ -2,14 +2,16 @@
 
 import gzip
 import io
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
-from capture_files import FRAME, block, interface, option, packet, pcap_header, pcap_record, read, section
+from capture_files import FRAME, block, gathered, interface, option, packet, pcap_header, pcap_record, read, section
 from oracles import tshark
 
 from hanscope.captures.batch import CaptureError, Secret
-from hanscope.captures.embed import embed
+from hanscope.captures.comments import write_commented
 
 NETWORK = Secret("nwk", bytes(range(16)), 0x4A5B)
 LINK = Secret("aps", bytes(range(16, 32)), 0x4A5B, (0, 0x1234))
@@ -20,7 +22,7 @@ def embedded(tmp_path: Path, content: bytes, *secrets: Secret) -> tuple[Path, Pa
     path, out = tmp_path / "before", tmp_path / "after.pcapng"
     path.write_bytes(content)
     stream = io.BytesIO()
-    added = embed(path, stream, secrets or (NETWORK, LINK))
+    added = write_commented(path, stream, {}, secrets or (NETWORK, LINK)).secrets
     out.write_bytes(stream.getvalue())
     return path, out, added
 
@@ -34,9 +36,9 @@ def seen(path: Path) -> list[list[str]]:
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_pcapng_file_keeps_everything(tmp_path: Path, order: str) -> None:
-    content = section(order, COMMENT if order == "<" else b"")
-    content += interface(230, option(2, b"kitchen", order) + option(9, b"\x09", order), order)
-    content += packet(1_700_000_000_000_000_001, FRAME[:-2], order=order, original=99)
+    first = section(order, COMMENT if order == "<" else b"")
+    first += interface(230, option(2, b"kitchen", order) + option(9, b"\x09", order), order)
+    content = first + packet(1_700_000_000_000_000_001, FRAME[:-2], order=order, original=99)
     content += block(0x4711, b"something that nobody knows", order)
     content += interface(195, option(2, b"loft", order), order)
     content += packet(1_700_000_000_000_001, index=1, options=option(1, b"odd", order) + bytes(4), order=order)
@@ -49,8 +51,18 @@ def test_a_pcapng_file_keeps_everything(tmp_path: Path, order: str) -> None:
     assert capture.interfaces == read(before)[0].interfaces
     assert capture.comments == read(before)[0].comments
     assert seen(after) == seen(before)
-    whole = after.read_bytes()
-    assert whole.endswith(content[len(section(order, COMMENT if order == "<" else b"")) :]), "copied octet by octet"
+    assert after.read_bytes().endswith(content[len(first) :]), "copied octet by octet"
+
+
+@pytest.mark.skipif(shutil.which("editcap") is None, reason="editcap is not installed")
+def test_wiresharks_tools_take_the_file(tmp_path: Path) -> None:
+    """They do not where secrets stand before the first interface."""
+    for content in (section() + interface() + packet(1), pcap_header() + pcap_record(1)):
+        _, after, _ = embedded(tmp_path, content)
+        again = tmp_path / "again.pcapng"
+        subprocess.run(["editcap", after, again], check=True)
+        assert read(again)[1] == read(after)[1]
+        assert seen(again) == seen(after)
 
 
 def test_the_length_of_the_section_is_left_open(tmp_path: Path) -> None:
@@ -112,3 +124,15 @@ def test_damage_stays_where_it_was(tmp_path: Path) -> None:
 def test_what_is_no_capture_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(CaptureError):
         embedded(tmp_path, content)
+
+
+def test_other_programs_files_keep_their_interfaces(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    before = data / "captures" / "silabs-network-key-update.isd"
+    with out.open("wb") as file:
+        write_commented(before, file, {2: "here"}, [NETWORK])
+    (capture, (records,)), (again, (copied,)) = gathered(before), gathered(out)
+    assert len(capture.interfaces) > 1
+    assert [one.name for one in again.interfaces] == [one.name for one in capture.interfaces]
+    assert copied.source.tolist() == records.source.tolist()
+    assert [(one.number, one.text) for one in again.comments] == [(2, "here")]
