@@ -126,13 +126,15 @@ def test_what_is_no_capture_is_refused(tmp_path: Path, content: bytes) -> None:
         embedded(tmp_path, content)
 
 
-def test_other_programs_files_keep_their_interfaces(data: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    before = data / "captures" / "silabs-network-key-update.isd"
+def test_other_programs_files_keep_their_interfaces(tmp_path: Path) -> None:
+    """A log of Silicon Labs' in which two nodes heard a beacon request in turns."""
+    before, out = tmp_path / "before", tmp_path / "out"
+    event = "[{} 512 16908330 Packet 1] [{}] [f80a030806ffffffff07c231f9f604{:02d}49]\n"
+    told = [event.format(1000 * number, f"node{number % 2}", 5) for number in range(6)]
+    before.write_text("# (c) Ember - InSight Desktop\n" + "".join(told))
     with out.open("wb") as file:
         write_commented(before, file, {2: "here"}, [NETWORK])
     (capture, (records,)), (again, (copied,)) = gathered(before), gathered(out)
-    assert len(capture.interfaces) > 1
-    assert [one.name for one in again.interfaces] == [one.name for one in capture.interfaces]
-    assert copied.source.tolist() == records.source.tolist()
+    assert [one.name for one in again.interfaces] == [one.name for one in capture.interfaces] == ["node0", "node1"]
+    assert copied.source.tolist() == records.source.tolist() == [0, 1] * 3
     assert [(one.number, one.text) for one in again.comments] == [(2, "here")]
