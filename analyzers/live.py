@@ -179,6 +179,8 @@ class LiveAnalysis:
         for one in seen.transfers.progress():
             key = (one.pan_id, one.client, one.manufacturer_code, one.image_type, one.file_version)
             course = paces[key] = self._paces.get(key, deque[tuple[int, int]]())
+            if course and course[-1][1] > one.received_bytes:
+                course.clear()  # it has begun anew
             course.append((at, one.received_bytes))
             while course[0][0] < at - _PACE_NS:
                 course.popleft()

@@ -27,6 +27,7 @@ from hanscope.captures.pcapng import ENHANCED_PACKET
 from hanscope.captures.recorder import Recorder
 from hanscope.captures.simulator.beside import write_keys
 from hanscope.captures.simulator.scenarios import simulate
+from hanscope.captures.simulator.updates import LARGEST_SIZE
 from hanscope.captures.sniffers.cc2531 import Cc2531Decoder
 from hanscope.captures.sniffers.channels import Channel
 from hanscope.captures.tap import of_heard
@@ -121,7 +122,7 @@ def main() -> None:
             truth = simulate("benchmark", path, frames=max(options.seconds * 800, 5000))
         else:
             path = Path(folder) / "traffic.pcapng"
-            truth = simulate(options.scenario, path, size=options.seconds * IMAGE_A_SECOND)
+            truth = simulate(options.scenario, path, size=min(options.seconds * IMAGE_A_SECOND, LARGEST_SIZE))
         ring = load_key_file(write_keys(truth, path))
         feed = FullChannel(path, Recorder(Path(folder) / "out.pcapng"), options.seconds)
         show = drawing() if options.view else None

@@ -21,6 +21,8 @@ BAR, SHORT_BAR = 12, 6
 WIDE, NARROW = 80, 66
 """Columns of a terminal from which transfers are shown with all there is to say, and below which with the least."""
 EUI64_WIDTH: Final = 23
+FINDINGS: Final = 8
+"""Broken rules that are shown."""
 _LINE_S: Final = 10.0
 """How often a line is printed where there is no terminal to draw on."""
 
@@ -118,9 +120,10 @@ def drawn(picture: Picture, problems: list[str], width: int = WIDE) -> Renderabl
         parts += [Text(), _transfers(picture.loading, width)]
     if picture.findings:
         parts.append(Text())
-        parts += [
-            Text(f"{rule} x{number}: {printable(words)}", "yellow") for rule, number, words in picture.findings[-8:]
-        ]
+        shown = picture.findings[:FINDINGS]
+        parts += [Text(f"{rule} x{number}: {printable(words)}", "yellow") for rule, number, words in shown]
+        if more := len(picture.findings) - len(shown):
+            parts.append(Text(f"and {count(more, 'rule')} more", "yellow"))
     if picture.devices:
         parts += [Text(), _devices(picture)]
     parts.append(Text("Ctrl-C ends the capture with its report", "dim"))

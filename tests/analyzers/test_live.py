@@ -433,6 +433,20 @@ def test_report_does_not_depend_on_the_size_of_batches(faults: tuple[str, ...], 
     assert live.analysis == analyze([str(path)], keys=keys).analysis
 
 
+def test_transfer_that_begins_anew_has_no_negative_pace(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcapng"
+    truth = simulate("ppmid-update", path, faults=["restart-at-zero"])
+    pictures: list[Picture] = []
+    seconds = itertools.count(step=1.0)
+    LiveAnalysis(_Pieces(path, 50), pictures.append, monotonic=lambda: next(seconds)).run(
+        load_key_file(write_keys(truth, path))
+    )
+    loading = [one for picture in pictures for one in picture.loading]
+    received = [one.progress.received_bytes for one in loading]
+    assert received != sorted(received)
+    assert all((one.pace or 0) >= 0 and (one.left_s or 0) >= 0 for one in loading)
+
+
 def test_pictures_show_the_transfer_under_way(tmp_path: Path) -> None:
     frames, keys = scenario()
     path = tmp_path / "out.pcapng"

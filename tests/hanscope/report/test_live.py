@@ -1,6 +1,7 @@
 """The live view, on a terminal and in a log."""
 
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -124,3 +125,15 @@ def test_view_in_a_log_is_a_line_now_and_then() -> None:
         "00:de:4d:00:02:44:16:02 loads 5,000 of 20,000 octets, 500 octets/s, 30 s left; "
         "0x8402 in PAN 0x7c31 loads 900 octets\n"
     )
+
+
+@pytest.mark.usefixtures("_plain")
+def test_more_broken_rules_than_are_shown_are_counted() -> None:
+    page = _Terminal()
+    findings = tuple((f"rule-{number:02d}", number, "so") for number in range(1, 12))
+    with LiveView(page) as view:
+        view(replace(PICTURE, findings=findings))
+        drawn = page.getvalue()
+    assert "rule-08 x8: so" in drawn
+    assert "rule-09" not in drawn
+    assert "and 3 rules more" in drawn
