@@ -72,6 +72,11 @@ class _Whole:
         os.close(self.descriptor)
 
 
+def _is_special(path: Path) -> bool:
+    """Whether this is a pipe or a device."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 class Recorder:
     """The files of one live capture. Each holds an interface description, so that each can be read by itself.
 
@@ -172,7 +177,8 @@ class Recorder:
     def _check(self) -> None:
         """Says before the capture what would be a pity to find out during it."""
         folder, there = self._base.parent, [self._base]
-        if not folder.is_dir() or not os.access(folder, os.W_OK):
+        written = self._base if _is_special(self._base) and not self._rotation else folder
+        if not folder.is_dir() or not os.access(written, os.W_OK):
             raise RecordingError(f"{self._base}: its folder cannot be written or does not exist; name another")
         if self._rotation:
             numbered = f"{glob.escape(self._base.stem)}_{'[0-9]' * 5}{glob.escape(self._suffix)}"
@@ -192,8 +198,8 @@ class Recorder:
         if self._rotation:
             path = path.with_name(f"{path.stem}_{len(self.paths) + 1:05d}{self._suffix}")
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        # A pipe or a device (as Wireshark hands over) is written to, not replaced.
-        flags |= os.O_TRUNC if self._force or (path.exists() and not path.is_file()) else os.O_EXCL
+        # What Wireshark hands over is written to, not replaced.
+        flags |= os.O_TRUNC if self._force or _is_special(path) else os.O_EXCL
         try:
             file = _Whole(os.open(path, flags, 0o666))
         except FileExistsError:

@@ -1,6 +1,7 @@
 """Brings a report in its form to its place."""
 
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -52,13 +53,20 @@ def check_target(option: str, target: Path, inputs: Sequence[str], *, force: boo
     `option` is what named it; empty, if it was an argument.
     """
     named = f"{option} {target}".lstrip()
-    if any(path != "-" and target.exists() and Path(path).exists() and target.samefile(path) for path in inputs):
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        mode = 0
+    if any(path != "-" and mode and Path(path).exists() and target.samefile(path) for path in inputs):
         raise CommandError(f"{named}: this is an input; name another file", ExitCode.USAGE)
-    if target.is_dir():
+    if stat.S_ISDIR(mode):
         raise CommandError(f"{named}: this is a folder; name a file in it", ExitCode.USAGE)
-    if not force and target.is_file():
+    if not force and stat.S_ISREG(mode):
         raise CommandError(f"{named}: the file is there already; name another or add --force", ExitCode.USAGE)
-    if not os.access(target.parent, os.W_OK):
+    if mode and not stat.S_ISREG(mode):
+        if not os.access(target, os.W_OK):
+            raise CommandError(f"{named}: this device cannot be written", ExitCode.USAGE)
+    elif not os.access(target.parent, os.W_OK):  # files are written beside their place first
         raise CommandError(f"{named}: its folder cannot be written or does not exist", ExitCode.USAGE)
 
 
