@@ -77,8 +77,8 @@ CAUSES: Final[dict[Cause, Telling]] = {
     ),
     "image-refused": Telling(
         "said",
-        "If an image was due, compare manufacturer code, image type, version and hardware version of the device's "
-        "query with those of the image at the server.",
+        "If an image was due that the device does not run already, compare manufacturer code, image type, version and "
+        "hardware version of its query with those of the image at the server.",
         ("ota.offer.",),
     ),
     "image-rejected-bad": Telling(
