@@ -466,7 +466,8 @@ class TransferBuilder:
             return
         dialogue.offered = track
         track.size = size if size >= 0 else None
-        offer = Step(sign, "offer", f"server offered {identity}, {size} octets", identity)
+        octets = f", {size:,} octets" if size >= 0 else ""
+        offer = Step(sign, "offer", f"server offered {identity}{octets}", identity)
         attempt = track.attempts[-1] if track.attempts else None
         if attempt is not None and attempt.over:
             track.offers = [*track.offers[1 - PRELUDE_KEPT :], offer]

@@ -173,8 +173,8 @@ def export(
             left_out.append(LeftOut(transfer.id, one))
     targets = [path for one in plan for path in (one.target, one.map) if path is not None]
     if not force and (taken := [path for path in targets if os.path.lexists(path)]):
-        more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
-        raise ExportError(f"{taken[0]}{more} exists already; nothing was written. --force overwrites")
+        what = f"{taken[0]} exists" if len(taken) == 1 else f"{taken[0]} and {len(taken) - 1} more exist"
+        raise ExportError(f"{what} already; nothing was written. --force overwrites")
     named = {transfer.id: transfer for transfer in transfers}
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -205,17 +205,12 @@ def _show_list() -> None:
 
     console = terminal().console_for(sys.stdout)
     explained = {name: one.explanation for name, one in UPDATE_SCENARIOS.items()} | _OTHERS
-    terminal().show_list("Scenarios", _columns(explained), console)
+    terminal().show_explained("Scenarios", explained, console)
     faults = {f"{name}{_parameter(one.share, one.words)}": one.explanation for name, one in FAULTS.items()}
-    terminal().show_list("Faults (with their default parameter)", _columns(faults), console)
+    terminal().show_explained("Faults (with their default parameter)", faults, console)
 
 
 def _parameter(share: float | None, words: Sequence[str]) -> str:
     if words:
         return f":{'|'.join(words)}"
     return "" if share is None else f":{share:.0%}"
-
-
-def _columns(explained: dict[str, str]) -> list[str]:
-    width = max(map(len, explained))
-    return [f"{name:{width}}  {text}" for name, text in explained.items()]

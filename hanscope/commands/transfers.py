@@ -1,5 +1,6 @@
 """`hanscope transfers`: firmware transfers and their images."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -86,6 +87,8 @@ def transfers(
 
     if export is None and (partial or filled or force):
         raise CommandError("--partial, --filled and --force belong to --export DIR", ExitCode.USAGE)
+    if export is not None:
+        _make(export)
     inputs = [*captures, *key_paths(keys), *paths_of(reference, hash_list)]
     reporting = reporting_of(form, output, redact=redact, show_keys=show_keys, inputs=inputs)
     reading = read(
@@ -114,6 +117,16 @@ def transfers(
     if failure is not None:
         raise failure
     raise typer.Exit(exit_code(analysis, fail_on or Gate.ERROR))
+
+
+def _make(folder: Path) -> None:
+    """The folder of the export: what is wrong with it is told before a long capture is read."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"--export {folder}: cannot be made: {error.strerror or error}", ExitCode.USAGE) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CommandError(f"--export {folder}: nothing can be written there; name another folder", ExitCode.USAGE)
 
 
 def _export(

@@ -7,7 +7,7 @@ Colours are only ever the foreground's red, green, yellow and cyan, which can be
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple, TextIO
 
@@ -250,6 +250,15 @@ def show_list(title: str, lines: Sequence[str], console: Console) -> None:
     page.heading(title)
     for line in lines:
         page.verbatim(line, indent=2)
+
+
+def show_explained(title: str, explained: Mapping[str, str], console: Console) -> None:
+    """A heading, and names with what they mean."""
+    page = Page(console, begun=True)
+    page.heading(title)
+    width = max(map(len, explained)) + 2
+    for name, text in explained.items():
+        page.line(f"{name:{width}}{text}", indent=2, hang=width)
 
 
 # The sections.

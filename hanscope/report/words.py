@@ -1,7 +1,7 @@
 """The words that all reports share: numbers, times, names, states and the verdict, as text without layout or colour."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple
 
@@ -285,12 +285,9 @@ def verdict(analysis: Analysis) -> Verdict:
     elif not analysis.transfers and not analysis.updates:
         sentences = [f"No firmware transfer was seen in {count(frames, 'frame')}."]
     sentences += [another_kind(capture) for capture in analysis.captures if of_another_kind(capture)][:3]
-    if invalid := sum(check.outcome == "invalid" for image in analysis.images for check in image.checks):
+    if against := list(_against_images(analysis.images)):
+        sentences = [*sentences, *against] if tone == "bad" else [*against, *sentences]
         tone = "bad"
-        sentences.append(f"{count(invalid, 'image check')} failed.")
-    if contradicted := sum(map(_contradicted, analysis.images)):
-        tone = "bad"
-        sentences.append(f"Independent witnesses disagree with {count(contradicted, 'image')}.")
     sentences += _about_encryption(analysis)
     if faults:
         tone = "bad" if tone == "bad" else "open"
@@ -310,6 +307,13 @@ def _tone(analysis: Analysis) -> Tone:
     if any(failed(transfer) for transfer in analysis.transfers):
         return "bad"
     return "good" if analysis.transfers and all(succeeded(transfer) for transfer in analysis.transfers) else "open"
+
+
+def _against_images(images: Sequence[Image]) -> Iterator[str]:
+    if invalid := sum(check.outcome == "invalid" for image in images for check in image.checks):
+        yield f"{count(invalid, 'image check')} failed."
+    if contradicted := sum(map(_contradicted, images)):
+        yield f"Independent witnesses disagree with {count(contradicted, 'image')}."
 
 
 def _contradicted(image: Image) -> bool:

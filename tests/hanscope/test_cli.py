@@ -355,6 +355,13 @@ def test_a_refused_export_still_gives_the_report(analyzed, capture, capsys, tmp_
     assert err == f"hanscope: --export {tmp_path}: a.ota exists already; nothing was written. --force overwrites\n"
 
 
+def test_what_is_wrong_with_the_folder_of_an_export_is_told_before_anything_is_read(capture, capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert run("transfers", capture, "--export", tmp_path / "file") == 2
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", f"hanscope: --export {tmp_path / 'file'}: cannot be made: File exists\n")
+
+
 def test_export_does_not_disturb_json(analyzed, capture, capsys, tmp_path):
     assert run("transfers", capture, "--format", "json", "--export", tmp_path / "images") == 0
     out, err = capsys.readouterr()

@@ -133,6 +133,13 @@ def test_nothing_at_all_is_written_when_one_name_is_taken(whole, partial, tmp_pa
     assert (tmp_path / taken).read_text() == "mine"
 
 
+def test_of_several_names_that_are_taken_one_is_told(whole, partial, tmp_path):
+    for name in (PARTIAL_NAME, MAP_NAME):
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(ExportError, match="and 1 more exist already"):
+        exported([whole, partial], tmp_path, partial=True)
+
+
 def test_a_dangling_link_is_a_taken_name(whole, tmp_path):
     (tmp_path / WHOLE_NAME).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ExportError):

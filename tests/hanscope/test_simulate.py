@@ -29,8 +29,9 @@ def test_the_list_names_every_scenario_and_every_fault(capsys):
     from hanscope.captures.simulator.updates import UPDATE_SCENARIOS  # noqa: PLC0415 - only here
 
     assert run("simulate", "--list") == 0
-    names = {line.split()[0].partition(":")[0] for line in capsys.readouterr().out.splitlines() if line.strip()}
-    assert names > {*UPDATE_SCENARIOS, *FAULTS, "demo", "benchmark"}
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert {line.split()[0].partition(":")[0] for line in lines} > {*UPDATE_SCENARIOS, *FAULTS, "demo", "benchmark"}
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_capture_comes_with_its_truth_and_its_keys_and_is_analyzed_with_them(capture, capsys):
