@@ -11,7 +11,7 @@ UNCOVERED: Final[dict[str, str]] = {
     "R01": "Is ota.block.skipped: a resumption at a wrong offset leaves out octets.",
     "R02": "Is ota.block.skipped with transport.client-rebooted: what a reboot hides stays undecided.",
     "D05": "Manufacturer-specific commands are read as commands of the maker, not of the cluster.",
-    "S04": "Of APS acknowledgements is kept whose they are, not how they were secured: that is the stack's, not the update's.",
+    "S04": "Of APS acknowledgements is kept whose they are, not how they were secured: that is up to the stack.",
     "S07": "Whether an APS retry takes a new auxiliary counter differs by stack (UNCONFIRMED).",
     "S09": "The key ledger shows what a well-known key opened; that it was data of an application is not told apart.",
     "M02": "Retries are counted for each transmitter, not for each frame.",
