@@ -312,7 +312,7 @@ def test_what_frames_end_with_is_not_decided_by_the_first_few(
     assert live.analysis.transfers[0].complete
 
 
-@pytest.mark.parametrize("way", ["replaced", "emptied"])
+@pytest.mark.parametrize("way", ["replaced", "emptied", "truncated"])
 def test_following_ends_when_another_file_begins(way: str, tmp_path: Path) -> None:
     """As log rotation does: a new file under the old name, or the same file from its beginning."""
     frames, keys = scenario()
@@ -331,7 +331,10 @@ def test_following_ends_when_another_file_begins(way: str, tmp_path: Path) -> No
             with growing.open("ab") as last:
                 growing.rename(tmp_path / "old.pcapng")
                 last.write(octets[50_000:])
-        growing.write_bytes(octets[:1000])
+        if way == "truncated":
+            os.truncate(growing, 1000)
+        else:
+            growing.write_bytes(octets[:1000])
 
     threading.Thread(target=begin_anew, daemon=True).start()
     live = LiveAnalysis(feed).run(keys)
