@@ -7,9 +7,9 @@ are the numbers of the specification; EUI-64s are uint64 arrays in which 0 says 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Final, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,8 +22,7 @@ DEFAULT_RESPONSE: Final = 0x100
 Column = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(msgspec.Struct, frozen=True, eq=False):
     """What the tables of all commands have in common; one row a *frame heard*.
 
     A frame that was sent again (MAC retry, relay by a router, APS retry) is a row each time. What a row carries beside
@@ -69,9 +68,14 @@ class Table:
     def __len__(self) -> int:
         return len(self.number)
 
+    @classmethod
+    def columns(cls) -> list[str]:
+        """The names of the columns."""
+        return [name for name in cls.__struct_fields__ if name != cls.buffer_name]
+
     def __reduce__(self) -> tuple[object, ...]:
         """For its way from one process to another a table is made small: of a column of one value, only that."""
-        columns = {one.name: _packed(getattr(self, one.name)) for one in fields(self) if one.name != self.buffer_name}
+        columns = {name: _packed(getattr(self, name)) for name in self.columns()}
         return _unpacked, (type(self), len(self), columns, self.buffer)
 
     @classmethod
@@ -81,17 +85,15 @@ class Table:
         # One value for all rows takes no memory, and nobody writes into columns.
         absent = np.broadcast_to(np.int64(ABSENT), (rows,))
         unknown = np.broadcast_to(np.uint64(0), (rows,))
-        for one in fields(cls):
-            if one.name == cls.buffer_name:
-                values[one.name] = np.zeros(0, np.uint8) if buffer is None else buffer
-                continue
-            is_eui64 = one.name.endswith("eui64")
-            given = columns.pop(one.name, None)
+        values[cls.buffer_name] = np.zeros(0, np.uint8) if buffer is None else buffer
+        for name in cls.columns():
+            is_eui64 = name.endswith("eui64")
+            given = columns.pop(name, None)
             if given is None:
-                values[one.name] = unknown if is_eui64 else absent
+                values[name] = unknown if is_eui64 else absent
             else:
                 column = np.asarray(given, np.uint64 if is_eui64 else np.int64)
-                values[one.name] = column if column.shape == (rows,) else np.broadcast_to(column, (rows,))
+                values[name] = column if column.shape == (rows,) else np.broadcast_to(column, (rows,))
         if columns:
             raise TypeError(f"no such column: {', '.join(columns)}")
         return cls(**values)  # pyright: ignore[reportArgumentType] -- built from the class's own fields
@@ -101,7 +103,7 @@ class Table:
         """One after the other, buffers included."""
         starts = np.cumsum([0, *(len(table.buffer) for table in tables)])
         columns: dict[str, NDArray[np.generic]] = {
-            one.name: np.concatenate([getattr(table, one.name) for table in tables]) for one in fields(cls)
+            name: np.concatenate([getattr(table, name) for table in tables]) for name in cls.__struct_fields__
         }
         columns["data_at"] = np.concatenate(
             [
@@ -122,16 +124,14 @@ class Table:
         data = table.buffer[np.repeat(at - (ends - length), length) + np.arange(int(ends[-1]))]
         data_at = table.data_at.copy()
         data_at[carriers] = ends - length
-        return replace(table, data_at=data_at, **{self.buffer_name: data})
+        return msgspec.structs.replace(table, data_at=data_at, **{self.buffer_name: data})
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Self:
         """The chosen rows; the buffer is shared, not copied."""
-        names = [one.name for one in fields(self) if one.name != self.buffer_name]
-        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+        return msgspec.structs.replace(self, **{name: getattr(self, name)[rows] for name in self.columns()})
 
 
-@dataclass(frozen=True, slots=True)
-class OtaTable(Table):
+class OtaTable(Table, frozen=True, eq=False):
     """OTA Upgrade commands (ZCL 11.13: 0x00 to 0x09) and default responses on cluster 0x0019."""
 
     buffer_name: ClassVar[str] = "image_data"
@@ -164,8 +164,7 @@ class OtaTable(Table):
     image_data: NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
-class TunnelTable(Table):
+class TunnelTable(Table, frozen=True, eq=False):
     """Tunneling commands (Smart Energy D.6, cluster 0x0704); `from_server` tells which of the two command sets."""
 
     buffer_name: ClassVar[str] = "transfer_data"
