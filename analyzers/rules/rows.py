@@ -325,19 +325,24 @@ class OtaRows:
     def _stale(self, copy: Mask) -> Mask:
         """Requests that the APS layer sent again, late, and that were not heard before.
 
-        Their numbers lie behind those of the request before, and they ask for nothing new. (After a reboot the numbers
-        may lie anywhere, but the requests go on.)
+        Their numbers lie behind those of the request before, or of the block before, and they ask for nothing new.
+        (After a reboot the numbers may lie anywhere, but the requests go on.)
         """
-        asks = (self.command == 0x03) | (self.command == 0x04)
-        before = self.last(asks & ~copy)
-        behind = (before >= 0) & asks & ~copy
-        for number, most in ((self.zcl_sequence, 32), (self.aps_counter, 64)):
-            behind &= ((self._at(number, before) - number - 1) & 0xFF) < most
-        if not behind.any():
-            return behind
-        end = self.file_offset + self.wanted
-        again = (end <= self._at(end, before)) & (self._at(self.image, before) == self.image)
-        return behind & again & (self.time_ns - self.time_ns[before] <= SAME_MESSAGE_NS)
+        asks = ((self.command == 0x03) | (self.command == 0x04)) & ~copy
+        asked, answered = self.last(asks), self.last((self.command == 0x05) & (self.status == 0))
+        late = self._behind(self.zcl_sequence, asked, 32) & self._behind(self.aps_counter, asked, 64)
+        stale = np.zeros(len(self), np.bool_)
+        for before, behind in ((asked, asks & late), (answered, asks & self._behind(self.zcl_sequence, answered, 32))):
+            rows = np.flatnonzero(behind)
+            other = before[rows]
+            end = self.file_offset + self.wanted if len(rows) else self.index
+            again = (end[rows] <= end[other]) & (self.image[rows] == self.image[other])
+            stale[rows] |= again & (self.time_ns[rows] - self.time_ns[other] <= SAME_MESSAGE_NS)
+        return stale
+
+    def _behind(self, number: Column, before: Column, most: int) -> Mask:
+        """Whether a number of one octet is a little lower than that of another row."""
+        return (before >= 0) & (((number[before] - number - 1) & 0xFF) < most)
 
     def _belated(self, copy: Mask) -> Mask:
         """Repetitions of queries, page and end requests that were answered before, and of which the first sending was
