@@ -1,6 +1,6 @@
 """Reads Daintree Sensor Network Analyzer's .dcf files: text, one line a frame.
 
-`#Format=4`, other lines with `#`, then: number, seconds.microseconds, length, octets in hexadecimal, LQI, 1, RSSI,
+`#Format=4`, other lines with `#`, then: number, seconds.fraction, length, octets in hexadecimal, LQI, 1, RSSI,
 channel, … The octets end with two that stand for the FCS and are not it.
 """
 
@@ -40,8 +40,7 @@ def _frames(source: Source) -> Iterator[Found]:
         _, seconds, fraction, length, digits, lqi, rssi, number = match.groups()
         if len(digits) != 2 * int(length) or int(length) <= _PLACEHOLDER:
             raise line.unreadable("a record's length and its octets disagree")
-        # As Wireshark has it: the digits behind the point are a number of microseconds, not a fraction.
-        time_ns = int(seconds) * SECOND + int(fraction) * 1000
+        time_ns = int(seconds) * SECOND + int(fraction.ljust(9, b"0"))
         channel = Channel(int(number))
         heard = Heard(
             bytes.fromhex(digits.decode())[:-_PLACEHOLDER],

@@ -4,6 +4,7 @@ Scapy's read the length of long strings big-endian (fault L1), take the invalid 
 arrays and structures (L3), keep values as octets (L6) and accept values that are cut short (L7).
 """
 
+import math
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
@@ -90,7 +91,7 @@ class Structure:
 
 Value = int | float | str | bytes | None | Array | Structure
 """Integers (also booleans, bitmaps, enumerations, times and addresses), floats, text, octets; `None`: no data or an
-invalid length. Text that is not UTF-8, and a NaN that Python cannot keep bit by bit, stay octets."""
+invalid length. Text that is not UTF-8, and a NaN other than the usual one, stay octets."""
 
 
 class UnknownDataTypeError(ValueError):
@@ -162,7 +163,7 @@ def unpack_value(data_type: int, octets: bytes, depth: int = 0) -> tuple[Value, 
     if form := _FLOATS.get(data_type):
         raw, rest = take(octets, form.size, "float")
         number: float = form.unpack(raw)[0]
-        return (number if form.pack(number) == raw else raw), rest
+        return (raw if math.isnan(number) and raw != form.pack(math.nan) else number), rest
     if size := _STRING_LENGTH_SIZES.get(data_type):
         return _unpack_string(data_type, octets, size)
     if depth >= _DEEPEST:

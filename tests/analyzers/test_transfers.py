@@ -1,7 +1,5 @@
 """Transfers rebuilt from OTA tables: small made-up dialogues, and real captures as tshark reads them."""
 
-import shutil
-import subprocess
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles import tshark_table
 
 from hanscope.analyzers import transfers
 from hanscope.analyzers.imagestore import ImageStore
@@ -893,15 +892,10 @@ FIELDS = {
 
 def rows_by_tshark(path: Path, key: str, *options: str) -> list[dict[str, int | bytes]]:
     """The OTA commands of a capture, decrypted and taken apart by tshark."""
-    if not shutil.which("tshark"):
-        pytest.skip("tshark is not installed")
-    command = ["tshark", "-2", "-n", "-r", str(path), "-o", f'uat:zigbee_pc_keys:"{key}","Normal","key"', *options]
-    command += ["-Y", "zbee_aps.cluster == 0x19 && zbee_zcl", "-T", "fields", "-E", "separator=|"]
-    command += [part for name in FIELDS.values() for part in ("-e", name)]
-    lines = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    words = ("-2", "-r", path, "-o", f'uat:zigbee_pc_keys:"{key}","Normal","key"', *options)
     rows = []
-    for line in lines:
-        cells = dict(zip(FIELDS, line.split("|"), strict=True))
+    for told in tshark_table(list(FIELDS.values()), *words, "-Y", "zbee_aps.cluster == 0x19 && zbee_zcl"):
+        cells = dict(zip(FIELDS, told, strict=True))
         row = {
             name: int(cell.split(",")[0], 0) for name, cell in cells.items() if cell and name not in ("time", "data")
         }

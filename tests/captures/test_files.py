@@ -32,7 +32,7 @@ def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
         (bytes.fromhex("28b52ffd2404"), "this is compressed with zstd; decompress it first"),
         (bytes.fromhex("04224d18644040"), "this is compressed with lz4"),
         (bytes.fromhex("fd377a585a000004"), "this is compressed with xz"),
-        (b"PK\x03\x04....", "it cannot be unpacked"),
+        (b"PK\x03\x04....", "it is cut short or damaged; unpack it first"),
         (b"SQLite format 3\x00...", "the database cannot be read on"),
         (gzip.compress(b"hello\n"), "not a capture file"),
         (gzip.compress(b""), "the file is empty"),

@@ -21,7 +21,7 @@ PSD_RECORD = bytes.fromhex("03010000000048e801000000000b000a030806ffffffff070de9
 DCF = b"""#Format=4\r
 # SNA v3.0.0.7 SUS:20110101 ACT:20110101\r
 1 1700000000.000005 10 030806ffffffff07ffff 200 1 -60 15 1 0 1 32767\r
-2 1700000001.5 5 020006ffff 100 1 -70 26 2 0 1 32767\r
+2 1700000001.500000 5 020006ffff 100 1 -70 26 2 0 1 32767\r
 """
 
 
@@ -79,8 +79,15 @@ def test_dcf(tmp_path: Path) -> None:
     capture, batch = one_batch(path)
     assert (capture.format, capture.faults) == ("dcf", [])
     assert octets(batch) == [B, ACK]
-    assert batch.time_ns.tolist() == [1_700_000_000_000_005_000, 1_700_000_001_000_005_000]
+    assert batch.time_ns.tolist() == [1_700_000_000_000_005_000, 1_700_000_001_500_000_000]
     assert (batch.channel.tolist(), batch.rssi_dbm.tolist(), batch.lqi.tolist()) == ([15, 26], [-60, -70], [200, 100])
+
+
+def test_the_time_of_dcf_has_a_fraction(tmp_path: Path) -> None:
+    """As tshark reads it since 4.4; 4.0 takes the digits for a number of microseconds."""
+    path = tmp_path / "a.dcf"
+    path.write_bytes(DCF.replace(b".500000", b".5"))
+    assert one_batch(path)[1].time_ns[1] == 1_700_000_001_500_000_000
 
 
 def test_dcf_is_read_as_tshark_reads_it(tmp_path: Path) -> None:

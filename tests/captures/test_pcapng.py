@@ -155,7 +155,9 @@ def test_other_blocks_are_passed_over_or_numbered_as_wireshark_does(path: Path) 
     content = START + packet(1) + block(5, bytes(20)) + block(4, bytes(8)) + block(0x777, bytes(40)) * 2 + packet(2)
     custom = block(0xBAD, struct.pack("<I", 1) + b"abcd") + block(0x40000BAD, struct.pack("<I", 1) + b"abcd")
     capture, found = reading(path, content + custom + packet(3))
-    assert [time for time, _, _ in found] == [1000, 2000, 0, 0, 3000] == tshark_times(path)
+    assert [time for time, _, _ in found] == [1000, 2000, 0, 0, 3000]
+    # tshark 4.6 shows the time of the record before where there is none
+    assert tshark_times(path) in ([1000, 2000, 0, 0, 3000], [1000, 2000, 2000, 2000, 3000])
     assert capture.notes.skipped_blocks == {4: 1, 5: 1, 0x777: 2}
     with open_capture(path) as again:
         (batch,) = again

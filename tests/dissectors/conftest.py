@@ -1,11 +1,10 @@
 """What the tests of the layers share."""
 
-import shutil
 import struct
-import subprocess
 from collections.abc import Callable
 
 import pytest
+from oracles import tshark_table
 from scapy.packet import Packet
 
 from hanscope.dissectors.layer import layers_of
@@ -32,9 +31,6 @@ def dissect() -> Callable[[type[Packet], str], list[Packet]]:
 @pytest.fixture(scope="session")
 def tshark(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[bytes], list[str]], list[list[str]]]:
     """Has tshark read MAC frames (no FCS, PAN 1234 is ZigBee) and returns the texts of these fields, a row a frame."""
-    program = shutil.which("tshark")
-    if program is None:
-        pytest.skip("tshark is not installed")
     folder = tmp_path_factory.mktemp("tshark")
 
     def run(frames: list[bytes], fields: list[str]) -> list[list[str]]:
@@ -42,15 +38,6 @@ def tshark(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[bytes], l
         header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 230)
         records = (struct.pack("<IIII", n, 0, len(f), len(f)) + f for n, f in enumerate(frames))
         file.write_bytes(header + b"".join(records))
-        options = ["--disable-protocol", "lwm", "-d", "wpan.panid==0x1234,zbee_nwk"]
-        wanted = [option for field in fields for option in ("-e", field)]
-        done = subprocess.run(
-            [program, "-r", str(file), *options, "-T", "fields", "-E", "separator=;", *wanted],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=120,
-        )
-        return [line.split(";") for line in done.stdout.splitlines()]
+        return tshark_table(fields, "-r", file, "--disable-protocol", "lwm", "-d", "wpan.panid==0x1234,zbee_nwk")
 
     return run

@@ -1,8 +1,11 @@
 """What several tests need: the oracles, and real frames of every kind that need no file."""
 
+import functools
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -119,11 +122,42 @@ def octets(text: str) -> bytes:
 
 def tshark(*words: str | Path) -> list[list[str]]:
     """Runs tshark and returns its lines, split at tabs; skips the test where there is no tshark."""
-    return [[_BOOLEANS.get(cell, cell) for cell in line.split("\t")] for line in tshark_text(*words).splitlines()]
+    return [[plain(cell) for cell in line.split("\t")] for line in tshark_text(*words).splitlines()]
 
 
-_BOOLEANS = {"True": "1", "False": "0"}
-"""tshark 4.4 and 4.6 write them out; 4.0 writes numbers."""
+def tshark_table(fields: Sequence[str], *words: str | Path) -> list[list[str]]:
+    """tshark's values of these fields, a row a frame; skips the test where there is no tshark."""
+    names = [_spellings(field) for field in fields]
+    wanted = [word for spellings in names for name in spellings for word in ("-e", name)]
+    rows = map(iter, tshark(*words, "-T", "fields", *wanted))
+    return [[max(next(row) for _ in spellings) for spellings in names] for row in rows]
+
+
+def _spellings(field: str) -> list[str]:
+    """What this tshark calls a field: 4.6 has several names for a time, by what it is counted from."""
+    kinds = ("", "_utc", "_offset") if field.startswith("zbee_") and field.endswith("_time") else ()
+    return [field + kind for kind in kinds if field + kind in _known()] or [field]
+
+
+@functools.cache
+def _known() -> frozenset[str]:
+    return frozenset(line.split("\t")[2] for line in tshark_text("-G", "fields").splitlines() if line[:2] == "F\t")
+
+
+def plain(cell: str) -> str:
+    """Values as tshark 4.0 writes them: it had no truths and no dates for ZigBee's seconds since 2000."""
+    return ",".join(map(_plain, cell.split(",")))
+
+
+def _plain(text: str) -> str:
+    if text in ("True", "False"):
+        return str(int(text == "True"))
+    return str(int((datetime.fromisoformat(text) - ZIGBEE_EPOCH).total_seconds())) if DATE.fullmatch(text) else text
+
+
+DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(Z|\+0000)")
+"""A time as tshark 4.6 writes it."""
+ZIGBEE_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def tshark_text(*words: str | Path) -> str:
@@ -131,7 +165,7 @@ def tshark_text(*words: str | Path) -> str:
     program = shutil.which("tshark")
     if program is None:
         pytest.skip("tshark is not installed")
-    return subprocess.run([program, "-n", *map(str, words)], capture_output=True, text=True, check=False).stdout
+    return subprocess.run([program, *map(str, words), "-n"], capture_output=True, text=True, check=False).stdout
 
 
 def key_option(key: bytes) -> tuple[str, str]:

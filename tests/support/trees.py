@@ -13,6 +13,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from oracles import DATE, ZIGBEE_EPOCH
 from scapy.packet import Packet
 
 from hanscope.dissectors.fields import LayersToEnd, ListOf, Record, RecordsToEnd
@@ -124,7 +125,6 @@ def _elements(layers: list[Packet], at: int) -> Iterator[Leaf]:
         at += len(octets)
 
 
-EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 COMMON: frozenset[str] = frozenset({"of", "number", "type", "id", "time"})
 """Words that say nothing of which field is meant."""
@@ -146,8 +146,11 @@ def _agrees(name: str, value: Any, text: str) -> bool:
         return value in (int(text.replace(":", ""), 16), text)
     if text.endswith(" UTC"):
         moment = datetime.strptime(re.sub(r"\.-?\d+ UTC$", "+0000", text), "%b %d, %Y %H:%M:%S%z")
-        return moment == (UNIX_EPOCH if name == "valid_from" else EPOCH) + timedelta(seconds=value)
-    return False
+    elif DATE.fullmatch(text):
+        moment = datetime.fromisoformat(text)
+    else:
+        return text in ("True", "False") and (text == "True") == value
+    return moment - timedelta(seconds=value) in (ZIGBEE_EPOCH, UNIX_EPOCH)  # some tshark counts from 1970
 
 
 def disagreement(leaf: Leaf, frame: bytes, shown: ShownFrame, other_names: Mapping[str, tuple[str, ...]]) -> str | None:

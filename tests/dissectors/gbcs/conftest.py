@@ -1,12 +1,11 @@
 """What the tests of GBCS messages share."""
 
-import shutil
 import struct
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from oracles import tshark_table
 
 
 @pytest.fixture(scope="session")
@@ -20,23 +19,13 @@ def messages(data: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def tshark_gbcs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[bytes], list[str]], list[list[str]]]:
     """Has tshark's GBCS dissector read messages and returns the texts of these fields, a row a message."""
-    program = shutil.which("tshark")
-    if program is None:
-        pytest.skip("tshark is not installed")
     folder = tmp_path_factory.mktemp("tshark-gbcs")
 
     def run(octets: list[bytes], fields: list[str]) -> list[list[str]]:
         file = folder / "messages.pcap"
         records = [struct.pack("<IIII", at, 0, len(one), len(one)) + one for at, one in enumerate(octets)]
         file.write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 147) + b"".join(records))
-        wanted = [part for field in fields for part in ("-e", field)]
         dissector = 'uat:user_dlts:"User 0 (DLT=147)","gbcs_message","0","","0",""'
-        done = subprocess.run(
-            [program, "-r", str(file), "-o", dissector, "-T", "fields", "-E", "separator=|", *wanted],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return [line.split("|") for line in done.stdout.splitlines()]
+        return tshark_table(fields, "-r", file, "-o", dissector)
 
     return run

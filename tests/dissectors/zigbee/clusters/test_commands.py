@@ -172,8 +172,6 @@ TSHARK_FAULTS = {
     ("GetScheduledEvents", "issuer_event_id"),
     # The first octet only.
     ("CancelLoadControlEvent", "effective_time"),
-    # Seconds since 1970 instead of 2000.
-    ("RequestFastPollModeResponse", "fast_poll_mode_end_time"),
     # Only the first schedule is read.
     ("ScheduleSnapshot", "snapshot_schedule_id"),
     ("ScheduleSnapshot", "snapshot_start_time"),
@@ -196,6 +194,7 @@ OTHER_NAMES = {
     "importance": ("msg.message.ctrl.importance", "msg.message.ctrl"),
     "transmission": ("msg.message.ctrl.tx", "msg.message.ctrl"),
     "confirmation_time": ("msg.message.confirm_time",),
+    "start_time": ("drlc.get_scheduled_events.earliest_end_time",),
     "implementation_date_time": ("msg.impl_time",),
     "calendar_type": ("calendar.type",),
     "customer_id_number": ("device_management.update_cin.customerid_number",),
