@@ -197,14 +197,20 @@ def _span(case: Case, since: int) -> str:
     return f"{(case.story.captured_until - since) // (60 * SECOND)} minutes"
 
 
+def _too_early(case: Case, order: Order) -> bool:
+    """Whether the device did not have all of the image yet; it cannot have got the rest unheard."""
+    story, whole = case.story, distributed_at(case.story)
+    if not story.transfers or any(one.way.started < order.takes_effect for one in case.said(Kind.RECEIPT)):
+        return False
+    if whole is not None:
+        return order.takes_effect < whole
+    went_on = story.course is not None and story.course.last_ns > order.takes_effect
+    return order.outcome == Outcome.NO_IMAGE_HELD or went_on or case.left_off()
+
+
 def _refused(case: Case, order: Order) -> Judgement:
     """An order to which the device answered that it did not carry it out."""
-    whole = distributed_at(case.story)
-    ready = case.said(Kind.RECEIPT)
-    early = not any(one.way.started < order.takes_effect for one in ready) and (
-        whole is None or order.takes_effect < whole
-    )
-    if order.outcome in (Outcome.NO_IMAGE_HELD, Outcome.HASH_MISMATCH) and early and case.story.transfers:
+    if order.outcome in (Outcome.NO_IMAGE_HELD, Outcome.HASH_MISMATCH) and _too_early(case, order):
         return Judgement(
             "failed",
             "The activation was ordered before the device had the whole image, so it held none to activate.",

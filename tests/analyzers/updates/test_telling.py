@@ -270,6 +270,16 @@ def test_an_order_before_the_image_is_there_is_too_early(monkeypatch) -> None:
     assert standing(update) == ("failed", "activation order", "activation-too-early")
 
 
+@pytest.mark.parametrize(("missed", "cause"), [(0, "activation-too-early"), (1_000, "wrong-hash-ordered")])
+def test_a_hash_mismatch_does_not_mean_too_early_where_the_rest_may_have_come_unheard(
+    monkeypatch, missed, cause
+) -> None:
+    begun = transfer(state="downloading", complete=False, received_bytes=200, sha256=None)
+    late = order(300, sha256=OTHER), answer(301, code=Outcome.HASH_MISMATCH)
+    (update,) = told(monkeypatch, *late, transfers=[begun], images=(), evidence=Counters(missed_of_each=missed))
+    assert standing(update) == ("failed", "activation order", cause)
+
+
 def test_no_image_held_although_the_receipt_was_given(monkeypatch) -> None:
     (update,) = told(monkeypatch, receipt(), order(), answer(code=Outcome.NO_IMAGE_HELD))
     assert standing(update) == ("failed", "activation", "image-discarded")
