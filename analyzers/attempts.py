@@ -15,6 +15,7 @@ from hanscope.analyzers.imagestore import BLOCK, ImageStore, StoredImage, assemb
 from hanscope.analyzers.results import EventKind, MissingRange, Party, TransferEvent, TransferState
 from hanscope.analyzers.tables import ABSENT
 from hanscope.dissectors.columns.rows import distinct
+from hanscope.dissectors.zigbee.codes import Status
 
 SECOND: Final = 1_000_000_000
 SAME_MESSAGE_NS: Final = 10 * SECOND
@@ -23,12 +24,11 @@ EVENTS_KEPT: Final = 200
 NO_OFFSET: Final = 1 << 32
 PIECES: Final = 64
 """Small arrays of a log that are put together."""
-SUCCESS, ABORT, INVALID_IMAGE, WAIT_FOR_DATA, REQUIRE_MORE_IMAGE = 0x00, 0x95, 0x96, 0x97, 0x99
 ENDS: Final[dict[int, TransferState]] = {
-    SUCCESS: "ended",
-    ABORT: "aborted",
-    INVALID_IMAGE: "rejected",
-    REQUIRE_MORE_IMAGE: "more-needed",
+    Status.SUCCESS: "ended",
+    Status.ABORT: "aborted",
+    Status.INVALID_IMAGE: "rejected",
+    Status.REQUIRE_MORE_IMAGE: "more-needed",
 }
 """Other statuses, which the cluster does not allow but devices send, say that the client gave up: aborted."""
 

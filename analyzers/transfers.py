@@ -50,7 +50,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hanscope.analyzers.attempts import (
-    ABORT,
     BAD_BLOCK,
     BLOCK_AGAIN,
     BLOCK_HEARD,
@@ -64,10 +63,8 @@ from hanscope.analyzers.attempts import (
     REQUEST,
     SAME_MESSAGE_NS,
     SECOND,
-    SUCCESS,
     WAIT,
     WAIT_AGAIN,
-    WAIT_FOR_DATA,
     Attempt,
     Device,
     Identity,
@@ -80,6 +77,7 @@ from hanscope.analyzers.coverage import Positions
 from hanscope.analyzers.imagestore import ImageStore, StoredImage
 from hanscope.analyzers.results import Party, Transfer, TransferEvent
 from hanscope.analyzers.tables import DEFAULT_RESPONSE, OtaTable
+from hanscope.dissectors.zigbee.codes import STATUS_NAMES, OtaCommand, Status
 
 ROWS_AT_ONCE: Final = 1 << 16
 SAME_MESSAGE_ROWS: Final = 4096
@@ -90,31 +88,8 @@ PRELUDE_NS: Final = 600 * SECOND
 LONGEST_WAIT_NS: Final = 86_400 * SECOND
 JOURNAL_OCTETS: Final = 8 << 20
 """Logs of running attempts grow to this in memory before they go to the store."""
-COMMANDS: Final = {
-    0x00: "Image Notify",
-    0x01: "Query Next Image Request",
-    0x02: "Query Next Image Response",
-    0x03: "Image Block Request",
-    0x04: "Image Page Request",
-    0x05: "Image Block Response",
-    0x06: "Upgrade End Request",
-    0x07: "Upgrade End Response",
-    0x08: "Query Device Specific File Request",
-    0x09: "Query Device Specific File Response",
-}
-STATUSES: Final = {
-    0x7E: "NOT_AUTHORIZED",
-    0x80: "MALFORMED_COMMAND",
-    0x81: "UNSUP_COMMAND",
-    0x85: "INVALID_FIELD",
-    0x89: "INSUFFICIENT_SPACE",
-    0x94: "TIMEOUT",
-    0x95: "ABORT",
-    0x96: "INVALID_IMAGE",
-    0x97: "WAIT_FOR_DATA",
-    0x98: "NO_IMAGE_AVAILABLE",
-    0x99: "REQUIRE_MORE_IMAGE",
-}
+_QUERIES: Final = (OtaCommand.QUERY_NEXT_IMAGE_REQUEST, OtaCommand.QUERY_DEVICE_SPECIFIC_FILE_REQUEST)
+_OFFERS: Final = (OtaCommand.QUERY_NEXT_IMAGE_RESPONSE, OtaCommand.QUERY_DEVICE_SPECIFIC_FILE_RESPONSE)
 _KIND: Final = np.array([CONTROL, CONTROL, CONTROL, REQUEST, PAGE, BLOCK_HEARD, *[CONTROL] * 4, IGNORED], np.uint8)
 _AGAIN: Final = np.arange(CONTROL_AGAIN + 1, dtype=np.uint8)
 """By kind: the kind of such a row when its message was heard before."""
@@ -285,12 +260,12 @@ class TransferBuilder:
 
     def _columns(self, table: OtaTable, told: Positions) -> Rows:
         kind = _KIND[told]
-        kind[(table.command == DEFAULT_RESPONSE) & (table.status == SUCCESS)] = IGNORED
+        kind[(table.command == DEFAULT_RESPONSE) & (table.status == Status.SUCCESS)] = IGNORED
         # A broadcast Image Notify is for nobody in particular, an Upgrade End Response for all clients of its server.
-        kind[(table.nwk_destination >= FIRST_BROADCAST) & (told != 0x07)] = IGNORED
+        kind[(table.nwk_destination >= FIRST_BROADCAST) & (told != OtaCommand.UPGRADE_END_RESPONSE)] = IGNORED
         block = kind == BLOCK_HEARD
-        kind[block & (table.status != SUCCESS)] = CONTROL
-        kind[block & (table.status == WAIT_FOR_DATA)] = WAIT
+        kind[block & (table.status != Status.SUCCESS)] = CONTROL
+        kind[block & (table.status == Status.WAIT_FOR_DATA)] = WAIT
         nowhere = table.file_offset < 0
         short = (table.data_length < table.data_size) | (table.data_size <= 0)
         kind[(kind == BLOCK_HEARD) & (short | nowhere)] = BAD_BLOCK
@@ -299,13 +274,14 @@ class TransferBuilder:
         wait = _waits(table, kind)
         copies = self._copies.among(table)
         kind[copies] = _AGAIN[kind[copies]]
+        octets = np.where(told == OtaCommand.IMAGE_PAGE_REQUEST, table.page_size, table.data_size)
         return Rows(
             row=np.arange(self._rows, self._rows + len(table)),
             number=table.number,
             time=table.time_ns,
             kind=kind,
             offset=np.clip(table.file_offset, 0, 0xFFFFFFFF),
-            length=np.clip(np.where(told == 0x04, table.page_size, table.data_size), 0, 0xFFFF),
+            length=np.clip(octets, 0, 0xFFFF),
             sequence=table.zcl_sequence & 0xFF,
             at=at,
             wait=wait,
@@ -429,25 +405,26 @@ class TransferBuilder:
         row = sign[0] - (self._rows - len(table))
         command, status = int(table.command[row]), int(table.status[row])
         identity = Identity.of(int(rows.identity[index])) if table.file_version[row] >= 0 else None
-        if command == 0x00:
+        if command == OtaCommand.IMAGE_NOTIFY:
             dialogue.tell(Step(sign, "notify", "server sent an Image Notify"))
-        elif command in (0x01, 0x08):
+        elif command in _QUERIES:
             self._query(dialogue, sign, identity)
-        elif command in (0x02, 0x09):
-            if status == SUCCESS and identity is not None:
+        elif command in _OFFERS:
+            if status == Status.SUCCESS and identity is not None:
                 self._offer(dialogue, sign, identity, int(table.image_size[row]))
             else:
                 self._refuse(dialogue, sign, status)
-        elif command == 0x05:
+        elif command == OtaCommand.IMAGE_BLOCK_RESPONSE:
             step = Step(sign, "answer", f"server answered a block request with {_status(status)}")
-            self._trouble(dialogue, step, status == ABORT)
-        elif command == 0x06:
+            self._trouble(dialogue, step, status == Status.ABORT)
+        elif command == OtaCommand.UPGRADE_END_REQUEST:
             self._end(dialogue, sign, identity, status)
-        elif command == 0x07:
+        elif command == OtaCommand.UPGRADE_END_RESPONSE:
             times = int(table.current_time[row]), int(table.request_time[row])
             running = dialogue.current.attempts[-1:] if dialogue.current else []
-            if table.nwk_destination[row] >= FIRST_BROADCAST and not (running and running[0].end_status == SUCCESS):
-                return  # this client does not wait for it
+            waits = bool(running) and running[0].end_status == Status.SUCCESS
+            if table.nwk_destination[row] >= FIRST_BROADCAST and not waits:
+                return
             self._upgrade(dialogue, sign, identity, *times)
         else:
             self._default_response(dialogue, sign, int(table.answered[row]), status)
@@ -508,8 +485,8 @@ class TransferBuilder:
         attempt.tell(Step(sign, "end", f"client ended with {_status(status)}"))
         attempt.over, attempt.end_status = True, status
         attempt.aborted, attempt.upgrade, attempt.upgrade_at = False, None, None
-        attempt.finished = status == SUCCESS
-        if status == SUCCESS:
+        attempt.finished = status == Status.SUCCESS
+        if status == Status.SUCCESS:
             attempt.succeeded_row = sign[0]
 
     def _upgrade(self, dialogue: _Dialogue, sign: Sign, identity: Identity | None, now: int, then: int) -> None:
@@ -549,10 +526,10 @@ class TransferBuilder:
 
     def _default_response(self, dialogue: _Dialogue, sign: Sign, answered: int, status: int) -> None:
         who = "client" if 0 <= answered <= 9 and _BY_SERVER[answered] else "server"
-        step = Step(sign, "answer", f"{who} answered {COMMANDS.get(answered, hex(answered))} with {_status(status)}")
-        if answered in (0x03, 0x04, 0x05, 0x06, 0x07):
-            self._trouble(dialogue, step, status == ABORT)
-        elif answered in (0x02, 0x09) and dialogue.offered is not None and dialogue.offered.attempts:
+        step = Step(sign, "answer", f"{who} answered {_command(answered)} with {_status(status)}")
+        if OtaCommand.IMAGE_BLOCK_REQUEST <= answered <= OtaCommand.UPGRADE_END_RESPONSE:
+            self._trouble(dialogue, step, status == Status.ABORT)
+        elif answered in _OFFERS and dialogue.offered is not None and dialogue.offered.attempts:
             track = dialogue.offered
             attempt = track.attempts[-1]
             if track.offers:
@@ -718,9 +695,15 @@ def _asked(sign: Sign, identity: Identity | None) -> Step:
 
 
 def _status(status: int) -> str:
-    if status == SUCCESS:
-        return "SUCCESS"
-    return STATUSES.get(status, f"status 0x{status:02x}") if status >= 0 else "no status"
+    return STATUS_NAMES.get(status) or (f"status 0x{status:02x}" if status >= 0 else "no status")
+
+
+def _command(command: int) -> str:
+    """As the cluster names it."""
+    return OtaCommand(command).name.replace("_", " ").title() if command in _NAMED else hex(command)
+
+
+_NAMED: Final = frozenset(OtaCommand)
 
 
 def _told(table: OtaTable) -> Positions:

@@ -16,7 +16,6 @@ from hanscope.analyzers.updates.claims import PROXY
 from hanscope.analyzers.updates.gathering import Story
 from hanscope.analyzers.updates.readings import AlertCode, Kind, Reading, TransferResult
 from hanscope.analyzers.updates.signs import (
-    ABORT,
     BLOCK,
     BLOCK_REQUEST,
     END,
@@ -205,7 +204,8 @@ def _aborted(case: Case, last: Transfer) -> Judgement:
     by_server = [
         sign
         for sign in story.signs
-        if sign.status == ABORT and (sign.command == BLOCK or sign.answered in (BLOCK_REQUEST, PAGE_REQUEST, END))
+        if sign.status == Status.ABORT
+        and (sign.command == BLOCK or sign.answered in (BLOCK_REQUEST, PAGE_REQUEST, END))
     ]
     if not by_server:
         text, cause = _silence(case, last)

@@ -21,7 +21,7 @@ from hanscope.analyzers.tables import DEFAULT_RESPONSE, Column, OtaTable
 from hanscope.analyzers.transfers import groups
 from hanscope.dissectors.columns.rows import distinct
 from hanscope.dissectors.eui64 import eui64_text
-from hanscope.dissectors.zigbee.codes import Status
+from hanscope.dissectors.zigbee.codes import STATUS_NAMES, OtaCommand, Status
 
 SECOND: Final = 1_000_000_000
 SMART_ENERGY: Final = 0x0109
@@ -33,11 +33,15 @@ TAIL: Final = 48
 """Frames of a dialogue whose end is kept."""
 BROADCAST: Final = 0xFFF8
 
-NOTIFY, QUERY, OFFER, BLOCK_REQUEST, PAGE_REQUEST, BLOCK, END, UPGRADE = range(8)
-"""Commands of ZCL 11.13."""
-_BY_CLIENT: Final = (QUERY, BLOCK_REQUEST, PAGE_REQUEST, END, 0x08)
-ABORT: Final = 0x95
-WAIT_FOR_DATA: Final = 0x97
+NOTIFY: Final = OtaCommand.IMAGE_NOTIFY
+QUERY: Final = OtaCommand.QUERY_NEXT_IMAGE_REQUEST
+OFFER: Final = OtaCommand.QUERY_NEXT_IMAGE_RESPONSE
+BLOCK_REQUEST: Final = OtaCommand.IMAGE_BLOCK_REQUEST
+PAGE_REQUEST: Final = OtaCommand.IMAGE_PAGE_REQUEST
+BLOCK: Final = OtaCommand.IMAGE_BLOCK_RESPONSE
+END: Final = OtaCommand.UPGRADE_END_REQUEST
+UPGRADE: Final = OtaCommand.UPGRADE_END_RESPONSE
+_BY_CLIENT: Final = (QUERY, BLOCK_REQUEST, PAGE_REQUEST, END, OtaCommand.QUERY_DEVICE_SPECIFIC_FILE_REQUEST)
 LONGEST_WAIT_S: Final = 86_400
 CLOCKS_NS: Final = 1 * SECOND
 """How far clocks that count in seconds may be off."""
@@ -72,8 +76,8 @@ class Sign:
 
 def status_of(sign: Sign) -> str:
     """A status as ZCL 2.6.3 names it."""
-    known = sign.status in set(Status)
-    return f"{Status(sign.status).name} (0x{sign.status:02x})" if known else f"status 0x{sign.status:02x}"
+    name = STATUS_NAMES.get(sign.status)
+    return f"{name} (0x{sign.status:02x})" if name else f"status 0x{sign.status:02x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,7 @@ class SignBuilder:
         by_client = _by_client(table)
         client = np.where(by_client, table.nwk_source, table.nwk_destination)
         steers = (table.command < BLOCK_REQUEST) | (table.command > BLOCK)
-        steers |= (table.command == BLOCK) & (table.status != 0x00) & (table.status != WAIT_FOR_DATA)
+        steers |= (table.command == BLOCK) & (table.status != 0x00) & (table.status != Status.WAIT_FOR_DATA)
         for row in np.flatnonzero(steers).tolist():
             self._sign(table, row, by_client=bool(by_client[row]))
         self._courses(table, client)
@@ -231,7 +235,7 @@ class SignBuilder:
 
     def _impatience(self, table: OtaTable, rows: NDArray[np.intp], key: tuple[int, int]) -> None:
         """Counts requests that came before the time was over that a WAIT_FOR_DATA asked for, or faster than it said."""
-        waits = np.flatnonzero((table.command[rows] == BLOCK) & (table.status[rows] == WAIT_FOR_DATA))
+        waits = np.flatnonzero((table.command[rows] == BLOCK) & (table.status[rows] == Status.WAIT_FOR_DATA))
         if not len(waits):
             return
         asks = np.flatnonzero((table.command[rows] == BLOCK_REQUEST) | (table.command[rows] == PAGE_REQUEST))

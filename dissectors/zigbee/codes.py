@@ -138,6 +138,24 @@ class Status(IntEnum):
     LIMIT_REACHED = 0xC4
 
 
+STATUS_NAMES: Final[dict[int, str]] = {one.value: one.name for one in Status}
+
+
+class OtaCommand(IntEnum):
+    """Commands of the OTA Upgrade cluster (ZCL 11.13.3); each identifier means the same in both directions."""
+
+    IMAGE_NOTIFY = 0x00
+    QUERY_NEXT_IMAGE_REQUEST = 0x01
+    QUERY_NEXT_IMAGE_RESPONSE = 0x02
+    IMAGE_BLOCK_REQUEST = 0x03
+    IMAGE_PAGE_REQUEST = 0x04
+    IMAGE_BLOCK_RESPONSE = 0x05
+    UPGRADE_END_REQUEST = 0x06
+    UPGRADE_END_RESPONSE = 0x07
+    QUERY_DEVICE_SPECIFIC_FILE_REQUEST = 0x08
+    QUERY_DEVICE_SPECIFIC_FILE_RESPONSE = 0x09
+
+
 class ZdpStatus(IntEnum):
     """Statuses of the ZigBee Device Profile (05-3474, 2.4.5)."""
 

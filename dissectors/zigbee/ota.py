@@ -19,7 +19,7 @@ from hanscope.dissectors.fields import (
     given,
 )
 from hanscope.dissectors.layer import IfRoom, Layer, ToEnd, When
-from hanscope.dissectors.zigbee.codes import Cluster, Status
+from hanscope.dissectors.zigbee.codes import Cluster, OtaCommand, Status
 from hanscope.dissectors.zigbee.zcl import cluster_command, name_attributes
 
 
@@ -42,21 +42,6 @@ class OtaAttribute(IntEnum):
 
 
 name_attributes(Cluster.OTA_UPGRADE, OtaAttribute, of_server=False)
-
-
-class OtaCommand(IntEnum):
-    """Commands; each identifier means the same in both directions."""
-
-    IMAGE_NOTIFY = 0x00
-    QUERY_NEXT_IMAGE_REQUEST = 0x01
-    QUERY_NEXT_IMAGE_RESPONSE = 0x02
-    IMAGE_BLOCK_REQUEST = 0x03
-    IMAGE_PAGE_REQUEST = 0x04
-    IMAGE_BLOCK_RESPONSE = 0x05
-    UPGRADE_END_REQUEST = 0x06
-    UPGRADE_END_RESPONSE = 0x07
-    QUERY_DEVICE_SPECIFIC_FILE_REQUEST = 0x08
-    QUERY_DEVICE_SPECIFIC_FILE_RESPONSE = 0x09
 
 
 class PayloadType(IntEnum):

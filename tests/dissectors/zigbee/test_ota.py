@@ -7,8 +7,8 @@ from scapy.packet import Packet
 
 from hanscope.dissectors.layer import Malformed, Undissected
 from hanscope.dissectors.zigbee import Aps, Zcl, ota
-from hanscope.dissectors.zigbee.codes import Status
-from hanscope.dissectors.zigbee.ota import OtaCommand, PayloadType
+from hanscope.dissectors.zigbee.codes import OtaCommand, Status
+from hanscope.dissectors.zigbee.ota import PayloadType
 from hanscope.dissectors.zigbee.zcl import ZclFrameType
 
 Dissect = Callable[[type[Packet], str], list[Packet]]
