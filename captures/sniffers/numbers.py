@@ -10,3 +10,5 @@ UINT16: Final = FormatField("<", "H")
 UINT64: Final = FormatField("<", "Q")
 BIG16: Final = FormatField(">", "H")
 BIG32: Final = FormatField(">", "L")
+REVERSED: Final = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
+"""Each octet with its bits turned round."""

@@ -23,7 +23,7 @@ from hanscope.captures.sniffers.base import (
 )
 from hanscope.captures.sniffers.channels import CHANNELS_2_4_GHZ, PAGE_2_4_GHZ, Channel
 from hanscope.captures.sniffers.line import Line, SerialSniffer
-from hanscope.captures.sniffers.numbers import INT8, UINT8, UINT16
+from hanscope.captures.sniffers.numbers import INT8, REVERSED, UINT8, UINT16
 from hanscope.dissectors.fcs import crc16
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ END: Final = b"\x40\x45"
 _HEAD: Final = 5
 _LARGEST_PAYLOAD: Final = 2049
 _FCS: Final = 2
-_REVERSED: Final = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
 
 PING: Final = 0x40
 START_CAPTURE: Final = 0x41
@@ -173,7 +172,7 @@ class PacketSniffer2Decoder:
 
     def _in_order(self, psdu: bytes) -> bytes:
         """The PSDU with the bits of each octet in the order in which its FCS is right, or was in the last good one."""
-        either = psdu, psdu.translate(_REVERSED)
+        either = psdu, psdu.translate(REVERSED)
         for turned, candidate in enumerate(either):
             if crc16(candidate) == 0:
                 self._turned = bool(turned)

@@ -25,11 +25,13 @@ from hanscope.captures.sniffers.base import (
 )
 from hanscope.captures.sniffers.channels import CHANNELS_2_4_GHZ, Channel
 from hanscope.captures.sniffers.line import Line, SerialSniffer
-from hanscope.captures.sniffers.numbers import INT8, UINT8, UINT16, UINT64
+from hanscope.captures.sniffers.numbers import INT8, REVERSED, UINT8, UINT16, UINT64
 from hanscope.dissectors.fcs import crc16
 
 _FLAG: Final = 0x7E
 _ESCAPE: Final = 0x7D
+_GOOD: Final = 0xF0B8
+"""What `_x25` gives over a frame with its check."""
 _LARGEST: Final = 4096
 """Octets of a spinel frame that are waited for."""
 
@@ -68,18 +70,11 @@ def wrapped(body: bytes) -> bytes:
 
 def _x25(octets: bytes) -> int:
     """CRC-16/X-25 before its last inversion, by the CRC of XMODEM with all bits turned round (as `binascii` has it)."""
-    return _turned(binascii.crc_hqx(octets.translate(_REVERSED), 0xFFFF))
-
-
-_REVERSED: Final = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
+    return _turned(binascii.crc_hqx(octets.translate(REVERSED), 0xFFFF))
 
 
 def _turned(word: int) -> int:
-    return _REVERSED[word >> 8] | _REVERSED[word & 0xFF] << 8
-
-
-_GOOD: Final = 0xF0B8
-"""What `_x25` gives over a frame with its check."""
+    return REVERSED[word >> 8] | REVERSED[word & 0xFF] << 8
 
 
 def set_property(key: int, value: int) -> bytes:
