@@ -27,12 +27,13 @@ UDEV_RULE: Final = (
     'TAG+="uaccess", ENV{ID_MM_DEVICE_IGNORE}="1"'
 )
 _FRAME: Final = re.compile(rb"received:\s+([0-9a-fA-F]+)\s+power:\s+(-?\d+)\s+lqi:\s+(\d+)\s+time:\s+(-?\d+)\s*$")
-_ANSWER: Final = re.compile(rb"channel|sleep|^\W*(1[1-9]|2[0-6])\W*$")
+_ANSWER: Final = re.compile(rb"channel|sleep|^\W*(1[1-9]|2[0-6])\W*$", re.IGNORECASE)
 """The echo of what `_wake` asks, or the channel that is told."""
 _LONGEST_LINE: Final = 4096
 _NOT_FCS: Final = 2
 """Octets at the end of the PSDU that are no FCS."""
-_UNKNOWN_POWER: Final = range(-127, 128)
+_POWERS: Final = range(-127, 128)
+"""dBm; other numbers are none."""
 
 
 class Nrf52840Decoder:
@@ -50,6 +51,7 @@ class Nrf52840Decoder:
             self._rest = b""
             self.counts.corrupt += 1
         found = [heard for line in lines if (heard := self._heard(line.strip())) is not None]
+        self.answered = self.answered or bool(found)
         self.counts.add(found)
         return found
 
@@ -70,7 +72,7 @@ class Nrf52840Decoder:
             bytes.fromhex(digits.decode())[:-_NOT_FCS],
             Fcs.VALID,
             int(microseconds),
-            float(power) if len(power) <= 4 and int(power) in _UNKNOWN_POWER else None,
+            float(power) if len(power) <= 4 and int(power) in _POWERS else None,
             min(int(lqi[:4]), 255),
         )
 
