@@ -232,7 +232,7 @@ def _sureness(update: Update, basis: Basis, last: Transfer | None, analysis: Ana
     """How sure a story is, and the sentence that says why."""
     match basis:
         case "said":
-            return "certain", "That is certain: the parties themselves said so."
+            return _of_word(update, last, analysis.quality)
         case "shown":
             return "certain", "That is certain: the frames themselves show it."
         case "unheard":
@@ -246,6 +246,17 @@ def _sureness(update: Update, basis: Basis, last: Transfer | None, analysis: Ana
             return "open", "The capture does not say more."
         case _:
             return _of_silences(update, basis, last, analysis.quality)
+
+
+def _of_word(update: Update, last: Transfer | None, quality: Sequence[CaptureQuality]) -> tuple[Confidence, str]:
+    """Who says something is right, but an ABORT does not say why: a limit that was not kept may have been missed."""
+    at = last.ended if last else update.ended
+    parties = [update.device, last.server] if last else [update.device]
+    missed = sum(_share(quality, party, update.pan_id, at)[1] for party in parties)
+    if update.cause != "image-discarded" or update.failed_at != "distribution" or not missed:
+        return "certain", "That is certain: the parties themselves said so."
+    frames = "one frame" if missed == 1 else f"{missed} frames"
+    return "probable", f"That it did is certain, why is not: {frames} of the two went unheard then, and may tell more."
 
 
 def _reception(update: Update, devices: Sequence[Device]) -> str:

@@ -126,6 +126,14 @@ def test_what_a_device_said_needs_no_good_capture():
     assert one.confidence == "certain"
 
 
+def test_an_abort_does_not_say_why():
+    (one,) = diagnosed(update("image-discarded"), heard=100)
+    assert one.confidence == "certain"
+    (one,) = diagnosed(update("image-discarded"), heard=99, missed=1)
+    assert one.confidence == "probable"
+    assert one.sureness.startswith("That it did is certain, why is not: one frame of the two went unheard then")
+
+
 def test_an_open_diagnosis_names_what_would_decide():
     (one,) = diagnosed(update(None, state="undecided", failed_at=None, missing=("the first minute",)))
     assert one.cause == "inconclusive"
