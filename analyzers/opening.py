@@ -89,7 +89,7 @@ class Sealed:
     def take(self, which: NDArray[np.intp]) -> Sealed:
         """Some of the frames, in the same order."""
         names = ("row", "header", "at", "length", "eui64", "frame_counter", "control", "sequence_number")
-        return replace(self, **{name: getattr(self, name)[which] for name in names})
+        return replace(self, **{name: getattr(self, name).take(which, axis=0) for name in names})
 
     @property
     def key_identifier(self) -> Index:

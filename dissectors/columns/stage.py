@@ -256,13 +256,12 @@ class Stage:
         members: dict[int, tuple[_Guard, list[Frames]]] = {}
         loose: list[Index] = []
         fresh: list[_Guard] = []
-        frames = Frames(np.arange(len(at), dtype=np.int64), at, length)
+        kinds = self._kinds(_words(buffer, at, 2))
+        order = np.argsort(kinds, kind="stable")
         if int(length.min(initial=2)) < 2:
             loose.append(np.flatnonzero(length < 2))
-            frames = frames.take(np.flatnonzero(length >= 2))
-        kinds = self._kinds(_words(buffer, frames.at, 2))
-        order = np.argsort(kinds, kind="stable")
-        frames, kinds = frames.take(order), kinds[order]
+            order = order[length[order] >= 2]
+        kinds, frames = kinds.take(order), Frames(order, at.take(order), length.take(order))
         for start, stop in pairwise([0, *(np.flatnonzero(kinds[1:] != kinds[:-1]) + 1).tolist(), len(kinds)]):
             rest = frames.take(slice(start, stop))
             if not len(rest.row):

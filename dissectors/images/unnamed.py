@@ -76,8 +76,9 @@ def _captured(view: View, most: int = 3 * SAMPLE) -> bytes:
 
 def entropy(octets: bytes) -> float:
     """Bits an octet."""
-    counts: list[int] = np.bincount(np.frombuffer(octets, np.uint8), minlength=256).tolist()
-    return -sum(n / len(octets) * math.log2(n / len(octets)) for n in counts if n)
+    counts = np.bincount(np.frombuffer(octets, np.uint8))
+    shares = counts[counts > 0] / len(octets)
+    return -float((shares * np.log2(shares)).sum())
 
 
 def _is_even(sample: bytes, bits: float) -> bool:
