@@ -13,7 +13,7 @@ UNCOVERED: Final[dict[str, str]] = {
     "D05": "Manufacturer-specific commands are read as commands of the maker, not of the cluster.",
     "S04": "Of APS acknowledgements is kept whose they are, not how they were secured: that is up to the stack.",
     "S07": "Whether an APS retry takes a new auxiliary counter differs by stack (UNCONFIRMED).",
-    "S09": "The key ledger shows what a well-known key opened; that it was data of an application is not told apart.",
+    "S09": "Well-known keys are tried on joins, not on data: what they would open there is told as unopened.",
     "M02": "Retries are counted for each transmitter, not for each frame.",
     "M03": "Repetitions are told apart from new messages, but not counted for each message.",
     "M04": "In a fast download all 256 APS counters go by within seconds, so a counter used twice proves nothing.",
