@@ -74,7 +74,7 @@ function Attempt:tell(m)
 end
 
 -- The size of the image, from the offer or from octets 52 to 55 of an OTA header; nothing if neither is known.
-function Attempt:image_size()
+local function image_size(self)
     if self.size then
         return self.size, "query response"
     end
@@ -90,28 +90,29 @@ function Attempt:image_size()
     end
     return nil, "unknown"
 end
+Attempt.image_size = image_size
 
 function Attempt:is_complete()
-    local size = self:image_size()
+    local size = image_size(self)
     return size ~= nil and size > 0 and self.image.octets >= size and self.image:within(size) == size
 end
 
 -- Octets of the image that are there; blocks beyond its end do not count.
 function Attempt:received()
-    local size = self:image_size()
-    if not size or self.image:reach() <= size then
-        return self.image.octets
+    local size, image = self.size or image_size(self), self.image
+    if not size or image:reach() <= size then
+        return image.octets
     end
-    return self.image:within(size)
+    return image:within(size)
 end
 
 -- How far a client has come that reports success: to the image's end, or to where it shortened its last request.
 function Attempt:end_of_file(size)
-    local last = self.last_asked
-    if not last or last.stop <= 0 or last.stop >= size then
+    local stop = self.last_stop
+    if stop <= 0 or stop >= size then
         return size
     end
-    return last.length < self.longest[last.page] and last.stop or size
+    return self.last_length < self.longest[self.last_is_page] and stop or size
 end
 
 -- What is missing: a list of {start, stop, reason}.
@@ -161,11 +162,8 @@ function Attempt:state(ended, stalled_s)
     return silent and "stalled" or "downloading"
 end
 
--- Requests, and blocks that prove a request which was not heard, move an attempt on.
+-- Whether what is no request moves an attempt on as one does: a block that proves a request which was not heard.
 local function is_step(attempt, m)
-    if m.kind <= PAGE then
-        return true
-    end
     return m.kind == BLOCK
         and attempt.page_requests == 0
         and m.offset ~= attempt.asked_last
@@ -175,7 +173,7 @@ end
 -- Whether a message begins a new attempt.
 function Attempt:begins_anew(m, silence_s)
     local kind = m.kind
-    if is_step(self, m) then
+    if kind <= PAGE or is_step(self, m) then
         if self.over and (self.finished or m.offset <= self.floor) then
             return true
         end
@@ -193,62 +191,36 @@ function Attempt:begins_anew(m, silence_s)
     return m.offset + m.length > self.edge or m.offset < self.floor
 end
 
-function Attempt:take(m, pause_s)
-    local kind = m.kind
-    local step = is_step(self, m)
-    self:reached(m)
-    if kind <= BLOCK_AGAIN then
-        self:move(m, pause_s)
-    end
-    if step then
-        self.step_low = min(self.step_low, m.offset)
-        self.step_high = max(self.step_high, m.offset)
-    end
-    if kind == WAIT then
-        self.waits = self.waits + 1
-        self.waited_s = self.waited_s + m.wait
-        self.wait_until = max(self.wait_until, m.time + m.wait)
-        self.wait_from = m.time
-        m.flags = m.flags + FLAGS.WAITS
-    elseif kind == BAD_BLOCK then
-        self.bad_blocks = self.bad_blocks + 1
-        m.flags = m.flags + FLAGS.BAD
-    elseif kind <= PAGE then
-        self:take_request(m)
-    elseif kind <= BLOCK_AGAIN then
-        self:take_block(m)
-    end
-end
-
-function Attempt:move(m, pause_s)
+local function move(self, m, pause_s)
     if not self.begun then
         self.begun, self.begun_sequence = M.sign_of(m), m.sequence
         self.moved, self.queried = m.time, false
         m.flags = m.flags + FLAGS.BEGINS
     end
-    local due = max(self.moved, self.wait_until)
-    if self.queried or m.time - self.moved > pause_s and m.time - due > pause_s then
+    local time = m.time
+    if self.queried or time - self.moved > pause_s and time - self.wait_until > pause_s then
         m.flags = m.flags + FLAGS.RESUMES
         self.resumptions = self.resumptions + 1
     end
-    self.moved, self.queried = m.time, false
+    self.moved, self.queried = time, false
 end
 
-function Attempt:take_request(m)
+local function take_request(self, m)
     local page = m.kind == PAGE
-    local offset, stop = m.offset, m.offset + m.length
+    local offset, expected = m.offset, self.expected
+    local stop = offset + m.length
     if page then
         self.page_requests = self.page_requests + 1
     else
         self.block_requests = self.block_requests + 1
     end
-    if self.expected then
-        m.expected = self.expected
+    if expected then
+        m.expected = expected
         if offset == self.asked_last and not page then
             m.flags = m.flags + FLAGS.AGAIN
-        elseif offset > self.expected then
+        elseif offset > expected then
             m.flags = m.flags + FLAGS.SKIPS
-        elseif offset < self.expected then
+        elseif offset < expected then
             m.flags = m.flags + FLAGS.BACK
         end
     end
@@ -258,7 +230,7 @@ function Attempt:take_request(m)
             m.flags = m.flags + FLAGS.EARLY
         end
     end
-    local size = self:image_size()
+    local size = self.size or image_size(self)
     if size and offset >= size then
         m.flags = m.flags + FLAGS.BEYOND
     else
@@ -266,71 +238,114 @@ function Attempt:take_request(m)
         if self.proven then
             self.proven:ask(offset, stop)
         end
-        local last = self.last_asked
-        if not last or stop >= last.stop then
-            self.last_asked = { stop = stop, length = m.length, page = page }
+        if stop >= self.last_stop then
+            self.last_stop, self.last_length, self.last_is_page = stop, m.length, page
         end
-        self.longest[page] = max(self.longest[page], m.length)
+        if m.length > self.longest[page] then
+            self.longest[page] = m.length
+        end
     end
-    if offset < self.image.limit then
-        self.highest_asked = max(self.highest_asked, offset)
+    if offset > self.highest_asked and offset < self.image.limit then
+        self.highest_asked = offset
     end
     self.was_asked:ask(offset, max(stop, offset + 1))
-    self.floor = min(self.floor, offset)
-    self.low = min(self.low, offset)
-    self.asked_last, self.asked_size, self.asked_at = offset, m.length, m.time
-    self.edge = max(self.edge, stop)
-    self.expected = offset
+    if offset < self.floor then
+        self.floor = offset
+    end
+    if stop > self.edge then
+        self.edge = stop
+    end
+    self.asked_last, self.expected = offset, offset
     if self.over then -- it goes on although it had ended
         self.over, self.aborted, self.finished = false, false, false
         self.end_status, self.upgrade, self.upgrade_at = nil, nil, nil
     end
 end
 
-function Attempt:take_block(m)
-    local fresh = m.kind == BLOCK
-    local offset, stop = m.offset, m.offset + m.length
-    if fresh then
-        self.block_responses = self.block_responses + 1
-        if m.offset ~= self.block_offset and m.sequence == self.block_sequence then
-            self.same_sequence = true
-        end
-        if not self.was_asked:has(offset) then
-            self.proven = self.proven or self.course:copy()
-            self.proven:ask(offset, offset)
-        end
-        if self.expected then
-            m.expected = self.expected
-        end
-        if self.block_offset and offset < self.block_offset then
-            m.flags = m.flags + FLAGS.BACK
-        end
-        self.block_sequence, self.block_offset = m.sequence, offset
-        if offset >= (self.asked_last or 0) then -- else the server repeats itself
-            self.expected = max(self.expected or 0, stop)
-        end
+-- A block that nobody was heard to ask for also proves how far the client had come.
+local function take_new_block(self, m)
+    local offset, stop, asked = m.offset, m.offset + m.length, self.asked_last
+    self.block_responses = self.block_responses + 1
+    if m.sequence == self.block_sequence and offset ~= self.block_offset then
+        self.same_sequence = true
     end
-    self.floor = min(self.floor, offset)
-    self.edge = max(self.edge, stop)
-    local was = self.complete
-    local new, different = self.image:put(offset, m.data:sub(1, m.length))
+    if offset ~= asked and not self.was_asked:has(offset) then
+        self.proven = self.proven or self.course:copy()
+        self.proven:ask(offset, offset)
+    end
+    m.expected = self.expected
+    if self.block_offset and offset < self.block_offset then
+        m.flags = m.flags + FLAGS.BACK
+    end
+    self.block_sequence, self.block_offset = m.sequence, offset
+    if offset >= (asked or 0) and stop > (self.expected or 0) then -- else the server repeats itself
+        self.expected = stop
+    end
+end
+
+local function take_block(self, m)
+    local fresh, offset, data = m.kind == BLOCK, m.offset, m.data
+    local stop = offset + m.length
+    if fresh then
+        take_new_block(self, m)
+    end
+    if offset < self.floor then
+        self.floor = offset
+    end
+    if stop > self.edge then
+        self.edge = stop
+    end
+    if #data > m.length then
+        data = data:sub(1, m.length)
+    end
+    local new, different = self.image:put(offset, data)
     if different > 0 then
         m.flags = m.flags + FLAGS.CONFLICT
         m.conflicting = different
     elseif new == 0 and fresh then
-        self.duplicate_blocks = self.duplicate_blocks + 1
         m.flags = m.flags + FLAGS.AGAIN
     end
-    local size = self:image_size()
+    local size = self.size or image_size(self)
     if size and stop > size then
         m.flags = m.flags + FLAGS.BEYOND
     end
-    if not was and new > 0 and self:is_complete() then
+    if new > 0 and not self.complete and self:is_complete() then
         self.complete = true
         m.flags = m.flags + FLAGS.COMPLETES
     end
-    if new > 0 or different > 0 then
+    if self.hashes and (new > 0 or different > 0) then
         self.hashes = nil
+    end
+end
+
+function Attempt:take(m, pause_s)
+    local kind = m.kind
+    local step, last = kind <= PAGE or is_step(self, m), self.last
+    last.row, last.time, last.frame = m.row, m.time, m.frame
+    if kind <= BLOCK_AGAIN then
+        move(self, m, pause_s)
+    end
+    if step then
+        local offset = m.offset
+        if offset < self.step_low then
+            self.step_low = offset
+        end
+        if offset > self.step_high then
+            self.step_high = offset
+        end
+    end
+    if kind == WAIT then
+        self.waits = self.waits + 1
+        self.wait_until = max(self.wait_until, m.time + m.wait)
+        self.wait_from = m.time
+        m.flags = m.flags + FLAGS.WAITS
+    elseif kind == BAD_BLOCK then
+        self.bad_blocks = self.bad_blocks + 1
+        m.flags = m.flags + FLAGS.BAD
+    elseif kind <= PAGE then
+        take_request(self, m)
+    elseif kind <= BLOCK_AGAIN then
+        take_block(self, m)
     end
 end
 
@@ -391,7 +406,7 @@ function M.new(dialogue, what, sign, image)
         was_asked = setmetatable({}, Ranges),
         longest = { [true] = 0, [false] = 0 }, -- requests of pages, and of blocks
         highest_asked = 0,
-        low = NOWHERE,
+        last_stop = -1, -- of the last request that reached as far as any before it
         step_low = NOWHERE,
         step_high = -1,
         floor = NOWHERE, -- the lowest offset asked for or delivered
@@ -400,11 +415,9 @@ function M.new(dialogue, what, sign, image)
         block_requests = 0,
         page_requests = 0,
         block_responses = 0,
-        duplicate_blocks = 0,
         bad_blocks = 0,
         resumptions = 0,
         waits = 0,
-        waited_s = 0,
         wait_until = 0,
     }, Attempt)
 end

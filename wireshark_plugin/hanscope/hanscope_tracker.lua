@@ -83,7 +83,7 @@ end
 -- Whether the same message was heard before, of those with these two addresses. What was heard waits in a list, in
 -- order, so long as it may be heard again. Entries are used again: a table for each message would be most of the
 -- plugin's garbage.
-function Tracker:is_copy(m, heard)
+local function is_copy(self, m, heard)
     local row, time = m.row, m.time
     local message = ((m.counter or m.nwk_sequence + 256) * 256 + m.sequence) * 512 + m.command
     message = (message * 256 + (m.source_endpoint or 0)) * 256 + (m.destination_endpoint or 0)
@@ -237,7 +237,7 @@ local AGAIN = {
 }
 
 -- What is known of messages between two addresses.
-function Tracker:link(m)
+local function link_of(self, m)
     local key = ((m.pan or -1) * 65536 + m.source) * 65536 + m.destination
     local link = self.links[key]
     if not link then
@@ -273,7 +273,7 @@ function Tracker:knows(m)
 end
 
 -- The dialogue that a message between two devices belongs to.
-function Tracker:between(link, m, by_server)
+local function between(self, link, m, by_server)
     local dialogue
     if by_server then
         dialogue = link.said
@@ -296,67 +296,13 @@ function Tracker:between(link, m, by_server)
     return dialogue
 end
 
--- Take in the next message of the capture. What it turns out to be is written into it: `attempt`, `flags`, `expected`
--- and `received` (octets), `conflicting`, `request` (the request that it answers: frame, time), `copy_of`.
-function Tracker:feed(m)
-    local row = self.rows + 1
-    self.rows, m.row, m.flags = row, row, 0
-    m.attempt, m.expected, m.received, m.conflicting = nil, nil, nil, nil
-    m.request, m.asks, m.answers_first = nil, nil, nil
-    local link = self:link(m)
-    local kind = kind_of(m)
-    m.length = m.page_size or m.size or 0
-    if kind == WAIT then
-        m.wait = min(max(m.request_time - m.current_time, 0), LONGEST_WAIT_S)
-    end
-    if self:is_copy(m, link.heard) then
-        m.flags = COPY
-        kind = kind ~= CONTROL and AGAIN[kind] or nil
-    end
-    m.kind = kind
-    local by_server = speaks_as_server(m)
-    if m.destination >= FIRST_BROADCAST then
-        self:broadcast(m)
-        return
-    elseif not kind and m.flags == 0 and m.command ~= ota.DEFAULT_RESPONSE then
-        return
-    end
-    local dialogue = self:between(link, m, by_server)
-    if not dialogue then
-        return
-    end
-    self:pair(dialogue, m, by_server)
-    if kind == CONTROL then
-        self:signal(dialogue, m)
-    elseif kind then
-        self:stream(dialogue, m)
-    end
-    local attempt = m.attempt or self:belongs(dialogue, m)
-    if attempt then
-        m.attempt, m.received = attempt, attempt:received()
-        if m.request and m.command == 0x05 then
-            self:compare(m)
-        end
-    end
-end
-
--- An Upgrade End Response to all concerns those clients of the server that wait for one.
-function Tracker:broadcast(m)
-    if m.kind ~= CONTROL then
-        return
-    end
-    local host = self:device(m.pan, m.source, m.source_eui64)
-    for _, dialogue in ipairs(self.dialogue_list) do
-        local track = dialogue.current
-        local running = track and track.attempts[#track.attempts]
-        if dialogue.server == host and running and running.end_status == ota.SUCCESS then
-            self:upgrade(dialogue, m)
-        end
-    end
+-- An image in one text.
+function M.identity(m)
+    return format("0x%04x/0x%04x/0x%08x", m.manufacturer, m.image_type, m.version)
 end
 
 -- Which attempt a message belongs to that changes nothing.
-function Tracker:belongs(dialogue, m) -- luacheck: no self
+local function belongs_to(dialogue, m)
     local track
     if m.version and m.command ~= 0x00 and m.command ~= 0x01 then
         track = dialogue.tracks[M.identity(m)]
@@ -365,36 +311,8 @@ function Tracker:belongs(dialogue, m) -- luacheck: no self
     return track and track.attempts[#track.attempts]
 end
 
--- Which request a message answers: that with its sequence number; else the last one, if it fits.
-function Tracker:pair(dialogue, m, by_server) -- luacheck: no self
-    if not by_server and m.command ~= ota.DEFAULT_RESPONSE then
-        if m.flags % 2 == 0 then
-            local at = dialogue.request % REQUESTS_KEPT + 1
-            local request = dialogue.requests[at] or {}
-            request.frame, request.time, request.command, request.sequence = m.frame, m.time, m.command, m.sequence
-            request.offset, request.size, request.response = m.offset, m.size, nil
-            dialogue.request, dialogue.requests[at] = at, request
-            m.asks = request
-        end
-        return
-    end
-    local wanted = ANSWERS[m.command] or m.answered
-    local request = self:asked(dialogue, m, wanted)
-    if not request then
-        return
-    end
-    if request.sequence ~= m.sequence and by_server and m.command ~= 0x07 and m.flags == 0 then
-        m.flags = OTHER_SEQUENCE
-    end
-    m.request = request
-    if not request.response then
-        request.response = m.frame
-        m.answers_first = true
-    end
-end
-
 -- The request with the sequence number of an answer; else the last one that fits.
-function Tracker:asked(dialogue, m, wanted) -- luacheck: no self
+local function request_of(dialogue, m, wanted)
     local requests, last, other = dialogue.requests, dialogue.request, nil
     local newest = requests[last]
     if
@@ -420,8 +338,36 @@ function Tracker:asked(dialogue, m, wanted) -- luacheck: no self
     return other
 end
 
+-- Which request a message answers: that with its sequence number; else the last one, if it fits.
+local function pair(dialogue, m, by_server)
+    if not by_server and m.command ~= ota.DEFAULT_RESPONSE then
+        if m.flags % 2 == 0 then
+            local at = dialogue.request % REQUESTS_KEPT + 1
+            local request = dialogue.requests[at] or {}
+            request.frame, request.time, request.command, request.sequence = m.frame, m.time, m.command, m.sequence
+            request.offset, request.size, request.response = m.offset, m.size, nil
+            dialogue.request, dialogue.requests[at] = at, request
+            m.asks = request
+        end
+        return
+    end
+    local wanted = ANSWERS[m.command] or m.answered
+    local request = request_of(dialogue, m, wanted)
+    if not request then
+        return
+    end
+    if request.sequence ~= m.sequence and by_server and m.command ~= 0x07 and m.flags == 0 then
+        m.flags = OTHER_SEQUENCE
+    end
+    m.request = request
+    if not request.response then
+        request.response = m.frame
+        m.answers_first = true
+    end
+end
+
 -- What a block has to have in common with its request.
-function Tracker:compare(m) -- luacheck: no self
+local function compare(m)
     local request = m.request
     if m.status ~= SUCCESS then
         return
@@ -437,41 +383,8 @@ function Tracker:compare(m) -- luacheck: no self
     end
 end
 
--- An image in one text.
-function M.identity(m)
-    return format("0x%04x/0x%04x/0x%08x", m.manufacturer, m.image_type, m.version)
-end
-
-function Tracker:stream(dialogue, m)
-    local track
-    if m.kind >= WAIT then
-        track = dialogue.current
-        if not track then
-            self.refused.unattributed = self.refused.unattributed + 1
-            return
-        end
-    else
-        track = self:track(dialogue, m)
-        if not track then
-            return
-        end
-    end
-    local attempt = self:latest(dialogue, track, m)
-    if attempt:begins_anew(m, self.silence_s) and self:room() then
-        attempt.superseded = true
-        attempt.image:flush()
-        attempt = self:begin(dialogue, track, m)
-    end
-    if not attempt.begun then
-        self:hand_over(dialogue, attempt)
-    end
-    attempt:take(m, self.pause_s)
-    m.attempt = attempt
-    dialogue.current = track
-end
-
 -- All attempts of the client at the image that a message names; nothing if there are too many already.
-function Tracker:track(dialogue, m)
+local function track_of(self, dialogue, m)
     local current = dialogue.current
     if
         current
@@ -505,8 +418,95 @@ function Tracker:room()
     return false
 end
 
-function Tracker:latest(dialogue, track, sign)
+local function latest(self, dialogue, track, sign)
     return track.attempts[#track.attempts] or self:begin(dialogue, track, sign)
+end
+
+local function stream(self, dialogue, m)
+    local track
+    if m.kind >= WAIT then
+        track = dialogue.current
+        if not track then
+            self.refused.unattributed = self.refused.unattributed + 1
+            return
+        end
+    else
+        track = track_of(self, dialogue, m)
+        if not track then
+            return
+        end
+    end
+    local attempt = latest(self, dialogue, track, m)
+    if attempt:begins_anew(m, self.silence_s) and self:room() then
+        attempt.superseded = true
+        attempt.image:flush()
+        attempt = self:begin(dialogue, track, m)
+    end
+    if not attempt.begun then
+        self:hand_over(dialogue, attempt)
+    end
+    attempt:take(m, self.pause_s)
+    m.attempt = attempt
+    dialogue.current = track
+end
+
+-- Take in the next message of the capture. What it turns out to be is written into it: `attempt`, `flags`, `expected`
+-- and `received` (octets), `conflicting`, `request` (the request that it answers: frame, time), `copy_of`.
+function Tracker:feed(m)
+    local row = self.rows + 1
+    self.rows, m.row, m.flags = row, row, 0
+    m.attempt, m.expected, m.received, m.conflicting = nil, nil, nil, nil
+    m.request, m.asks, m.answers_first = nil, nil, nil
+    local link = link_of(self, m)
+    local kind = kind_of(m)
+    m.length = m.page_size or m.size or 0
+    if kind == WAIT then
+        m.wait = min(max(m.request_time - m.current_time, 0), LONGEST_WAIT_S)
+    end
+    if is_copy(self, m, link.heard) then
+        m.flags = COPY
+        kind = kind ~= CONTROL and AGAIN[kind] or nil
+    end
+    m.kind = kind
+    local by_server = speaks_as_server(m)
+    if m.destination >= FIRST_BROADCAST then
+        self:broadcast(m)
+        return
+    elseif not kind and m.flags == 0 and m.command ~= ota.DEFAULT_RESPONSE then
+        return
+    end
+    local dialogue = between(self, link, m, by_server)
+    if not dialogue then
+        return
+    end
+    pair(dialogue, m, by_server)
+    if kind == CONTROL then
+        self:signal(dialogue, m)
+    elseif kind then
+        stream(self, dialogue, m)
+    end
+    local attempt = m.attempt or belongs_to(dialogue, m)
+    if attempt then
+        m.attempt, m.received = attempt, attempt:received()
+        if m.request and m.command == 0x05 then
+            compare(m)
+        end
+    end
+end
+
+-- An Upgrade End Response to all concerns those clients of the server that wait for one.
+function Tracker:broadcast(m)
+    if m.kind ~= CONTROL then
+        return
+    end
+    local host = self:device(m.pan, m.source, m.source_eui64)
+    for _, dialogue in ipairs(self.dialogue_list) do
+        local track = dialogue.current
+        local running = track and track.attempts[#track.attempts]
+        if dialogue.server == host and running and running.end_status == ota.SUCCESS then
+            self:upgrade(dialogue, m)
+        end
+    end
 end
 
 function Tracker:new_attempt(dialogue, what, sign, size)
@@ -598,7 +598,7 @@ function Tracker:query(dialogue, m)
 end
 
 function Tracker:offer(dialogue, m)
-    local track = self:track(dialogue, m)
+    local track = track_of(self, dialogue, m)
     if not track then
         return
     end
@@ -661,14 +661,14 @@ function Tracker:meant(dialogue, m)
             and covers(m.version, track.version, 0xffffffff)
         )
     then
-        track = self:track(dialogue, m)
+        track = track_of(self, dialogue, m)
     end
     if not track then
         self.refused.unattributed = self.refused.unattributed + 1
         return nil
     end
     dialogue.current = track
-    return self:latest(dialogue, track, m)
+    return latest(self, dialogue, track, m)
 end
 
 function Tracker:finish(dialogue, m)
