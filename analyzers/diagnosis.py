@@ -253,10 +253,12 @@ def _of_word(update: Update, last: Transfer | None, quality: Sequence[CaptureQua
     at = last.ended if last else update.ended
     parties = [update.device, last.server] if last else [update.device]
     missed = sum(_share(quality, party, update.pan_id, at)[1] for party in parties)
-    if update.cause != "image-discarded" or update.failed_at != "distribution" or not missed:
+    unheard = f"{missed} frames of the two went unheard then" if missed else ""
+    if not any(one.stage == "offer" for one in update.steps):
+        unheard = "the transfer had begun before the capture"
+    if update.cause != "image-discarded" or update.failed_at != "distribution" or not unheard:
         return "certain", "That is certain: the parties themselves said so."
-    frames = "one frame" if missed == 1 else f"{missed} frames"
-    return "probable", f"That it did is certain, why is not: {frames} of the two went unheard then, and may tell more."
+    return "probable", f"That it did is certain, why is not: {unheard}."
 
 
 def _reception(update: Update, devices: Sequence[Device]) -> str:

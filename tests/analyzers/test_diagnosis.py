@@ -127,11 +127,16 @@ def test_what_a_device_said_needs_no_good_capture():
 
 
 def test_an_abort_does_not_say_why():
-    (one,) = diagnosed(update("image-discarded"), heard=100)
-    assert one.confidence == "certain"
-    (one,) = diagnosed(update("image-discarded"), heard=99, missed=1)
-    assert one.confidence == "probable"
-    assert one.sureness.startswith("That it did is certain, why is not: one frame of the two went unheard then")
+    aborted = update("image-discarded")
+    whole = update(
+        "image-discarded", steps=(UpdateStep(stage="offer", time=0, frames=(1,), what="offer"), *aborted.steps)
+    )
+    sureness = [diagnosed(whole, 100), diagnosed(whole, 97, 3), diagnosed(aborted, 100)]
+    assert [(one.confidence, one.sureness.partition("not: ")[2]) for (one,) in sureness] == [
+        ("certain", ""),
+        ("probable", "3 frames of the two went unheard then."),
+        ("probable", "the transfer had begun before the capture."),
+    ]
 
 
 def test_an_open_diagnosis_names_what_would_decide():
