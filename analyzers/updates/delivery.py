@@ -255,7 +255,7 @@ def _unanswered(  # noqa: PLR0911 -- the rules in their order
     """Requests or blocks that nobody took, and requests without an answer."""
     if ending.unheard and 2 * ending.unheard >= ending.unanswered:
         return "nobody near acknowledged the device's last requests, which it repeated", "radio-link-lost"
-    if ending.unheard_by_client:
+    if ending.unheard_by_client and not case.story.heard_after:
         return "the device did not acknowledge the last block, which was repeated", "radio-link-lost"
     if not ending.unanswered:
         return None

@@ -193,6 +193,17 @@ def test_an_offer_that_nothing_was_heard_to_follow(monkeypatch, missed, words, m
     assert words in update.reason
 
 
+@pytest.mark.parametrize(("heard_until", "cause"), [(9_000, "client-stalled"), (1_000, "radio-link-lost")])
+def test_a_device_that_is_heard_after_its_last_block_came_several_times_is_in_reach(
+    monkeypatch, heard_until, cause
+) -> None:
+    ending = ending_of(unheard_by_client=True)
+    (update,) = told(
+        monkeypatch, transfers=[STALLED], images=(), ending=ending, evidence=Counters(), heard_until=heard_until
+    )
+    assert standing(update) == ("failed", "distribution", cause)
+
+
 OTHER_HUB = Party(short=0x2222, eui64="00:0d:6f:00:0a:90:69:e1")
 
 
