@@ -11,7 +11,6 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, repeat
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -32,8 +31,6 @@ from hanscope.analyzers.tables import ABSENT, Column, OtaTable
 FRAMES_SHOWN: Final = 20
 HITS_KEPT: Final = 200
 """Of one rule in one conversation; further ones are counted."""
-DETAILS_KEPT: Final = 50
-"""Of these, the ones whose details are told."""
 GROUPS_KEPT: Final = 4096
 ALL_HITS_KEPT: Final = 100_000
 JUDGED: Final = 2000
@@ -196,9 +193,8 @@ class RuleEngine:
             for conversation, mine in _by_conversation(found):
                 group = self._group(rule.id, conversation)
                 if group is not None:
-                    told = len(group.hits)
-                    kept = mine.only(slice(min(HITS_KEPT - told, ALL_HITS_KEPT - self._hits)))
-                    group.hits += _told(rule, kept, max(DETAILS_KEPT - told, 0))
+                    kept = mine.only(slice(min(HITS_KEPT - len(group.hits), ALL_HITS_KEPT - self._hits)))
+                    group.hits += _told(rule, kept)
                     self._hits += len(kept)
                     group.count += len(mine)
             return
@@ -381,15 +377,13 @@ def _by_conversation(found: Rows) -> Iterator[tuple[int, Rows]]:
         yield int(whose[begin]), found.only(slice(begin, end))
 
 
-def _told(rule: RowRule, found: Rows, details: int | None = None) -> list[tuple[tuple[int, ...], str]]:
-    """The frames of each hit, and the rule's sentence about it for the first so many."""
+def _told(rule: RowRule, found: Rows) -> list[tuple[tuple[int, ...], str]]:
+    """The frames of each hit, and the rule's sentence about it."""
     beside = rule.beside(found) if rule.beside is not None else np.full(len(found), -1)
     other = found.of(beside)
     numbers = zip(other.number.tolist(), np.where(found.end, -1, found.number).tolist(), strict=True)
     frames = [tuple(sorted({number for number in pair if number >= 0})) for pair in numbers]
-    told = range(len(found))[:details] if rule.detail else ()
-    sentences = [rule.detail.format_map(_Values(found, other, at)) for at in told]
-    return list(zip(frames, chain(sentences, repeat("")), strict=False))
+    return [(one, rule.detail and rule.detail.format_map(_Values(found, other, at))) for at, one in enumerate(frames)]
 
 
 class _Values(dict[str, Any]):
