@@ -479,7 +479,8 @@ def _conclude(attempt: Attempt, store: ImageStore, limit: int) -> Conclusion:
     elif attempt.begun is None:
         holes = missing(covered, end, np.zeros(0, np.int64), np.zeros(0, np.int64), end)
     else:
-        holes = missing(covered, end, *_course(attempt, asked, blocks, end), attempt.floor)
+        reach = end if size is not None else end + 1  # without a size the last request is not beyond the image
+        holes = missing(covered, end, *_course(attempt, asked, blocks, reach), attempt.floor)
     kept = image.keep(store, min(end, limit)) if covered.octets else None
     whole = size is not None and size > 0 and covered.octets == size
     requests = distinct((asked["page"].astype(np.int64) << 40 | starts << 8) + asked["sequence"])

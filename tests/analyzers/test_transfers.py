@@ -237,6 +237,10 @@ def test_unknown_size_reaches_as_far_as_was_seen_and_is_never_complete():
 # --- one message heard several times ---
 
 
+def test_a_last_request_proves_the_block_before_it_also_where_the_size_is_unknown():
+    assert missing(only(Talk().exchange(0).ask(50).ask(100))) == [(50, 100, ANSWERED)]
+
+
 def test_retries_and_relays_of_one_message_count_once():
     talk = Talk().offer(150).ask(0)
     talk.again().again(mac_source=3, mac_sequence=9, nwk_frame_counter=77).block(0).again().again(mac_source=3)

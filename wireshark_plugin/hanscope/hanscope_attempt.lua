@@ -162,19 +162,28 @@ function Attempt:state(ended, stalled_s)
     return silent and "stalled" or "downloading"
 end
 
--- Whether what is no request moves an attempt on as one does: a block that proves a request which was not heard.
+-- Whether what is no request moves an attempt on as one does: a block that proves a request which was not heard. Once a
+-- page was asked for, whose blocks come without requests, only one that lies where the image begins does.
 local function is_step(attempt, m)
     return m.kind == BLOCK
-        and attempt.page_requests == 0
         and m.offset ~= attempt.asked_last
+        and m.sequence ~= attempt.asked_sequence
         and m.sequence ~= attempt.block_sequence
+        and (attempt.page_requests == 0 or m.offset <= attempt.step_low)
+end
+
+-- Whether a block comes soon after the end and was asked for before it: the server had not heard that it arrived.
+local function is_late(attempt, m)
+    return m.kind == BLOCK
+        and m.offset + m.length <= attempt.edge
+        and m.time - attempt.moved <= M.SAME_MESSAGE_S
 end
 
 -- Whether a message begins a new attempt.
 function Attempt:begins_anew(m, silence_s)
     local kind = m.kind
     if kind <= PAGE or is_step(self, m) then
-        if self.over and (self.finished or m.offset <= self.floor) then
+        if self.over and (self.finished or m.offset <= self.floor) and not is_late(self, m) then
             return true
         end
         if m.offset <= self.step_low and self.step_high >= m.offset + max(m.length, 1) then
@@ -233,7 +242,7 @@ local function take_request(self, m)
     local size = self.size or image_size(self)
     if size and offset >= size then
         m.flags = m.flags + FLAGS.BEYOND
-    else
+    elseif size or offset < self.image.limit then
         self.course:ask(offset, stop)
         if self.proven then
             self.proven:ask(offset, stop)
@@ -255,21 +264,22 @@ local function take_request(self, m)
     if stop > self.edge then
         self.edge = stop
     end
-    self.asked_last, self.expected = offset, offset
+    self.asked_last, self.asked_sequence, self.expected = offset, m.sequence, offset
     if self.over then -- it goes on although it had ended
         self.over, self.aborted, self.finished = false, false, false
         self.end_status, self.upgrade, self.upgrade_at = nil, nil, nil
     end
 end
 
--- A block that nobody was heard to ask for also proves how far the client had come.
+-- A block that nobody was heard to ask for also proves how far the client had come; an answer to the last request does
+-- not, wherever it lies.
 local function take_new_block(self, m)
     local offset, stop, asked = m.offset, m.offset + m.length, self.asked_last
     self.block_responses = self.block_responses + 1
     if m.sequence == self.block_sequence and offset ~= self.block_offset then
         self.same_sequence = true
     end
-    if offset ~= asked and not self.was_asked:has(offset) then
+    if offset ~= asked and m.sequence ~= self.asked_sequence and not self.was_asked:has(offset) then
         self.proven = self.proven or self.course:copy()
         self.proven:ask(offset, offset)
     end
