@@ -192,19 +192,15 @@ def _located(records: RecordBatch, chosen: Int64s, decision: Decision) -> _Paylo
         unknown,
         unknown,
     )
-    match decision.link_type:
-        case 215:
-            return _after_phy_header(records.buffer, found)
-        case 283:
-            return _after_tap_header(records.buffer, found)
-        case 147:
-            return _after_packet_info(records.buffer, found)
-        case 1 | 101 | 228:
-            return _after_zep(records.buffer, found, decision.link_type)
-        case 195:
-            return _after_zboss(records.buffer, found)
-        case _:
-            return found
+    if decision.link_type == ETHERNET or decision.link_type in IP:
+        return _after_zep(records.buffer, found, decision.link_type)
+    before = {
+        NONASK_PHY: _after_phy_header,
+        TAP: _after_tap_header,
+        USER0: _after_packet_info,
+        WITH_FCS: _after_zboss,
+    }.get(decision.link_type)
+    return found if before is None else before(records.buffer, found)
 
 
 def _taken(payloads: _Payloads, wanted: NDArray[np.bool_]) -> _Payloads:
@@ -302,7 +298,7 @@ def _after_zep(buffer: Octets, found: _Payloads, link_type: int) -> _Payloads:
     good &= (version == 1) | (((version == 2) | (version == 3)) & (head[every, zep + 3] == 1))
     start = zep + np.where(version == 1, _ZEP_HEADER[1], _ZEP_HEADER[2])
     good &= found.captured >= start
-    channel = head[every, zep + np.where(version == 1, 3, 4)].astype(np.int16)
+    channel, page = _of_logical(head[every, zep + np.where(version == 1, 3, 4)])
     lqi = head[every, zep + np.where(version == 1, 7, 8)].astype(np.int16)
     psdu = (head[every, start - 1] & 0x7F).astype(np.int64)
     shifted = found._replace(
@@ -310,9 +306,19 @@ def _after_zep(buffer: Octets, found: _Payloads, link_type: int) -> _Payloads:
         captured=np.minimum(found.captured - start, psdu),
         original=psdu,
         channel=channel,
+        page=page,
         lqi=lqi,
     )
     return _taken(shifted, good)
+
+
+def _of_logical(octets: Octets) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Channels and pages that are written as one octet, -1 where it is none."""
+    from hanscope.captures.sniffers.channels import of_logical  # noqa: PLC0415 -- only ZEP needs it
+
+    known = [of_logical(octet) or (-1, -1) for octet in range(256)]
+    channel, page = np.array(known, np.int16)[octets].T
+    return channel, page
 
 
 # TAP (link type 283): version, reserved, length of the header, then type-length-value fields padded to four octets

@@ -383,13 +383,16 @@ def test_zep_gives_the_frames_that_tshark_finds(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("zep", "channel"),
+    ("zep", "channel", "page"),
     [
-        ("4558010f000101ff000000000000000a030806ffffffff07c231", 15),
-        ("455802010f000101ffe8fe6f800000000000000007000000000000000000000a030806ffffffff07c231", 15),
+        ("4558010f000101ff000000000000000a030806ffffffff07c231", 15, 0),
+        ("455802010f000101ffe8fe6f800000000000000007000000000000000000000a030806ffffffff07c231", 15, 0),
+        ("45580183000101ff000000000000000a030806ffffffff07c231", 3, 28),
+        ("455801da000101ff000000000000000a030806ffffffff07c231", 26, 30),
+        ("45580100000101ff000000000000000a030806ffffffff07c231", -1, -1),
     ],
 )
-def test_zep_of_both_versions_by_octets(zep: str, channel: int, tmp_path: Path) -> None:
+def test_zep_of_both_versions_by_octets(zep: str, channel: int, page: int, tmp_path: Path) -> None:
     payload = bytes.fromhex(zep)
     udp = bytes.fromhex("115c455a") + (8 + len(payload)).to_bytes(2, "big") + b"\0\0" + payload
     ip = (
@@ -408,4 +411,5 @@ def test_zep_of_both_versions_by_octets(zep: str, channel: int, tmp_path: Path) 
     (batch,) = batches
     assert (batch.number.tolist(), batch.other_frames) == ([1, 3], 1)
     assert batch.frame(0) == bytes.fromhex("030806ffffffff07")
-    assert (batch.fcs[0], batch.channel[0], bool(batch.truncated[1])) == (Fcs.VALID, channel, True)
+    assert (batch.fcs[0], batch.channel[0], batch.page[0]) == (Fcs.VALID, channel, page)
+    assert batch.truncated.tolist() == [False, True]
