@@ -608,8 +608,16 @@ class OtaRows:
 
     @cached_property
     def reach(self) -> Column:
-        """How far the client had asked for this image, this row included; 0: nothing was asked for."""
-        upto = np.where(self.request, np.maximum(self.file_offset + self.wanted, 0), 0)
+        """How far the client had asked for this image, this row included; 0: nothing was asked for.
+
+        Requests that were missed count too: what blocks answered, and a page of which the client fetches what it lacks.
+        """
+        counts = self.request | (self.block & self.same_image)
+        upto = np.where(counts, np.maximum(self.file_offset + self.wanted, 0), 0)
+        filling = np.flatnonzero(self.block_request & self.same_image & ~self.next_number)
+        if len(filling) and self.page_request.any():
+            page = self.last(self.page_request)[filling]
+            upto[filling] += np.where(page >= 0, np.maximum(self.page_size[page], 0), 0)
         if self._kept is not None:
             before = np.zeros(len(self), np.int64)
             before[self.old] = self._kept.reach[self._place[self.old]]

@@ -168,6 +168,20 @@ def test_an_end_request_that_is_heard_only_when_it_is_sent_again_was_answered_be
     assert of("ota.end.unanswered", talk) == []
 
 
+@pytest.mark.parametrize("heard", [0, 4], ids=["nothing", "its blocks"])
+def test_what_is_fetched_of_a_page_whose_request_was_missed_begins_before_its_end(heard: int) -> None:
+    """The holes of the second page, and then the third."""
+    talk = (
+        Dialogue().hum().query().offer().page(0).block(0, 64).block(64, 64).block(128, 64).block(192, 64).missed(CLIENT)
+    )
+    talk.sequence += 1
+    for offset in range(256, 256 + 64 * heard, 64):
+        talk.block(offset, 64)
+    talk.missed(SERVER, 4 - heard).fetch(320, 448, size=64).page(512).block(512, 64)
+    assert of("ota.page.skipped", talk) == []
+    assert of("ota.block.skipped", talk) == []
+
+
 def test_a_query_that_is_heard_only_when_it_is_sent_again_does_not_part_a_page_from_its_blocks() -> None:
     talk = Dialogue().hum().query().offer()
     missed = taken(talk, 0x01)
