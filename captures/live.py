@@ -99,6 +99,7 @@ class Feed(ABC):
                 taken: list[RecordBatch] = []
                 while self._waiting and sum(map(len, taken)) < _JOINED:
                     taken.append(self._waiting.popleft())
+                self._come.notify()
                 over = self._over and not self._waiting
             if taken:
                 yield joined(taken)
@@ -115,6 +116,12 @@ class Feed(ABC):
         with self._come:
             self._waiting.append(records)
             self._come.notify()
+
+    def _await_room(self) -> None:
+        """Until what has been handed on is mostly taken, or until told to end."""
+        with self._come:
+            while sum(map(len, self._waiting)) >= _JOINED and not self._stopping.is_set():
+                self._come.wait(BATCH_S)
 
     def _work(self) -> None:
         try:
@@ -246,6 +253,7 @@ class FileFeed(Feed):
                     self._hand_on(records)
                 else:
                     self._record(self.recorder, records, decisions)
+                self._await_room()  # a file can be read much faster than analyzed, and need not fit into memory
         if self.notes.faults and not self.frames and not self._stopping.is_set():
             raise CaptureError(f"{self.name}: {self.notes.faults[0].what}")
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sniffer_emulators as emulators
 from live_play import START_NS, scenario
@@ -381,6 +382,21 @@ def test_recording_what_is_followed_in_another_form(tmp_path: Path, into: str) -
     (expected,) = analyze([str(whole)], keys=keys).analysis.transfers
     assert transfer == expected
     assert not Path("/dev/null").is_file()
+
+
+def test_large_file_waits_for_who_takes_its_frames(tmp_path: Path) -> None:
+    path = tmp_path / "large.pcap"
+    octets = np.frombuffer(bytes.fromhex("030806ffffffff07c231"), np.uint8)
+    count = 1_000_000
+    with PcapWriter(path) as writer:
+        writer.write(np.arange(count), octets, np.zeros(count, int), np.full(count, len(octets)))
+    feed = FileFeed(str(path), None, follow=False)
+    feed.begin()
+    batches = feed.batches()
+    taken = len(next(batches) or ())
+    time.sleep(0.5)
+    assert feed.frames < count / 2
+    assert taken + sum(map(len, filter(None, batches))) == feed.frames == count
 
 
 @pytest.mark.parametrize("path", ["-", "fifo"])
