@@ -358,12 +358,14 @@ def _waiting(rule: RowRule, found: Rows, quiet_of: Callable[[Rows], Quiet]) -> I
     """Hits that wait until it is known whether all was captured in a time: from another row to the hit's own."""
     quiet = quiet_of(found)
     begin = found.of(quiet.since_row)
-    until = found.time_ns if quiet.limit_ns is None else np.minimum(found.time_ns, begin.time_ns + quiet.limit_ns)
+    start = begin.time_ns - quiet.early_ns
+    until = found.time_ns if quiet.limit_ns is None else np.minimum(found.time_ns, start + quiet.limit_ns)
+    first_frames = np.where(start < begin.time_ns, 0, begin.number)
     short = found.client if quiet.who == "client" else found.server
     eui64s = (found.all.eui64_of(row, quiet.who) for row in found.index.tolist())
     places = zip(found.pan_id.tolist(), short.tolist(), eui64s, strict=True)
     last_frames = (None if end else frame for frame, end in zip(found.number.tolist(), found.end.tolist(), strict=True))
-    spans = zip(begin.time_ns.tolist(), until.tolist(), begin.number.tolist(), last_frames, strict=True)
+    spans = zip(start.tolist(), until.tolist(), first_frames.tolist(), last_frames, strict=True)
     hits = _told(rule, found)
     for conversation, hit, place, span in zip(found.conversation.tolist(), hits, places, spans, strict=True):
         yield _Waiting(rule, conversation, *hit, place, span)

@@ -65,8 +65,10 @@ class Quiet(NamedTuple):
     who: Literal["client", "server"]
     since_row: Column
     """From this other row to the row itself …"""
-    limit_ns: int | None = None
+    limit_ns: int | Column | None = None
     """… or for so long, if that is over earlier."""
+    early_ns: int | Column = 0
+    """So much earlier than the other row it begins."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from hanscope.analyzers.rules.limits import SECOND
 from hanscope.analyzers.rules.model import Mask, Quiet
-from hanscope.analyzers.rules.rows import Rows
+from hanscope.analyzers.rules.rows import SAME_MESSAGE_NS, Rows
 from hanscope.analyzers.tables import Column
 
 NOTIFY: Final = "zbee_zcl_general.ota.cmd.srv_tx.id == 0x00"
@@ -26,8 +26,22 @@ FOREVER: Final = 0xFFFFFFFF
 
 
 def server_answering(t: Rows, row: str = "prior_row") -> Quiet:
-    """All that the server sent while an answer to another row was due."""
-    return Quiet("server", getattr(t, row), int(t.limits.response_seconds * SECOND))
+    """All that the server sent while an answer to another row was due.
+
+    That row may be a repetition, of which the first sending was missed and answered. If its number tells that no
+    question was missed before it, that can only have been after the question before, or the answer to that.
+    """
+    asked = getattr(t, row)
+    question = t.of(asked)
+    before = t.of(question.latest_row)
+    next_one = (question.latest_row >= 0) & (((question.zcl_sequence - before.zcl_sequence) & 0xFF) == 1)
+    earlier = np.where(
+        before.answer_row < asked, np.maximum(before.answer_row, question.latest_row), question.latest_row
+    )
+    since = np.where(next_one, earlier, asked)
+    early_ns = np.where(next_one, 0, SAME_MESSAGE_NS)
+    limit_ns = question.time_ns - t.of(since).time_ns + early_ns + int(t.limits.response_seconds * SECOND)
+    return Quiet("server", since, limit_ns, early_ns)
 
 
 def odd_clock(t: Rows) -> Mask:

@@ -168,6 +168,13 @@ def test_an_end_request_that_is_heard_only_when_it_is_sent_again_was_answered_be
     assert of("ota.end.unanswered", talk) == []
 
 
+def test_a_request_at_the_beginning_of_a_capture_may_have_been_answered_before_it() -> None:
+    """What is heard then may be its repetition; with ten seconds of the server before it, it is none."""
+    unanswered = lambda talk: of("ota.block.unanswered", talk.ask(50).ack().pause(6).hum().ask(50).block(50))  # noqa: E731
+    assert not unanswered(Dialogue().hum())
+    assert unanswered(Dialogue().hum().pause(11))
+
+
 @pytest.mark.parametrize("heard", [0, 4], ids=["nothing", "its blocks"])
 def test_what_is_fetched_of_a_page_whose_request_was_missed_begins_before_its_end(heard: int) -> None:
     """The holes of the second page, and then the third."""
