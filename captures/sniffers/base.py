@@ -136,6 +136,8 @@ class Clock:
         """Ticks without wraps, from the first frame on."""
         self._raw = 0
         self._arrived = 0
+        self._began = 0
+        """When the first frame of this epoch arrived."""
         self._anchor_ns = 0
         """Unix time of tick 0 of the count without wraps."""
         self._lead: int | None = None
@@ -156,7 +158,9 @@ class Clock:
         step += self.base.period * round((expected - step) / self.base.period)
         moved = step * SECOND // self.base.ticks_per_second
         late = (self._arrived - self._nanoseconds(self._last)) - (self._lead or 0)
-        if moved < -_EARLY_NS or moved - gap > late + _EARLY_NS:
+        # How late the first frame came shows only when others come: those that waited with it are not ahead.
+        ahead = moved - gap > late + _EARLY_NS and arrived_ns != self._began
+        if moved < -_EARLY_NS or ahead:
             self.resets += 1
             return self._begin(ticks, arrived_ns, wall_ns)
         self._last += step
@@ -173,7 +177,7 @@ class Clock:
         return 1e6 * (self._latest[1] - self._first[1]) / (self._latest[0] - self._first[0])
 
     def _begin(self, ticks: int, arrived_ns: int, wall_ns: int) -> int:
-        self._last, self._raw, self._arrived = ticks, ticks, arrived_ns
+        self._last, self._raw, self._arrived, self._began = ticks, ticks, arrived_ns, arrived_ns
         device_ns = self._nanoseconds(ticks)
         self._anchor_ns = wall_ns - device_ns
         self._lead, self._window, self._first, self._latest = arrived_ns - device_ns, None, None, None

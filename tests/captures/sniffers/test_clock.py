@@ -40,6 +40,14 @@ def test_late_arrival_is_no_jump() -> None:
     assert clock.resets == 0
 
 
+def test_frames_that_waited_together_before_the_first_was_read_are_no_restart() -> None:
+    clock = Clock(TI)
+    waited = [told(clock, device, 5 * SECOND) for device in (0, SECOND, 4 * SECOND)]
+    assert [at - waited[0] for at in waited] == [0, SECOND, 4 * SECOND]
+    assert told(clock, 6 * SECOND, 6 * SECOND) - waited[0] == 6 * SECOND
+    assert clock.resets == 0
+
+
 @pytest.mark.parametrize("base", [TI, MICROSECONDS_64])
 @pytest.mark.parametrize("before_s", [20, 100, 1000])
 def test_device_that_restarts_begins_a_new_epoch_at_the_hosts_time(base: Timebase, before_s: int) -> None:
