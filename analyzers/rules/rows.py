@@ -795,7 +795,8 @@ class OtaRows:
         return np.where(self.wait_row >= 0, (self.time_ns - self.time_ns[self.wait_row]) // SECOND, 0)
 
     def keep(self) -> Kept:
-        """The columns of the rows that the next batch may refer to."""
+        """The columns of the rows that the next batch may refer to; of these rows no others are asked for any more."""
+        self._some.clear()  # they hold on to these rows in turn, which would stay until the garbage collector comes
         fresh = np.flatnonzero(self.fresh)
         kind = np.where(self.command == DEFAULT_RESPONSE, 10, np.clip(self.command, 0, 11))[fresh] * 2
         latest = np.full((int(self._member.max(initial=-1)) + 1) * 24, -1, np.int64)
