@@ -110,15 +110,16 @@ class Case:
     def parting_heard(self) -> bool:
         """Whether neither of the two can have said unheard, in the seconds after the last of it, why it ends.
 
-        That takes a frame of each: a request and its refusal, or a word of the client and what acknowledges it. Only
-        after a page request the server speaks unasked.
+        That takes a frame of each: a request and its refusal, or a word of the client and its answer. Only after a page
+        request the server speaks unasked.
         """
         story = self.story
         if story.talk is None or story.evidence is None:
             return True
-        since, frame, both = story.talk.last_ns, story.talk.last_frame, (story.talk.client, story.talk.server)
-        heard = [story.evidence.missed(who, since, since + ANSWER_NS, frame).verdict == "captured" for who in both]
-        return all(heard) if story.talk.transfer.page_requests else any(heard)
+        talk, since, frame = story.talk, story.talk.last_ns, story.talk.last_frame
+        telling = (talk.server,) if talk.transfer.page_requests else (talk.client, talk.server)
+        found = (story.evidence.missed(who, since, since + ANSWER_NS, frame) for who in telling)
+        return any(one.verdict == "captured" for one in found)
 
     def server_heard(self, ending: Ending) -> bool:
         """Whether fewer frames of the server were missed than the device asked for at last."""

@@ -211,6 +211,9 @@ def _too_early(case: Case, order: Order) -> bool:
 def _refused(case: Case, order: Order) -> Judgement:
     """An order to which the device answered that it did not carry it out."""
     if order.outcome in (Outcome.NO_IMAGE_HELD, Outcome.HASH_MISMATCH) and _too_early(case, order):
+        found = distribution(case)
+        if found is not None and found.state == "failed":  # an order in time would have been no better
+            return found
         return Judgement(
             "failed",
             "The activation was ordered before the device had the whole image, so it held none to activate.",

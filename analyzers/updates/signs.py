@@ -314,8 +314,8 @@ def _ending(tail: Column) -> Ending:
     answers = answers[_first_times(tail[answers, _WHAT])]  # what it says again is no answer to what was asked since
     after = int(answers[-1]) + 1 if len(answers) else 0
     open_requests = tail[after:][(by_client & asks)[after:]]
-    # An APS retry of a request that the server has long answered asks for nothing.
-    open_requests = open_requests[~among(open_requests[:, _WHAT], tail[:after][by_client[:after], _WHAT])]
+    # An APS retry of a request that the server has long answered asks for nothing, even if only the answer was heard.
+    open_requests = open_requests[~among(open_requests[:, _WHAT], tail[:after, _WHAT])]
     frames = open_requests[:, _FRAME]
     copies = {frame: int((frames == frame).sum()) for frame in distinct(frames[frames >= 0]).tolist()}
     in_vain = [frame for frame, count in copies.items() if count > _MAC_RETRIES]

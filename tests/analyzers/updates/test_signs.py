@@ -111,6 +111,7 @@ def test_a_late_retry_of_a_request_that_was_answered_asks_for_nothing() -> None:
     asked = row(BLOCK_REQUEST, 10, 1, file_offset=0)
     again = asked | {"time_ns": 12 * SECOND, "mac_sequence": 9, "nwk_frame_counter": 1_009}
     assert ending(asked, row(BLOCK, 11, 1, file_offset=0), again).unanswered == 0
+    assert ending(row(BLOCK, 11, 1, file_offset=0), again).unanswered == 0
 
 
 def test_a_block_that_is_sent_again_answers_no_later_request() -> None:

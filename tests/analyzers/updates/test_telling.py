@@ -204,6 +204,16 @@ def test_a_device_that_is_heard_after_its_last_block_came_several_times_is_in_re
     assert standing(update) == ("failed", "distribution", cause)
 
 
+def test_an_order_that_came_too_early_is_not_why_the_image_never_came(monkeypatch) -> None:
+    early = order(50), answer(51, code=Outcome.NO_IMAGE_HELD)
+    (whole,) = told(monkeypatch, *early)
+    assert standing(whole) == ("failed", "activation order", "activation-too-early")
+    (stopped,) = told(
+        monkeypatch, *early, transfers=[STALLED], images=(), ending=ending_of(unanswered=4), evidence=Counters()
+    )
+    assert standing(stopped) == ("failed", "distribution", "server-silent")
+
+
 OTHER_HUB = Party(short=0x2222, eui64="00:0d:6f:00:0a:90:69:e1")
 
 
