@@ -45,6 +45,21 @@ def _conflicts(transfer: Transfer, _: Facts) -> list[Hit]:
     ]
 
 
+def _end_not_fetched(transfer: Transfer, facts: Facts) -> list[Hit]:
+    """The client asked for no more after its last request that was heard, nor unheard."""
+    if transfer.end_status != 0 or not (transfer.block_requests or transfer.page_requests):
+        return []
+    client, talk = facts.client(transfer), facts.talk(transfer)
+    until = min(transfer.ended, facts.evidence.last_ns(client))
+    if facts.evidence.missed(client, talk.last_ns, until, talk.last_frame, transfer.last_frame).missing:
+        return []
+    return [
+        Hit((transfer.last_frame,), transfer.id, detail=f"octets {gap.start:,} to {gap.end - 1:,} of the image")
+        for gap in transfer.missing_ranges
+        if gap.end == transfer.image_size and gap.reason == "never requested"
+    ]
+
+
 RULES: Final = (
     RowRule(
         id="ota.block.request-length",
@@ -401,13 +416,9 @@ RULES: Final = (
         advice="Harmless where a container's padding is left out; else the stored image is not whole.",
         filter=BLOCKS,
         fires="last request shortened to end one octet before the image does, then SUCCESS",
-        silent="last request ends with the image",
+        silent="last request ends with the image, or frames of the client were missed after it",
         over="transfer",
-        finds=lambda transfer, _: [
-            Hit((transfer.last_frame,), transfer.id, detail=f"octets {gap.start:,} to {gap.end - 1:,} of the image")
-            for gap in transfer.missing_ranges
-            if transfer.end_status == 0 and gap.end == transfer.image_size and gap.reason == "never requested"
-        ],
+        finds=_end_not_fetched,
     ),
     RowRule(
         id="ota.block.default-response-invited",

@@ -168,6 +168,12 @@ def test_an_end_request_that_is_heard_only_when_it_is_sent_again_was_answered_be
     assert of("ota.end.unanswered", talk) == []
 
 
+@pytest.mark.parametrize("offsets", [(), (0, 50)], ids=["all of it", "the rest"])
+def test_what_was_fetched_unheard_was_fetched(offsets: tuple[int, ...]) -> None:
+    talk = begun().fetch(*offsets).missed(CLIENT, 20).missed(SERVER, 20)
+    assert of("ota.block.end-not-fetched", talk.finish()) == []
+
+
 def test_a_request_at_the_beginning_of_a_capture_may_have_been_answered_before_it() -> None:
     """What is heard then may be its repetition; with ten seconds of the server before it, it is none."""
     unanswered = lambda talk: of("ota.block.unanswered", talk.ask(50).ack().pause(6).hum().ask(50).block(50))  # noqa: E731
