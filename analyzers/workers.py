@@ -92,7 +92,7 @@ class _Crew:
     """Forked workers and the memory that they share."""
 
     def __init__(self, count: int, fresh: Fresh) -> None:
-        self._free = deque(range((AHEAD + 1) * count + AHEAD))
+        self._free = deque(range(AHEAD * count + AHEAD))
         self._memory = _Memory(len(self._free))
         self._members: list[_Member] = []
         for _ in range(count):
