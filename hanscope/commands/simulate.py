@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -159,6 +160,9 @@ def _run(
     except ValueError as error:
         raise CommandError(str(error), ExitCode.USAGE) from None
     except OSError as error:
+        with suppress(OSError):
+            if output.is_file():  # its beginning alone would pass for all of it
+                output.unlink()
         raise _unwritable(output, error) from error
     return truth
 

@@ -128,6 +128,17 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(tmp_path, monkeypatch
     assert not list(tmp_path.iterdir())
 
 
+def test_a_full_disk_leaves_no_part_of_a_capture(capture, monkeypatch, capsys):
+    def fills_the_disk(_scenario, path, **_options):
+        path.write_bytes(b"part of a capture")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("hanscope.captures.simulator.scenarios.simulate", fills_the_disk)
+    assert outcome("simulate", "esme-update", "-o", capture) == 2
+    assert capsys.readouterr().err == f"hanscope: {capture}: cannot be written: No space left on device\n"
+    assert not capture.exists()
+
+
 def test_the_other_scenarios_are_there_too(tmp_path, capsys):
     assert run("simulate", "benchmark", "--frames", 500, "-o", tmp_path / "b.pcap") == 0
     assert run("simulate", "demo", "-o", tmp_path / "d.pcapng") == 0
