@@ -616,7 +616,7 @@ local function is_new(pinfo)
     return not known.read_ahead and pinfo.number > known.last
 end
 
-local reused = {}
+local requests, others = {}, {} -- messages, which are used again
 local this -- our dissector: whether it, or any of its fields, is asked for
 
 -- Where fields are shown: in a tree of ours, or beside Wireshark's where only they are asked for.
@@ -629,7 +629,8 @@ local function place_of_fields(root)
 end
 
 local function show_ota(zcl, aps, pinfo, root)
-    local m = ota.parse(bytes_of(zcl), reused)
+    local octets = bytes_of(zcl)
+    local m = ota.parse(octets, octets:byte(3) == 0x03 and requests or others)
     if not m then
         return
     end

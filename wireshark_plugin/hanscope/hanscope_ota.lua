@@ -177,6 +177,14 @@ end
 
 readers[0x09] = readers[0x02]
 
+local function forget(m)
+    m.answered, m.status, m.short, m.malformed = nil, nil, nil, nil
+    m.manufacturer, m.image_type, m.version = nil, nil, nil
+    m.offset, m.size, m.data, m.page_size, m.spacing = nil, nil, nil, nil, nil
+    m.current_time, m.request_time, m.period, m.image_size = nil, nil, nil, nil
+    m.hardware, m.payload_type, m.jitter = nil, nil, nil
+end
+
 -- The message in a ZCL frame of the cluster, in the table `m` (which may have held another): nothing if it is another
 -- command, `malformed` if octets are missing.
 function M.parse(text, m)
@@ -184,11 +192,11 @@ function M.parse(text, m)
     if not command or control % 8 >= 4 then -- too short, or manufacturer specific: no command of this cluster
         return nil
     end
-    m.answered, m.status, m.short, m.malformed = nil, nil, nil, nil
-    m.manufacturer, m.image_type, m.version = nil, nil, nil
-    m.offset, m.size, m.data, m.page_size, m.spacing = nil, nil, nil, nil, nil
-    m.current_time, m.request_time, m.period, m.image_size = nil, nil, nil, nil
-    m.hardware, m.payload_type, m.jitter = nil, nil, nil
+    if command == 0x03 and m.command == 0x03 and not m.malformed then
+        m.short, m.period = nil, nil -- all else is written over
+    else
+        forget(m)
+    end
     m.sequence = sequence
     if control % 4 == 0 then
         if command ~= 0x0b then

@@ -83,7 +83,7 @@ end
 -- Whether the same message was heard before, of those with these two addresses. What was heard waits in a list, in
 -- order, so long as it may be heard again. Entries are used again: a table for each message would be most of the
 -- plugin's garbage.
-local function is_copy(self, m, heard)
+local function is_heard_before(self, m, heard)
     local row, time = m.row, m.time
     local message = ((m.counter or m.nwk_sequence + 256) * 256 + m.sequence) * 512 + m.command
     message = (message * 256 + (m.source_endpoint or 0)) * 256 + (m.destination_endpoint or 0)
@@ -262,7 +262,7 @@ local function link_of(self, m)
     m.source_eui64, m.destination_eui64 = source, destination
     if link.source_eui64 ~= source or link.destination_eui64 ~= destination then
         link.source_eui64, link.destination_eui64 = source, destination
-        link.source, link.destination, link.said, link.heard_by = nil, nil, nil, nil
+        link.source, link.destination, link.said, link.heard_by, link.flow = nil, nil, nil, nil, nil
     end
     return link
 end
@@ -338,16 +338,22 @@ local function request_of(dialogue, m, wanted)
     return other
 end
 
+-- Remembers a request, for its answer.
+local function ask(dialogue, m)
+    local at = dialogue.request % REQUESTS_KEPT + 1
+    local request = dialogue.requests[at] or {}
+    request.frame, request.time, request.command, request.sequence = m.frame, m.time, m.command, m.sequence
+    request.offset, request.size, request.response = m.offset, m.size, nil
+    dialogue.request, dialogue.requests[at] = at, request
+    m.asks = request
+    return request
+end
+
 -- Which request a message answers: that with its sequence number; else the last one, if it fits.
 local function pair(dialogue, m, by_server)
     if not by_server and m.command ~= ota.DEFAULT_RESPONSE then
         if m.flags % 2 == 0 then
-            local at = dialogue.request % REQUESTS_KEPT + 1
-            local request = dialogue.requests[at] or {}
-            request.frame, request.time, request.command, request.sequence = m.frame, m.time, m.command, m.sequence
-            request.offset, request.size, request.response = m.offset, m.size, nil
-            dialogue.request, dialogue.requests[at] = at, request
-            m.asks = request
+            ask(dialogue, m)
         end
         return
     end
@@ -450,21 +456,73 @@ local function stream(self, dialogue, m)
     dialogue.current = track
 end
 
--- Take in the next message of the capture. What it turns out to be is written into it: `attempt`, `flags`, `expected`
--- and `received` (octets), `conflicting`, `request` (the request that it answers: frame, time), `copy_of`.
-function Tracker:feed(m)
-    local row = self.rows + 1
-    self.rows, m.row, m.flags = row, row, 0
-    m.attempt, m.expected, m.received, m.conflicting = nil, nil, nil, nil
-    m.request, m.asks, m.answers_first = nil, nil, nil
-    local link = link_of(self, m)
+-- The flow of a dialogue: while a client goes on to the next block, and the server answers with it, there is little to
+-- find out. `next`: the offset that the client will ask for when it has the last block; `request`: what it asked for,
+-- while that is not answered. Any other message makes both nothing, and is looked at in full.
+
+local function ends_flow(dialogue)
+    local flow = dialogue.flow
+    if flow then
+        flow.next, flow.request = nil, nil
+    end
+end
+
+-- A block that answers the last request lets the flow begin, for messages between the same addresses.
+local function begins_flow(dialogue, link, m)
+    local attempt, request = m.attempt, m.request
+    if not (attempt and request and attempt.begun) or attempt.over or attempt.asked_last ~= m.offset then
+        return
+    end
+    local flow = dialogue.flow or { dialogue = dialogue }
+    dialogue.flow, link.flow = flow, flow
+    flow.attempt, flow.next = attempt, m.offset + m.length
+end
+
+-- Takes a request or a block that goes on with the flow; whether it does.
+local function flows(self, flow, m)
+    local attempt, request, size = flow.attempt, flow.request, m.size
+    if
+        m.version ~= attempt.version
+        or m.image_type ~= attempt.image_type
+        or m.manufacturer ~= attempt.manufacturer
+        or size == 0
+        or m.time - attempt.moved > self.pause_s
+    then
+        return false
+    elseif m.command == 0x03 then
+        if m.offset ~= flow.next then
+            return false
+        end
+        m.kind, m.length = REQUEST, size
+        flow.next, flow.request = nil, ask(flow.dialogue, m)
+    else
+        if
+            not request
+            or m.offset ~= request.offset
+            or m.sequence ~= request.sequence
+            or m.status ~= SUCCESS
+            or size > request.size
+            or #m.data < size
+        then
+            return false
+        end
+        m.kind, m.length = BLOCK, size
+        flow.next, flow.request = m.offset + size, nil
+        request.response, m.request, m.answers_first = m.frame, request, true
+    end
+    attempt:take(m, self.pause_s)
+    m.attempt, m.received = attempt, attempt:received()
+    return true
+end
+
+-- Looks at a message in full.
+local function look_at(self, link, m)
     local kind = kind_of(m)
     m.length = m.page_size or m.size or 0
     if kind == WAIT then
         m.wait = min(max(m.request_time - m.current_time, 0), LONGEST_WAIT_S)
     end
-    if is_copy(self, m, link.heard) then
-        m.flags = COPY
+    if m.flags == COPY then
         kind = kind ~= CONTROL and AGAIN[kind] or nil
     end
     m.kind = kind
@@ -479,6 +537,7 @@ function Tracker:feed(m)
     if not dialogue then
         return
     end
+    ends_flow(dialogue)
     pair(dialogue, m, by_server)
     if kind == CONTROL then
         self:signal(dialogue, m)
@@ -492,6 +551,29 @@ function Tracker:feed(m)
             compare(m)
         end
     end
+    if kind == BLOCK then
+        begins_flow(dialogue, link, m)
+    elseif kind == REQUEST then
+        link.flow = dialogue.flow
+    end
+end
+
+-- Take in the next message of the capture. What it turns out to be is written into it: `attempt`, `flags`, `expected`
+-- and `received` (octets), `conflicting`, `request` (the request that it answers: frame, time), `copy_of`.
+function Tracker:feed(m)
+    local row = self.rows + 1
+    self.rows, m.row, m.flags = row, row, 0
+    m.attempt, m.expected, m.received, m.conflicting = nil, nil, nil, nil
+    m.request, m.asks, m.answers_first = nil, nil, nil
+    local link = link_of(self, m)
+    local flow, command = link.flow, m.command
+    if is_heard_before(self, m, link.heard) then
+        m.flags = COPY
+    elseif flow and (command == 0x03 or command == 0x05) and flows(self, flow, m) then
+        link.source.short, link.destination.short = m.source, m.destination
+        return
+    end
+    look_at(self, link, m)
 end
 
 -- An Upgrade End Response to all concerns those clients of the server that wait for one.
