@@ -142,6 +142,13 @@ TSHARK_FAULTS = {
     ("NodeDescriptorResponse", "frequency_band"),
     ("NodeDescriptorResponse", "aps_flags"),
 }
+MENDED = {
+    ("NwkAddressResponse", "associated_device_count"),
+    ("IeeeAddressResponse", "associated_device_count"),
+    ("EndDeviceBindRequest", "input_clusters"),
+    ("ManagementBindResponse", "destination_address_mode"),
+}
+"""Of these faults 4.4 and 4.6 have no more."""
 MALFORMED_TO_TSHARK = {
     "EndDeviceBindRequest",
     # The tables are left out where the status is no success; tshark wants them all the same.
@@ -180,7 +187,7 @@ def test_every_field_of_every_command_lies_where_tshark_has_it_and_has_its_value
     assert not wrong, "\n".join(wrong)
     assert compared == {command.title for command in COMMANDS}
     assert malformed == MALFORMED_TO_TSHARK
-    assert faults == TSHARK_FAULTS
+    assert faults in (TSHARK_FAULTS, TSHARK_FAULTS - MENDED)
 
 
 @pytest.mark.parametrize(

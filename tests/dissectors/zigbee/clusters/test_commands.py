@@ -185,6 +185,8 @@ TSHARK_FAULTS = {
     ("InitiateKeyEstablishmentRequest", "valid_to"),
     ("InitiateKeyEstablishmentResponse", "valid_to"),
 }
+MENDED = {("CancelLoadControlEvent", "effective_time")}
+"""Of these faults 4.4 and 4.6 have no more."""
 OTHER_NAMES = {
     "requestor_receiver_on_when_idle": ("price.command_options",),
     "reserved": ("price.command_options",),
@@ -227,4 +229,4 @@ def test_every_field_of_every_command_lies_where_tshark_has_it_and_has_its_value
                 wrong.append(f"{command.title}.{why}")
     assert not wrong, "\n".join(wrong)
     assert compared == {command.title for command in COMMANDS if command.layer.fields_desc}
-    assert faults == TSHARK_FAULTS
+    assert faults in (TSHARK_FAULTS, TSHARK_FAULTS - MENDED)
