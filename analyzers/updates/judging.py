@@ -16,6 +16,7 @@ from hanscope.analyzers.updates.delivery import distribution, offer, verificatio
 from hanscope.analyzers.updates.orders import Order
 from hanscope.analyzers.updates.readings import AlertCode, Kind, Outcome
 from hanscope.analyzers.updates.signs import (
+    OFFER,
     SECOND,
 )
 
@@ -102,9 +103,14 @@ def _runs_it(case: Case) -> Judgement | None:
     last = reads[-1]
     course = case.story.course
     loaded = course is not None and last.time > course.last_ns
-    if not loaded and all(one.version == last.version for one in reads):
-        return None
-    return Judgement("confirmed", f"The device runs the image's version 0x{last.version:08x} ({_source(last)}).")
+    told = f"The device runs the image's version 0x{last.version:08x} ({_source(last)})"
+    if loaded or any(one.version != last.version for one in reads):
+        return Judgement("confirmed", f"{told}.")
+    offered = [one.time_ns for one in case.story.signs if one.command == OFFER and one.status == 0]
+    if course is None and offered and offered[0] < reads[0].time:
+        missing = ("what the device did on the offer, and the version that it named before",)
+        return Judgement("undecided", f"{told}, which it had been offered.", missing=missing)
+    return None
 
 
 def _reported(case: Case) -> str | None:

@@ -269,7 +269,8 @@ def told(
         evidence="",
     )
     place = PAN, METER.short
-    identities = {Identity(one.manufacturer_code, one.image_type, one.file_version) for one in transfers}
+    loading = [one for one in transfers if one.block_requests]
+    identities = {Identity(one.manufacturer_code, one.image_type, one.file_version) for one in loading}
     found = Signs(
         signs=list(signs),
         returns=list(returns),

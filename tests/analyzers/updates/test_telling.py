@@ -111,6 +111,15 @@ def test_a_version_read_confirms_what_else_was_not_heard(monkeypatch) -> None:
     assert standing(update) == ("confirmed", None, None)
 
 
+def test_a_device_that_runs_what_it_was_offered_did_not_refuse_it(monkeypatch) -> None:
+    """Its query before the offer was not heard, nor what followed; later there was nothing newer for it."""
+    offered = transfer(state="refused", complete=False, received_bytes=0, block_requests=0, block_responses=0)
+    signs = [sign(OFFER, 11), sign(QUERY, 190, IMAGE), sign(OFFER, 191, status=0x98)]
+    (update,) = told(monkeypatch, transfers=[offered], images=(), signs=signs)
+    assert (update.state, update.cause) == ("undecided", None)
+    assert "which it had been offered" in update.reason
+
+
 def test_a_transfer_that_began_before_the_capture(monkeypatch) -> None:
     gap = MissingRange(start=0, end=4_000, reason="never requested")
     (update,) = told(monkeypatch, transfers=[transfer(missing_ranges=(gap,), complete=False)], images=())
