@@ -15,7 +15,7 @@ T.sha256, T.gbcs, T.log = T.module("sha256"), T.module("gbcs"), T.module("log")
 T.image = T.module("image", T.sha256)
 T.rules = T.module("rules", T.tracker, ota)
 local asking = T.module("asked")
-T.asked, T.once = asking.asked, asking.once
+T.asked, T.once, T.shows_twice = asking.asked, asking.once, asking.shows_twice
 T.report = T.module("report", T.image, T.gbcs)
 
 -- Octets of hexadecimal digits; blanks are for people.

@@ -268,6 +268,14 @@ function tests.each_frame_comes_once_in_one_pass()
     same(T.once({}), false, "the command line cannot be read")
 end
 
+function tests.the_first_of_two_passes_shows_only_what_its_filter_needs()
+    same(T.shows_twice({ "tshark", "-2", "-R", "frame", "-e", "hanscope.state" }), false)
+    same(T.shows_twice({ "tshark", "-2", "-R", "hanscope.rule" }), true)
+    same(T.shows_twice({ "tshark", "-2", "--read-filter", "_ws.expert" }), true)
+    same(T.shows_twice({ "tshark", "-2R", "${macro}" }), true)
+    same(T.shows_twice({ "sharkd" }), true)
+end
+
 -- Transfers.
 
 local function feeder(options)

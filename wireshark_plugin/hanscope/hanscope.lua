@@ -57,6 +57,7 @@ local asking = module("asked")
 local command_line = asking.command_line()
 local asked = gui_enabled() or asking.asked(command_line, asking.preferences())
 local once = not gui_enabled() and asking.once(command_line)
+local shows_twice = once or gui_enabled() or asking.shows_twice(command_line)
 
 -- What is read of each frame.
 
@@ -645,7 +646,7 @@ local function show_ota(zcl, aps, pinfo, root)
     else
         record = follow(m, pinfo, aps)
     end
-    if not record then
+    if not record or not (shows_twice or pinfo.visited) then
         return
     end
     local tree = place_of_fields(root)

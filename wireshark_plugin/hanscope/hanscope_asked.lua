@@ -72,6 +72,19 @@ function M.once(words)
     return is_tshark(words)
 end
 
+-- Whether the first of two passes may have to show something: to a read filter that names something of ours.
+function M.shows_twice(words)
+    for i = 2, #words do
+        local word = words[i]
+        local is_filter = word:find("^%-%w*R") or word:find("^%-%-read")
+        local filter = is_filter and word .. (words[i + 1] or "") or ""
+        if filter:find("hanscope", 1, true) or filter:find("expert", 1, true) or filter:find("$", 1, true) then
+            return true
+        end
+    end
+    return not is_tshark(words)
+end
+
 -- What is asked for: false if nothing of ours can be seen, true if anything can; else a table with the names of fields
 -- as keys ("hanscope" is the tree itself), which are all that can be seen beside expert items.
 function M.asked(words, preferences)

@@ -18,8 +18,8 @@ local K = {
 
 local OPERATORS = [[
     local K, byte = ...
+    local w = {}
     return function(H, text, at)
-        local w = {}
         for i = 1, 16 do
             local a, b, c, d = byte(text, at + 4 * i - 4, at + 4 * i - 1)
             w[i] = a << 24 | b << 16 | c << 8 | d
@@ -48,9 +48,8 @@ local OPERATORS = [[
 local LIBRARY = [[
     local K, byte, bits = ...
     local band, bxor, shift, turn = bits.band, bits.bxor, bits.rshift, bits.rrotate or bits.ror
-    local ALL = 4294967296
+    local ALL, w = 4294967296, {}
     return function(H, text, at)
-        local w = {}
         for i = 1, 16 do
             local a, b, c, d = byte(text, at + 4 * i - 4, at + 4 * i - 1)
             w[i] = a * 16777216 + b * 65536 + c * 256 + d
