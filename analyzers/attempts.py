@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -55,10 +55,12 @@ class Device(msgspec.Struct, eq=False):
         return Party(short=self.short, eui64=text)
 
 
-class Identity(msgspec.Struct, frozen=True):
-    manufacturer: int
+class Identity(NamedTuple):
+    """What names an image (ZCL 11.4.2)."""
+
+    manufacturer_code: int
     image_type: int
-    version: int
+    file_version: int
 
     @classmethod
     def of(cls, code: int) -> Identity:
@@ -67,18 +69,18 @@ class Identity(msgspec.Struct, frozen=True):
     @property
     def code(self) -> int:
         """All of it in one signed number of 64 bits, as in `Rows.identity`."""
-        return (self.manufacturer ^ 0x8000) - 0x8000 << 48 | self.image_type << 32 | self.version
+        return (self.manufacturer_code ^ 0x8000) - 0x8000 << 48 | self.image_type << 32 | self.file_version
 
     def covers(self, other: Identity) -> bool:
         """Whether it is that image, or names it by wildcards (ZCL 11.13.9.6)."""
         return (
-            self.manufacturer in (0xFFFF, other.manufacturer)
+            self.manufacturer_code in (0xFFFF, other.manufacturer_code)
             and self.image_type in (0xFFFF, other.image_type)
-            and self.version in (0xFFFFFFFF, other.version)
+            and self.file_version in (0xFFFFFFFF, other.file_version)
         )
 
     def __str__(self) -> str:
-        return f"0x{self.manufacturer:04x}/0x{self.image_type:04x}/0x{self.version:08x}"
+        return f"0x{self.manufacturer_code:04x}/0x{self.image_type:04x}/0x{self.file_version:08x}"
 
 
 class Rows(msgspec.Struct, eq=False):
@@ -181,8 +183,7 @@ class Step(msgspec.Struct, frozen=True):
 
     def event(self) -> TransferEvent:
         _, time, frame = self.sign
-        image = None if self.image is None else (self.image.manufacturer, self.image.image_type, self.image.version)
-        return TransferEvent(time=time, frame=frame, what=self.what, kind=self.kind, image=image)
+        return TransferEvent(time=time, frame=frame, what=self.what, kind=self.kind, image=self.image)
 
 
 class Conclusion(msgspec.Struct, frozen=True):
@@ -257,7 +258,7 @@ class Attempt(msgspec.Struct, eq=False):
     conclusion: Conclusion | None = None
 
     def kind_of_image(self) -> tuple[int, int, int]:
-        return id(self.client), self.identity.manufacturer, self.identity.image_type
+        return id(self.client), self.identity.manufacturer_code, self.identity.image_type
 
     def note(self, step: Step) -> None:
         if len(self.events) < EVENTS_KEPT:

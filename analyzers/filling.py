@@ -26,6 +26,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from hanscope.analyzers.attempts import Identity
 from hanscope.analyzers.coverage import NOTHING, Intervals, Positions
 from hanscope.analyzers.imagestore import ImageStore, Octets, StoredImage
 from hanscope.analyzers.results import Difference, FilledRange, MissingRange, Transfer
@@ -42,7 +43,6 @@ MOST_DIFFERENCES: Final = 100
 WINDOW: Final = 4 << 20
 """Octets that are compared at once."""
 
-Identity = tuple[int, int, int]
 Frames = NDArray[np.int64]
 
 
@@ -144,7 +144,7 @@ def _runs(where: Positions, here: Frames | None, there: Frames | None, most: int
 
 
 def identity(transfer: Transfer) -> Identity:
-    return transfer.manufacturer_code, transfer.image_type, transfer.file_version
+    return Identity(transfer.manufacturer_code, transfer.image_type, transfer.file_version)
 
 
 class Other(msgspec.Struct, frozen=True, eq=False):

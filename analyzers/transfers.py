@@ -551,9 +551,9 @@ class TransferBuilder:
                     Progress(
                         attempt.client.party(),
                         attempt.client.pan_id,
-                        identity.manufacturer,
+                        identity.manufacturer_code,
                         identity.image_type,
-                        identity.version,
+                        identity.file_version,
                         attempt.received(self._store),
                         attempt.size,
                     )
@@ -621,9 +621,9 @@ class TransferBuilder:
             client=attempt.client.party(),
             server=attempt.server.party(),
             pan_id=attempt.client.pan_id,
-            manufacturer_code=attempt.identity.manufacturer,
+            manufacturer_code=attempt.identity.manufacturer_code,
             image_type=attempt.identity.image_type,
-            file_version=attempt.identity.version,
+            file_version=attempt.identity.file_version,
             image_size=found.image_size,
             image_size_source=found.image_size_source,
             received_bytes=found.received,

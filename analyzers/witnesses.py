@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
+from hanscope.analyzers.attempts import Identity
 from hanscope.analyzers.filling import FileOctets, Other, SideBySide, identity, side_by_side
 from hanscope.analyzers.results import Analysis, Check, Image, Message, Outcome, Transfer, Witness
 from hanscope.analyzers.transfers import TransferRecord, first_block
@@ -34,7 +35,6 @@ from hanscope.analyzers.witnesses_subject import (
     and_,
     difference,
     differing_frames,
-    identity_told,
 )
 
 if TYPE_CHECKING:
@@ -228,18 +228,18 @@ def _query_response(subject: Subject, transfer: Transfer) -> Iterator[Witness]:
 
 def _ota_header(subject: Subject, transfer: Transfer) -> Witness:
     header = subject.image.header
-    named = identity_told(identity(transfer))
+    named = identity(transfer)
     if header is None:
         return Witness(
             source="OTA header", outcome="unknown", said="nothing", detail="no whole OTA header was captured"
         )
-    told = header.manufacturer_code, header.image_type, header.file_version
-    agrees = told == identity(transfer)
+    told = Identity(header.manufacturer_code, header.image_type, header.file_version)
+    agrees = told == named
     detail = "the blocks are named the same" if agrees else f"the blocks are named {named}"
     return Witness(
         source="OTA header",
         outcome="valid" if agrees else "invalid",
-        said=f"{identity_told(told)}, {header.total_image_size:,} octets",
+        said=f"{told}, {header.total_image_size:,} octets",
         detail=detail + subject.rests_on() * _head_is_filled(subject),
         frames=() if subject.held is None else _frames_of(subject, header_end=header.header_length),
     )

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from hanscope.analyzers.filling import Comparison, FileOctets, Identity, compare
+from hanscope.analyzers.attempts import Identity
+from hanscope.analyzers.filling import Comparison, FileOctets, compare
 from hanscope.analyzers.results import Outcome, Witness
-from hanscope.analyzers.witnesses_subject import Subject, and_, difference, differing_frames, hashes_of, identity_told
+from hanscope.analyzers.witnesses_subject import Subject, and_, difference, differing_frames, hashes_of
 from hanscope.dissectors.images import ota_file
 from hanscope.dissectors.images.ota_file import OtaFileError
 
@@ -59,7 +60,7 @@ def _headers(octets: bytes) -> _Headers:
         except OtaFileError:
             header = None
         if header is not None and header.header_version == ota_file.HEADER_VERSION:
-            named = header.manufacturer_code, header.image_type, header.file_version
+            named = Identity(header.manufacturer_code, header.image_type, header.file_version)
             found.append((at, named, header.total_image_size))
         at = octets.find(ota_file.MAGIC, at + 1)
     return found
@@ -81,7 +82,7 @@ def _reference(subject: Subject, reference: Reference, headers: _Headers) -> Wit
     named = next((one for at, one, _ in headers if at == shift), None)
     other_size = known is not None and known not in (reached, len(reference.octets) - shift)
     details = [
-        f"it is another image: {identity_told(named)}" if named and subject.identity not in (None, named) else "",
+        f"it is another image: {named}" if named and subject.identity not in (None, named) else "",
         f"it has {reached:,} octets, the image {known:,}" if other_size else "",
         _compared(subject, found, known),
         _said_of_reference(subject, reference) if found.common and not found.differing else "",

@@ -8,7 +8,8 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Final
 
-from hanscope.analyzers.filling import Comparison, Held, Identity, SideBySide, identity
+from hanscope.analyzers.attempts import Identity
+from hanscope.analyzers.filling import Comparison, Held, SideBySide, identity
 from hanscope.analyzers.results import Image
 from hanscope.analyzers.transfers import TransferRecord
 from hanscope.dissectors.images import gbcs
@@ -38,7 +39,7 @@ class Subject:
         if self.record is not None:
             return identity(self.record.transfer)
         header = self.image.header
-        return None if header is None else (header.manufacturer_code, header.image_type, header.file_version)
+        return None if header is None else Identity(header.manufacturer_code, header.image_type, header.file_version)
 
     @property
     def size_is_known(self) -> bool:
@@ -123,10 +124,6 @@ def _parts(image: Image, size: int) -> Iterator[tuple[int, int, str]]:
 
 
 # In words
-
-
-def identity_told(one: Identity) -> str:
-    return f"0x{one[0]:04x}/0x{one[1]:04x}/0x{one[2]:08x}"
 
 
 def difference(found: Comparison) -> str:

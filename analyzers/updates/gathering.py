@@ -14,6 +14,7 @@ from itertools import accumulate
 from operator import itemgetter
 from typing import Final, Generic, TypeVar
 
+from hanscope.analyzers.attempts import Identity
 from hanscope.analyzers.evidence import Evidence
 from hanscope.analyzers.results import Analysis, Image, Party, Transfer
 from hanscope.analyzers.silences import Talk, talk
@@ -26,7 +27,6 @@ from hanscope.analyzers.updates.signs import (
     UPGRADE,
     Course,
     Ending,
-    Identity,
     Return,
     Sign,
     Signs,

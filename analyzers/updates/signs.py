@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hanscope.analyzers.addresses import Sighting, Told
+from hanscope.analyzers.attempts import Identity
 from hanscope.analyzers.coverage import among
 from hanscope.analyzers.results import Party
 from hanscope.analyzers.tables import DEFAULT_RESPONSE, Column, OtaTable
@@ -45,14 +46,6 @@ _BY_CLIENT: Final = (QUERY, BLOCK_REQUEST, PAGE_REQUEST, END, OtaCommand.QUERY_D
 LONGEST_WAIT_S: Final = 86_400
 CLOCKS_NS: Final = 1 * SECOND
 """How far clocks that count in seconds may be off."""
-
-
-class Identity(NamedTuple):
-    """An image: manufacturer code, image type, file version."""
-
-    manufacturer_code: int
-    image_type: int
-    file_version: int
 
 
 @dataclass(frozen=True, slots=True)
