@@ -692,9 +692,7 @@ class Exchange(Result, frozen=True, kw_only=True):
 
 
 class Message(Result, frozen=True, kw_only=True):
-    """A GBCS message. Of one that could not be decoded all is `None` or empty but `octets` and `error`, and what the
-    beginning of an incomplete one tells.
-    """
+    """A GBCS message; one that could not be decoded has only `octets`, `error` and what its beginning told."""
 
     id: str | None = None
     """"M1", "M2", … in order of the first frame, of those in captures; exchanges refer to it."""
