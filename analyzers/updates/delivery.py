@@ -67,15 +67,23 @@ _CLUES: Final[dict[Cause, str]] = {
 
 def _rejected(case: Case, transfer: Transfer) -> Judgement:
     cause = _rejection(case, transfer)
-    got, size = octets_of(transfer), transfer.image_size
-    part = f" after {got:,} of {size:,} octets" if size is not None and got < size and not transfer.complete else ""
+    part = _part(case, transfer)
     clue = _CLUES.get(cause, "")
     if (versions := _hardware(case.story)) is not None and cause == "wrong-hardware":
         own, low, high = versions
         clue = f": its hardware is version 0x{own:04x}, the image is for 0x{low:04x} to 0x{high:04x}"
-    told = f"rejected the image as invalid{part}" if part else "loaded the image and rejected it as invalid"
+    told = f"rejected the image as invalid after {part}" if part else "loaded the image and rejected it as invalid"
     reason = f"The device {told} (Upgrade End Request INVALID_IMAGE){clue}."
     return Judgement("failed", reason, "verification", cause)
+
+
+def _part(case: Case, transfer: Transfer) -> str:
+    """How much of the image the device had, if that was not all of it."""
+    got, size = octets_of(transfer), transfer.image_size
+    if size is None or got >= size or transfer.complete:
+        return ""
+    least = "" if case.left_off() else "at least "
+    return f"{least}{got:,} of {size:,} octets"
 
 
 def _received(case: Case, receipt: Reading) -> Judgement:

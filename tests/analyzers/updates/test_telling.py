@@ -223,6 +223,14 @@ def test_an_order_that_came_too_early_is_not_why_the_image_never_came(monkeypatc
     assert standing(stopped) == ("failed", "distribution", "server-silent")
 
 
+@pytest.mark.parametrize(("missed", "told_part"), [(0, "after 8,900 of 9,000"), (9, "after at least 8,900 of 9,000")])
+def test_of_an_image_that_was_rejected_more_may_have_been_loaded_than_was_heard(monkeypatch, missed, told_part) -> None:
+    rejected = transfer(state="rejected", complete=False, received_bytes=8_900, end_status=0x96)
+    (update,) = told(monkeypatch, transfers=[rejected], images=(), evidence=Counters(missed_of_each=missed))
+    assert standing(update) == ("failed", "verification", "inconclusive")
+    assert told_part in update.reason
+
+
 OTHER_HUB = Party(short=0x2222, eui64="00:0d:6f:00:0a:90:69:e1")
 
 
