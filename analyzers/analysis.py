@@ -140,7 +140,7 @@ def _keep_memory() -> None:
     with suppress(OSError, AttributeError, TypeError):
         library = ctypes.CDLL(None)
         library.mallopt(trim_threshold, 1 << 30)
-        library.mallopt(mmap_threshold, 1 << 30)
+        library.mallopt(mmap_threshold, 1 << 25)  # older versions of glibc take no more
 
 
 def _cores() -> int:
