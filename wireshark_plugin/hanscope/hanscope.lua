@@ -59,8 +59,8 @@ local asked = gui_enabled() or asking.asked(command_line, asking.preferences())
 local once = not gui_enabled() and asking.once(command_line)
 local shows_twice = once or gui_enabled() or asking.shows_twice(command_line)
 
--- Garbage is collected often and in one go: a small heap that stays in the processor's cache is faster (and smaller) than
--- one that is swept bit by bit between frames.
+-- Garbage is collected often and in one go: a small heap that stays in the processor's cache is faster than one that is
+-- swept bit by bit between frames.
 if asked then
     collectgarbage("setpause", 140)
     collectgarbage("setstepmul", 1000)
