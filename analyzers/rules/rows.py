@@ -614,10 +614,12 @@ class OtaRows:
         """
         counts = self.request | (self.block & self.same_image)
         upto = np.where(counts, np.maximum(self.file_offset + self.wanted, 0), 0)
-        filling = np.flatnonzero(self.block_request & self.same_image & ~self.next_number)
-        if len(filling) and self.page_request.any():
-            page = self.last(self.page_request)[filling]
-            upto[filling] += np.where(page >= 0, np.maximum(self.page_size[page], 0), 0)
+        if len(pages := np.flatnonzero(self.page_request)):
+            member = self._member[self._order]
+            largest = np.zeros(int(member.max()) + 1, np.int64)
+            np.maximum.at(largest, member[pages], self.page_size[pages])
+            after_gap = np.where(self.same_image, ~self.next_number, self.file_offset > 0)
+            upto += np.where(self.block_request & after_gap, largest[member], 0)
         if self._kept is not None:
             before = np.zeros(len(self), np.int64)
             before[self.old] = self._kept.reach[self._place[self.old]]

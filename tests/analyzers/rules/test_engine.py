@@ -195,6 +195,12 @@ def test_what_is_fetched_of_a_page_whose_request_was_missed_begins_before_its_en
     assert of("ota.block.skipped", talk) == []
 
 
+def test_what_is_fetched_of_a_page_from_before_the_capture_begins_before_its_end() -> None:
+    talk = Dialogue().hum().fetch(320, 448, size=64).page(512).block(512, 64)
+    assert of("ota.page.skipped", talk) == []
+    assert of("ota.block.skipped", talk) == []
+
+
 def test_a_query_that_is_heard_only_when_it_is_sent_again_does_not_part_a_page_from_its_blocks() -> None:
     talk = Dialogue().hum().query().offer()
     missed = taken(talk, 0x01)
