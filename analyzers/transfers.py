@@ -16,7 +16,7 @@ the first sign to the end, a restart or silence. The rules:
   for itself, and not with the sequence number that began the attempt, begins a new attempt; so does any request at the
   lowest offset after an Upgrade End Request or ABORT, and any request at all after SUCCESS, an Upgrade End Response or
   a new offer. Some clients begin at an offset other than 0 on purpose. A block response whose request was not heard
-  stands for it.
+  stands for it; once pages are asked for, only where the image begins.
 * **Silence** longer than `silence_ns` and then a block or request that lies outside of what was had begins a new
   attempt.
 * **Resumption.** Everything else that follows a pause (`pause_ns`, and longer than the wait asked for) or a query in
@@ -29,7 +29,8 @@ the first sign to the end, a restart or silence. The rules:
 * **Missing octets**: the table in `coverage.py`. Upgrade End Request SUCCESS (ZCL 11.13.9) proves all that lies before
   the image's end, unless the client shortened its last request so that it ends before: then it never asked for the rest
   (clients exist that leave the last octet). A block response whose request was not heard proves that the client had
-  come to its offset, as long as the client uses no page requests.
+  come to its offset, as long as the client uses no page requests. One that carries the sequence number of the last
+  request is its answer, whatever it brings.
 * **WAIT_FOR_DATA** (ZCL 11.13.8.2): with current time 0 the request time counts in seconds from now, else the
   difference counts; a request time in the past counts as 0, and nothing counts for more than a day.
 * **Offers** that no block follows make a transfer `offered`, or `refused` when the client declined it; after an end
