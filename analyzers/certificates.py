@@ -185,6 +185,7 @@ def parse_certificate(der: bytes, source: str = "") -> Certificate | None:
 
 
 _LIBRARY_ERRORS: Final = (
+    KeyError,  # up to version 49, of a string of an unknown type
     ValueError,
     TypeError,
     UnsupportedAlgorithm,
