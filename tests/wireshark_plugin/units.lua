@@ -544,6 +544,56 @@ function tests.layouts_of_images()
     same(found.layout, "opaque")
 end
 
+local function reasons(told)
+    local parts = {}
+    for i, gap in ipairs(told.missing) do
+        parts[i] = string.format("%d-%d %s", gap[1], gap[2], gap[3])
+    end
+    return table.concat(parts, ", ")
+end
+
+-- What an attempt has to learn of a flow is gathered: it is there whenever it is asked for, and after a copy or a leap.
+function tests.an_attempt_knows_what_flowed()
+    local all, say, again = feeder()
+    say(OFFER:gsub("0c000000", "40000000"), true)
+    for i = 0, 3 do
+        local request = ask(say, 2 + i, 4 * i, 4)
+        again(request)
+        local block = give(say, 2 + i, 4 * i, "abcd")
+        local copy = again(block)
+        same(block.received, 4 * i + 4)
+        same(copy.copy_of, block.frame)
+        same(copy.request.frame, request.frame)
+        local told = all:transfers()[1]
+        same(told.block_requests, i + 1)
+        same(told.block_responses, i + 1)
+        same(told.last_frame, copy.frame)
+        same(reasons(told), 4 * i + 4 .. "-64 never requested")
+    end
+    local leap = ask(say, 9, 40, 4)
+    same(leap.expected, 16)
+    same(leap.flags, tracker.SKIPS)
+    same(give(say, 9, 40, "abcd").received, 20)
+    same(reasons(all:transfers()[1]), "16-40 answered but not captured, 44-64 never requested")
+end
+
+function tests.what_the_header_of_a_hop_says_is_forgotten_when_more_is_learnt()
+    local all, say = feeder()
+    local function hop(m)
+        all:remember_hop("header", m)
+        return all.hops.header
+    end
+    local m = say(OFFER, true)
+    same(hop(m), nil) -- no EUI64s are known
+    all:eui64_of(0x1234, 0, "ABCDEFGH")
+    all:eui64_of(0x1234, 0x2e5e, "abcdefgh")
+    same(hop(m) ~= nil, true)
+    all:eui64_of(0x1234, 0, "ABCDEFGH")
+    same(all.hops.header ~= nil, true)
+    all:eui64_of(0x1234, 0, "another1")
+    same(all.hops.header, nil)
+end
+
 -- The report.
 
 function tests.json_and_table()

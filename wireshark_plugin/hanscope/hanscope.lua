@@ -250,14 +250,22 @@ local function nonce_source(text, at)
     return has(text:byte(at) or 0, 0x20) and #text >= at + 12 and text:sub(at + 5, at + 12) or nil
 end
 
+-- The first two octets of MAC headers of data with one PAN and two short addresses.
+local SHORT_DATA = {}
+for low = 0x41, 0x71, 0x10 do
+    for high = 0x88, 0xb8, 0x10 do
+        SHORT_DATA[string.char(low, high)] = true
+    end
+end
+
 -- PAN and transmitter of this hop, from the MAC header that ends with an octet. Data of ZigBee have one PAN and two
 -- short addresses there; nothing is told of any others.
 local function read_mac_header(text, stop)
     if stop < 9 then
         return nil
     end
-    local low, high, _, p0, p1, _, _, s0, s1 = text:byte(stop - 8, stop)
-    if s1 and low % 16 == 1 and low >= 0x40 and low < 0x80 and high % 16 == 8 and high >= 0x80 and high < 0xc0 then
+    local p0, p1, _, _, s0, s1 = text:byte(stop - 5, stop)
+    if s1 and SHORT_DATA[text:sub(stop - 8, stop - 7)] then
         return p0 + p1 * 256, s0 + s1 * 256
     end
     return nil
@@ -310,25 +318,37 @@ end
 
 local SOMETIMES = 64 -- addresses that are known are looked at again after so many messages
 
--- Whom a message is from and to, and which of several that look alike it is.
+-- Whom a message is from and to, and which of several that look alike it is. Returns the octets that are alike in all
+-- frames between the two, if there are such and the tracker does not know them.
 local function read_headers(m, aps)
+    local aps_at, control = read_aps_header(m, aps)
+    local nwk, following, header = read_nwk(), known.tracker, nil
+    local octets, before = nwk.source, nwk.offset -- what came by radio, unless the MAC layer was secured
+    local looks = following.rows % SOMETIMES == 0
+    if before >= 9 and m.counter and SHORT_DATA[octets:raw(before - 9, 2)] then
+        header = octets:raw(before - 6, 12) -- of the MAC layer the addresses, of the NWK layer all up to these
+        m.link = not looks and following.hops[header]
+        if m.link then
+            return
+        end
+    end
     m.source_eui64, m.destination_eui64 = nil, nil
-    local nwk = read_nwk()
-    local text, before = nwk.source:raw(), nwk.offset -- what came by radio, unless the MAC layer was secured
+    local text = octets:raw()
     local pan, hop = read_mac_header(text, before)
     m.pan = pan
     local nwk_at, high = read_network_header(m, text, before)
-    local aps_at, control = read_aps_header(m, aps)
-    if known.tracker.rows % SOMETIMES > 0 and known.tracker:knows(m) then
-        return
+    header = high % 0x20 < 0x08 and header -- no EUI64s
+    if not looks and following:knows(m) then
+        return header
     end
     local eui64 = hop_of(text, nwk_at, high)
     if hop == m.source then
         m.source_eui64 = m.source_eui64 or eui64
     elseif hop and eui64 then
-        known.tracker:eui64_of(pan, hop, eui64)
+        following:eui64_of(pan, hop, eui64)
     end
     m.source_eui64 = m.source_eui64 or originator_of(aps, aps_at, control)
+    return header
 end
 
 local at_hand = {} -- what was found about this frame, as the log tells it of earlier ones
@@ -356,14 +376,16 @@ end
 
 -- Takes in a message; a frame is taken in once, whatever Wireshark does with it later.
 local function follow(m, pinfo, aps)
-    read_headers(m, aps)
-    local time = pinfo.abs_ts
-    m.frame, m.time = pinfo.number, time
-    known.last = m.frame
-    if time > known.tracker.ended then
-        known.tracker.ended = time
+    local header, following, time, frame = read_headers(m, aps), known.tracker, pinfo.abs_ts, pinfo.number
+    m.frame, m.time = frame, time
+    known.last = frame
+    if time > following.ended then
+        following.ended = time
     end
-    known.tracker:feed(m)
+    following:feed(m)
+    if header then
+        following:remember_hop(header, m)
+    end
     if m.short and m.flags % 2 == 0 then
         m.flags = m.flags + tracker.SHORT
     end
@@ -465,6 +487,7 @@ local function whole(attempt)
     local now = known.tracker
     local told = attempt.whole
     if not told or told.rows ~= now.rows then
+        now:settle(attempt)
         told = { rows = now.rows, state = attempt:state(now.ended, now.stalled_s), missing = attempt:missing() }
         attempt.whole = told
     end

@@ -214,6 +214,36 @@ local function move(self, m, pause_s)
     self.moved, self.queried = time, false
 end
 
+-- The client asked for octets [offset, stop), which the image has: a block or a page of them.
+local function ask(self, offset, stop, page)
+    local length = stop - offset
+    self.course:ask(offset, stop)
+    if self.proven then
+        self.proven:ask(offset, stop)
+    end
+    if stop >= self.last_stop then
+        self.last_stop, self.last_length, self.last_is_page = stop, length, page
+    end
+    if length > self.longest[page] then
+        self.longest[page] = length
+    end
+end
+
+-- The client has come to `offset` and asked for what ends at `stop`; for all from `first` on, if it went on in order.
+local function reach(self, first, offset, stop, sequence)
+    if offset > self.highest_asked and offset < self.image.limit then
+        self.highest_asked = offset
+    end
+    self.was_asked:ask(first, max(stop, offset + 1))
+    if offset < self.floor then
+        self.floor = offset
+    end
+    if stop > self.edge then
+        self.edge = stop
+    end
+    self.asked_last, self.asked_sequence, self.expected = offset, sequence, offset
+end
+
 local function take_request(self, m)
     local page = m.kind == PAGE
     local offset, expected = m.offset, self.expected
@@ -243,28 +273,9 @@ local function take_request(self, m)
     if size and offset >= size then
         m.flags = m.flags + FLAGS.BEYOND
     elseif size or offset < self.image.limit then
-        self.course:ask(offset, stop)
-        if self.proven then
-            self.proven:ask(offset, stop)
-        end
-        if stop >= self.last_stop then
-            self.last_stop, self.last_length, self.last_is_page = stop, m.length, page
-        end
-        if m.length > self.longest[page] then
-            self.longest[page] = m.length
-        end
+        ask(self, offset, stop, page)
     end
-    if offset > self.highest_asked and offset < self.image.limit then
-        self.highest_asked = offset
-    end
-    self.was_asked:ask(offset, max(stop, offset + 1))
-    if offset < self.floor then
-        self.floor = offset
-    end
-    if stop > self.edge then
-        self.edge = stop
-    end
-    self.asked_last, self.asked_sequence, self.expected = offset, m.sequence, offset
+    reach(self, offset, offset, stop, m.sequence)
     if self.over then -- it goes on although it had ended
         self.over, self.aborted, self.finished = false, false, false
         self.end_status, self.upgrade, self.upgrade_at = nil, nil, nil
@@ -357,6 +368,25 @@ function Attempt:take(m, pause_s)
     elseif kind <= BLOCK_AGAIN then
         take_block(self, m)
     end
+end
+
+-- Takes in at once what a flow (hanscope_tracker) came to: requests and blocks that were all as expected.
+function Attempt:catch_up(flow)
+    local last, request = self.last, flow.asked
+    last.row, last.time, last.frame, self.moved = flow.row, flow.time, flow.frame, flow.moved
+    if flow.requests > 0 then
+        local offset = request.offset
+        local stop = offset + request.size
+        self.block_requests = self.block_requests + flow.requests
+        self.step_high = max(self.step_high, offset)
+        ask(self, offset, stop, false)
+        reach(self, flow.first, offset, stop, request.sequence)
+    end
+    if flow.blocks > 0 then
+        self.block_responses = self.block_responses + flow.blocks
+        self.block_sequence, self.block_offset = flow.block_sequence, flow.block_offset
+    end
+    self.expected = flow.next or self.expected
 end
 
 -- Ranges that were asked for, joined: those of a client that goes through a file are one.

@@ -158,6 +158,24 @@ local function differing(self, offset, old, new)
     return different
 end
 
+-- Takes in octets that go on with the last ones; whether they do.
+function Image:append(offset, data)
+    local buffer, stop = self.buffer, offset + #data
+    if not buffer or offset ~= buffer.stop or stop > buffer.room or offset - buffer.first >= PIECE then
+        return false
+    end
+    buffer[#buffer + 1] = data
+    buffer.stop, self.stop[buffer.index] = stop, stop
+    self.octets = self.octets + #data
+    return true
+end
+
+-- Whether the last octets that were taken in, one after the other, are these.
+function Image:ends_with(offset, data)
+    local buffer = self.buffer
+    return buffer and offset + #data == buffer.stop and buffer[#buffer] == data
+end
+
 -- Take in a block. Returns how many of its octets were new, and how many differ from what was there.
 function Image:put(offset, data)
     if offset + #data > self.limit then
@@ -166,12 +184,7 @@ function Image:put(offset, data)
         data = data:sub(1, kept)
     end
     local size = #data
-    local buffer = self.buffer
-    if buffer and offset == buffer.stop and offset + size <= buffer.room and offset - buffer.first < PIECE then
-        buffer[#buffer + 1] = data
-        buffer.stop = offset + size
-        self.stop[buffer.index] = buffer.stop
-        self.octets = self.octets + size
+    if self:append(offset, data) then
         return size, 0
     end
     local new, different = 0, 0

@@ -4,7 +4,8 @@
 -- server, one PAN and one image, from the first sign to the end, a restart or a silence. A message that was heard
 -- several times counts once. Messages have to come in capture order, each once; a message is a table made by
 -- hanscope_ota, with frame, time (seconds), pan, source and destination (NWK), source_eui64 and destination_eui64 (or
--- nil), source_endpoint, destination_endpoint, counter (APS; or nil) and nwk_sequence.
+-- nil; or for these five `link`, which the tracker found before), source_endpoint, destination_endpoint, counter (APS;
+-- or nil) and nwk_sequence.
 
 local ota, store, attempts = ...
 
@@ -24,7 +25,7 @@ local FIRST_BROADCAST = 0xfff8
 local PRELUDE_KEPT, PRELUDE_S = 16, 600
 local LONGEST_WAIT_S = 86400
 local REQUESTS_KEPT = 16
-local LINKS_KEPT = 65536
+local LINKS_KEPT, HOPS_KEPT = 65536, 4096
 local LONGEST_ANSWER_S = 60 -- an answer that comes later is not taken for one
 local BY_SERVER = { [0] = true, [2] = true, [5] = true, [7] = true, [9] = true }
 -- Server's answer to each request of the client.
@@ -67,6 +68,8 @@ function M.new(options)
         rows = 0,
         links = {}, -- what was heard from one address to another, and who they are
         links_count = 0,
+        hops = {}, -- the same links, by what the headers of a frame have alike
+        hops_count = 0,
         dialogues = {},
         dialogue_list = {},
         by_eui64 = {},
@@ -140,14 +143,19 @@ local function place(pan, short)
     return (pan or -1) * 65536 + short
 end
 
+-- The EUI-64 at a place: as told now, or last.
+local function learn(self, key, told)
+    local known = self.eui64s[key]
+    if not told or told == known then
+        return known
+    end
+    self.eui64s[key], self.hops, self.hops_count = told, {}, 0
+    return told
+end
+
 -- The EUI-64 of a short address: as told now, or last.
 function Tracker:eui64_of(pan, short, told)
-    local key = place(pan, short)
-    if told then
-        self.eui64s[key] = told
-        return told
-    end
-    return self.eui64s[key]
+    return learn(self, place(pan, short), told)
 end
 
 function Tracker:device(pan, short, eui64)
@@ -242,23 +250,21 @@ local function link_of(self, m)
     local link = self.links[key]
     if not link then
         if self.links_count >= LINKS_KEPT then
-            self.links, self.links_count = {}, 0
+            self.links, self.links_count, self.hops, self.hops_count = {}, 0, {}, 0
         end
-        link = { heard = {}, source_place = place(m.pan, m.source), destination_place = place(m.pan, m.destination) }
+        link = {
+            heard = {},
+            pan = m.pan,
+            from = m.source,
+            to = m.destination,
+            source_place = place(m.pan, m.source),
+            destination_place = place(m.pan, m.destination),
+        }
         self.links[key] = link
         self.links_count = self.links_count + 1
     end
-    local eui64s, source, destination = self.eui64s, m.source_eui64, m.destination_eui64
-    if source then
-        eui64s[link.source_place] = source
-    else
-        source = eui64s[link.source_place]
-    end
-    if destination then
-        eui64s[link.destination_place] = destination
-    else
-        destination = eui64s[link.destination_place]
-    end
+    local source = learn(self, link.source_place, m.source_eui64)
+    local destination = learn(self, link.destination_place, m.destination_eui64)
     m.source_eui64, m.destination_eui64 = source, destination
     if link.source_eui64 ~= source or link.destination_eui64 ~= destination then
         link.source_eui64, link.destination_eui64 = source, destination
@@ -270,6 +276,17 @@ end
 -- Whether the addresses of a message are known with their EUI-64s.
 function Tracker:knows(m)
     return self.eui64s[place(m.pan, m.source)] and self.eui64s[place(m.pan, m.destination)]
+end
+
+-- The header of a hop, octets that are alike for all messages between two addresses, tells of which link they are:
+-- what `knows` both may be found by it until something else is learnt.
+function Tracker:remember_hop(header, m)
+    if self.hops[header] or not self:knows(m) then
+        return
+    elseif self.hops_count >= HOPS_KEPT then
+        self.hops, self.hops_count = {}, 0
+    end
+    self.hops[header], self.hops_count = link_of(self, m), self.hops_count + 1
 end
 
 -- The dialogue that a message between two devices belongs to.
@@ -458,11 +475,27 @@ end
 
 -- The flow of a dialogue: while a client goes on to the next block, and the server answers with it, there is little to
 -- find out. `next`: the offset that the client will ask for when it has the last block; `request`: what it asked for,
--- while that is not answered. Any other message makes both nothing, and is looked at in full.
+-- while that is not answered. Any other message makes both nothing, and is looked at in full. What the attempt has to
+-- learn of the flow is gathered (`requests`, `blocks`, the last ones), until somebody asks for the attempt.
+
+local function settle(flow)
+    if flow.row then
+        flow.attempt:catch_up(flow)
+        flow.requests, flow.blocks, flow.row = 0, 0, nil
+    end
+end
+
+-- Brings an attempt up to what was taken in; before it is asked for anything but its image.
+function Tracker:settle(attempt) -- luacheck: no self
+    if attempt.flow then
+        settle(attempt.flow)
+    end
+end
 
 local function ends_flow(dialogue)
     local flow = dialogue.flow
     if flow then
+        settle(flow)
         flow.next, flow.request = nil, nil
     end
 end
@@ -473,45 +506,95 @@ local function begins_flow(dialogue, link, m)
     if not (attempt and request and attempt.begun) or attempt.over or attempt.asked_last ~= m.offset then
         return
     end
-    local flow = dialogue.flow or { dialogue = dialogue }
-    dialogue.flow, link.flow = flow, flow
-    flow.attempt, flow.next = attempt, m.offset + m.length
+    local size, image = attempt:image_size(), attempt.image
+    if attempt.expected ~= m.offset + m.length then
+        return -- another block lay further on
+    elseif size and image:reach() > size or not size and image.first[1] == 0 and attempt.header_size == nil then
+        return -- octets that do not count; or the size may be learnt of any block
+    end
+    local flow = dialogue.flow or { dialogue = dialogue, requests = 0, blocks = 0 }
+    dialogue.flow, link.flow, attempt.flow = flow, flow, flow
+    flow.attempt, flow.image, flow.next, flow.moved = attempt, image, m.offset + m.length, m.time
+    flow.asked = request == dialogue.requests[dialogue.request] and request or nil
+    flow.manufacturer, flow.image_type, flow.version = m.manufacturer, m.image_type, m.version
+    flow.stop, flow.size = min(size or image.limit, image.limit), attempt.longest[false]
+    flow.wait_until, flow.block_sequence = attempt.wait_until, m.sequence
 end
 
--- Takes a request or a block that goes on with the flow; whether it does.
-local function flows(self, flow, m)
-    local attempt, request, size = flow.attempt, flow.request, m.size
+-- Takes the last block of a flow once more, of another hop or try; whether it is that block.
+local function repeats(flow, m)
+    local asked, data, sequence = flow.asked, m.data, m.sequence
     if
-        m.version ~= attempt.version
-        or m.image_type ~= attempt.image_type
-        or m.manufacturer ~= attempt.manufacturer
-        or size == 0
-        or m.time - attempt.moved > self.pause_s
+        not (asked and flow.next and data)
+        or asked.offset ~= m.offset
+        or asked.sequence ~= sequence
+        or flow.block_sequence ~= sequence
+        or asked.command ~= 0x03
+        or m.size > asked.size
+        or m.time - asked.time > LONGEST_ANSWER_S
+        or not flow.image:ends_with(m.offset, data)
+        or #data ~= m.size
     then
         return false
-    elseif m.command == 0x03 then
-        if m.offset ~= flow.next then
+    end
+    m.request = asked
+    return true
+end
+
+-- Takes a request or a block that goes on with the flow, or the last of them again; whether it is such a message.
+local function flows(self, flow, m)
+    local request, offset, size, time = flow.request, m.offset, m.size, m.time
+    if
+        m.version ~= flow.version
+        or m.image_type ~= flow.image_type
+        or m.manufacturer ~= flow.manufacturer
+        or time - flow.moved > self.pause_s
+        or time < flow.wait_until
+        or not (request or flow.next)
+    then
+        return false
+    end
+    local image, is_request, moves = flow.image, m.command == 0x03, true
+    if m.flags == COPY then
+        if not is_request and not repeats(flow, m) then
             return false
         end
-        m.kind, m.length = REQUEST, size
-        flow.next, flow.request = nil, ask(flow.dialogue, m)
+        moves = not is_request
+    elseif is_request then
+        if offset ~= flow.next or size ~= flow.size or offset >= flow.stop then
+            return false
+        elseif flow.requests == 0 then
+            flow.first = offset
+        end
+        request = ask(flow.dialogue, m)
+        flow.next, flow.request, flow.asked = nil, request, request
+        flow.requests = flow.requests + 1
     else
+        local data, sequence = m.data, m.sequence
         if
             not request
-            or m.offset ~= request.offset
-            or m.sequence ~= request.sequence
-            or m.status ~= SUCCESS
+            or offset ~= request.offset
+            or sequence ~= request.sequence
+            or sequence == flow.block_sequence
+            or size == 0
             or size > request.size
-            or #m.data < size
+            or #data ~= size
+            or offset + size > flow.stop
+            or image.octets + size >= flow.stop
+            or not image:append(offset, data)
         then
             return false
         end
-        m.kind, m.length = BLOCK, size
-        flow.next, flow.request = m.offset + size, nil
+        flow.next, flow.request = offset + size, nil
+        flow.block_sequence, flow.block_offset = sequence, offset
+        flow.blocks = flow.blocks + 1
         request.response, m.request, m.answers_first = m.frame, request, true
     end
-    attempt:take(m, self.pause_s)
-    m.attempt, m.received = attempt, attempt:received()
+    if moves then
+        flow.moved = time
+    end
+    flow.row, flow.time, flow.frame = m.row, time, m.frame
+    m.attempt, m.received = flow.attempt, image.octets
     return true
 end
 
@@ -565,14 +648,18 @@ function Tracker:feed(m)
     self.rows, m.row, m.flags = row, row, 0
     m.attempt, m.expected, m.received, m.conflicting = nil, nil, nil, nil
     m.request, m.asks, m.answers_first = nil, nil, nil
-    local link = link_of(self, m)
+    local link = m.link or link_of(self, m)
+    m.link = nil
     local flow, command = link.flow, m.command
     if is_heard_before(self, m, link.heard) then
         m.flags = COPY
-    elseif flow and (command == 0x03 or command == 0x05) and flows(self, flow, m) then
-        link.source.short, link.destination.short = m.source, m.destination
+    end
+    if flow and (command == 0x03 or command == 0x05) and flows(self, flow, m) then
+        link.source.short, link.destination.short = link.from, link.to
         return
     end
+    m.pan, m.source, m.destination = link.pan, link.from, link.to
+    m.source_eui64, m.destination_eui64 = link.source_eui64, link.destination_eui64
     look_at(self, link, m)
 end
 
@@ -853,6 +940,7 @@ function Tracker:transfers()
     local found = {}
     for _, one in ipairs(self.attempts) do
         if self:owner(one) == one then
+            self:settle(one)
             local superseded = one.superseded
             one.superseded = one.begun and ((begun[kind(one)] or -1) > one.last.row or superseded) or superseded
             found[#found + 1] = self:transfer(one)
