@@ -7,7 +7,7 @@
 -- Without a window:  tshark -X lua_script:hanscope.lua -o hanscope.report:TRUE -q -r CAPTURE
 -- prints the transfers as JSON when the capture has been read.
 
-local floor, max = math.floor, math.max
+local byte, floor, max = string.byte, math.floor, math.max
 
 if not (rawget(_G, "Proto") or rawget(_G, "register_postdissector")) then
     return -- not inside Wireshark
@@ -184,6 +184,28 @@ proto.prefs.hash = Pref.bool("Hash images while reading", false, "Else hashes ar
 proto.prefs.report = Pref.bool("Print the transfers as JSON", false, "tshark prints them when it has read the capture")
 proto.prefs.limit = Pref.uint("Largest image (MiB)", 64, "Octets of an image beyond this are not taken in")
 
+local visible -- whether the tree of this frame is shown in full
+local wanted -- the fields that are asked for, where they are known
+
+if type(asked) == "table" then
+    wanted = {}
+    for field, name in pairs(names) do
+        wanted[field] = asked[name]
+    end
+    wanted[proto] = asked.hanscope
+end
+
+-- Whether any of some fields may be shown at all.
+local function may_show(...)
+    local may = not wanted
+    for _, field in ipairs({ ... }) do
+        may = may or wanted[field]
+    end
+    return may
+end
+
+local shows_links = may_show(f.request_in, f.response_in, f.copy_of, f.latency)
+
 -- What is known of this capture, and the preferences (asking for them takes longer than a frame may).
 
 local known
@@ -231,11 +253,6 @@ function proto.init()
 end
 
 -- Reading a frame.
-
-local function u16(text, at)
-    local a, b = text:byte(at, at + 1)
-    return b and a + b * 256
-end
 
 local function bytes_of(field)
     return field.range:raw()
@@ -355,19 +372,24 @@ local at_hand = {} -- what was found about this frame, as the log tells it of ea
 
 -- What was found about a message that was just taken in.
 local function record_of(m)
-    local attempt, request, expected = m.attempt, m.request, m.expected
+    local attempt, expected = m.attempt, m.expected
     at_hand.frame, at_hand.flags, at_hand.received, at_hand.conflicting = m.frame, m.flags, m.received, m.conflicting
     at_hand.attempt = attempt and attempt.id
     at_hand.expected = expected ~= m.offset and expected or nil
-    at_hand.partner = m.copy_of or request and request.frame
-    at_hand.latency_us = request and max(floor((m.time - request.time) * 1e6 + 0.5), 0)
+    if shows_links then
+        local request = m.request
+        at_hand.partner = m.copy_of or request and request.frame
+        at_hand.latency_us = request and max(floor((m.time - request.time) * 1e6 + 0.5), 0)
+    end
     return at_hand
 end
 
 -- Keeps what was found for when the frame is seen again, and tells the request of its answer.
 local function remember(m, record)
     local row = known.log:add(record)
-    if m.asks then
+    if not shows_links then
+        return
+    elseif m.asks then
         m.asks.row = row
     elseif m.answers_first then
         known.log:answer(m.request.row, m.frame, record.latency_us)
@@ -414,31 +436,11 @@ local function party(device)
     return device.text
 end
 
-local visible -- whether the tree of this frame is shown in full
-local wanted -- the fields that are asked for, where they are known
-
-if type(asked) == "table" then
-    wanted = {}
-    for field, name in pairs(names) do
-        wanted[field] = asked[name]
-    end
-    wanted[proto] = asked.hanscope
-end
-
 local function is_wanted(tree, field)
     if wanted then
         return wanted[field]
     end
     return visible or tree:referenced(field)
-end
-
--- Whether any of some fields may be shown at all.
-local function may_show(...)
-    local may = not wanted
-    for _, field in ipairs({ ... }) do
-        may = may or wanted[field]
-    end
-    return may
 end
 
 local function add(tree, field, value)
@@ -592,7 +594,6 @@ local function show_flags(tree, record)
     add(tree, f.conflicting, record.conflicting)
 end
 
-local shows_links = may_show(f.request_in, f.response_in, f.copy_of, f.latency)
 local shows_offsets = may_show(f.offset, f.expected, f.skipped)
 
 local function show_message(tree, m, record, again)
@@ -647,7 +648,8 @@ local function is_new(pinfo)
     return not known.read_ahead and pinfo.number > known.last
 end
 
-local requests, others = {}, {} -- messages, which are used again
+local of_command = { [0x03] = {}, [0x05] = {} } -- messages, which are used again
+local others = {}
 local this -- our dissector: whether it, or any of its fields, is asked for
 
 -- Where fields are shown: in a tree of ours, or beside Wireshark's where only they are asked for.
@@ -661,7 +663,7 @@ end
 
 local function show_ota(zcl, aps, pinfo, root)
     local octets = bytes_of(zcl)
-    local m = ota.parse(octets, octets:byte(3) == 0x03 and requests or others)
+    local m = ota.parse(octets, of_command[octets:byte(3)] or others)
     if not m then
         return
     end
@@ -807,7 +809,11 @@ function proto.dissector(_, pinfo, root)
         return
     end
     aps = bytes_of(aps)
-    local cluster = u16(aps, aps:byte(1) % 16 >= 12 and 4 or 3)
+    local control, _, low, high, higher = byte(aps, 1, 5)
+    if control % 16 >= 12 then -- a group's address has two octets
+        low, high = high, higher
+    end
+    local cluster = high and low + high * 256
     if cluster == 0x0019 then
         show_ota(zcl, aps, pinfo, root)
     elseif cluster == 0x0704 then

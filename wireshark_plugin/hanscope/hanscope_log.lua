@@ -8,6 +8,7 @@ local CHUNK = 64 -- records that are packed together
 local OPEN = 2 * CHUNK -- records at most that are not packed
 local SIZE = 28 -- seven numbers of four octets
 local NONE = 4294967295
+local max = math.max
 local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
 
 -- Seven numbers as octets, and back: as Lua 5.3 and later do it, as Wireshark's library does, or by hand.
@@ -46,6 +47,7 @@ function M.new(backend)
         backend = backend,
         rows = 0, -- records there are
         packed = 0, -- of which so many are packed
+        found = {}, -- the record that was found last
         firsts = {}, -- the first frame of each chunk, and where the chunk is
         places = {},
         -- the open records, in a ring
@@ -123,24 +125,22 @@ local function told(number)
     return number ~= NONE and number or nil
 end
 
-local function record(frame, attempt, flags, received, partner, latency_us, expected)
+local function fill(one, frame, attempt, flags, received, partner, latency_us, expected)
     local conflicting = attempt % 256
     attempt = (attempt - conflicting) / 256
-    return {
-        frame = frame,
-        attempt = attempt > 0 and attempt or nil,
-        flags = flags,
-        received = told(received),
-        partner = told(partner),
-        latency_us = told(latency_us),
-        expected = told(expected),
-        conflicting = conflicting > 0 and conflicting or nil,
-    }
+    one.frame, one.flags = frame, flags
+    one.attempt, one.conflicting = attempt > 0 and attempt or nil, conflicting > 0 and conflicting or nil
+    one.received, one.expected = told(received), told(expected)
+    one.partner, one.latency_us = told(partner), told(latency_us)
+    return one
 end
 
--- The record of a frame.
+-- The record of a frame, until the next one is looked for.
 function Log:find(frame)
     local frames, before = self.frames, self.packed - 1
+    if frame < (frames[self.packed % OPEN + 1] or 0) then
+        return self:find_packed(frame)
+    end
     local i = search(self.rows - self.packed, function(one)
         return frames[(before + one) % OPEN + 1]
     end, frame)
@@ -149,15 +149,24 @@ function Log:find(frame)
     end
     local slot = (before + i) % OPEN + 1
     return frames[slot] == frame
-            and record(
-                frame, self.attempts[slot], self.flags[slot], self.received[slot],
+            and fill(
+                self.found, frame, self.attempts[slot], self.flags[slot], self.received[slot],
                 self.partners[slot], self.latencies[slot], self.expected[slot]
             )
         or nil
 end
 
+local function frame_at(text, i)
+    local a, b, c, d = text:byte(i * SIZE - SIZE + 1, i * SIZE - SIZE + 4)
+    return a + b * 256 + c * 65536 + d * 16777216
+end
+
 function Log:find_packed(frame)
-    local firsts = self.firsts
+    local firsts, last = self.firsts, self.last
+    if self.cached and last < CHUNK and frame_at(self.text, last + 1) == frame then -- frames are asked for in order
+        self.last = last + 1
+        return fill(self.found, unpacked(FORM, self.text, last * SIZE + 1))
+    end
     local chunk = search(#firsts, function(i)
         return firsts[i]
     end, frame)
@@ -168,11 +177,10 @@ function Log:find_packed(frame)
     end
     local text = self.text
     local i = search(CHUNK, function(one)
-        local a, b, c, d = text:byte(one * SIZE - SIZE + 1, one * SIZE - SIZE + 4)
-        return a + b * 256 + c * 65536 + d * 16777216
+        return frame_at(text, one)
     end, frame)
-    local found = i > 0 and record(unpacked(FORM, text, i * SIZE - SIZE + 1))
-    return found and found.frame == frame and found or nil
+    self.last = max(i, 1)
+    return i > 0 and frame_at(text, i) == frame and fill(self.found, unpacked(FORM, text, i * SIZE - SIZE + 1)) or nil
 end
 
 return M

@@ -185,6 +185,15 @@ local function forget(m)
     m.hardware, m.payload_type, m.jitter = nil, nil, nil
 end
 
+-- Whether a message writes over all that one of the same command left: most are requests and blocks.
+local function is_written_over(m, command, text)
+    if command == 0x03 then
+        m.short, m.period = nil, nil
+        return true
+    end
+    return command == 0x05 and m.status == M.SUCCESS and byte(text, 4) == M.SUCCESS
+end
+
 -- The message in a ZCL frame of the cluster, in the table `m` (which may have held another): nothing if it is another
 -- command, `malformed` if octets are missing.
 function M.parse(text, m)
@@ -192,9 +201,7 @@ function M.parse(text, m)
     if not command or control % 8 >= 4 then -- too short, or manufacturer specific: no command of this cluster
         return nil
     end
-    if command == 0x03 and m.command == 0x03 and not m.malformed then
-        m.short, m.period = nil, nil -- all else is written over
-    else
+    if m.command ~= command or m.malformed or not is_written_over(m, command, text) then
         forget(m)
     end
     m.sequence = sequence
