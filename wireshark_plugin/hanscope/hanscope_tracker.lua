@@ -517,7 +517,7 @@ local function begins_flow(dialogue, link, m)
     flow.attempt, flow.image, flow.next, flow.moved = attempt, image, m.offset + m.length, m.time
     flow.asked = request == dialogue.requests[dialogue.request] and request or nil
     flow.manufacturer, flow.image_type, flow.version = m.manufacturer, m.image_type, m.version
-    flow.stop, flow.size = min(size or image.limit, image.limit), attempt.longest[false]
+    flow.stop, flow.size = min(size or image.limit, image.limit), request.size
     flow.wait_until, flow.block_sequence = attempt.wait_until, m.sequence
 end
 
