@@ -14,8 +14,8 @@ from hanscope.analyzers.coverage import Intervals, Positions, among, missing
 from hanscope.analyzers.imagestore import BLOCK, ImageStore, StoredImage, assemble
 from hanscope.analyzers.results import EventKind, MissingRange, Party, TransferEvent, TransferState
 from hanscope.analyzers.tables import ABSENT
+from hanscope.dissectors.codes import Status
 from hanscope.dissectors.columns.rows import distinct
-from hanscope.dissectors.zigbee.codes import Status
 
 SECOND: Final = 1_000_000_000
 SAME_MESSAGE_NS: Final = 10 * SECOND

@@ -13,11 +13,11 @@ from scapy.fields import ConditionalField, StrField, StrFixedLenField, XByteFiel
 from scapy.packet import Packet
 
 from hanscope.analyzers.filters import Described, FilterError, Kind
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.columns.engine import entries
 from hanscope.dissectors.eui64 import eui64_text
 from hanscope.dissectors.fields import EUI64Field
 from hanscope.dissectors.layer import Layer
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import cluster_commands
 from hanscope.dissectors.zigbee.zdp import ZDP_COMMANDS
 

@@ -78,7 +78,7 @@ from hanscope.analyzers.coverage import Positions
 from hanscope.analyzers.imagestore import ImageStore, StoredImage
 from hanscope.analyzers.results import Party, Transfer, TransferEvent
 from hanscope.analyzers.tables import DEFAULT_RESPONSE, OtaTable
-from hanscope.dissectors.zigbee.codes import STATUS_NAMES, OtaCommand, Status
+from hanscope.dissectors.codes import STATUS_NAMES, OtaCommand, Status
 
 ROWS_AT_ONCE: Final = 1 << 16
 SAME_MESSAGE_ROWS: Final = 4096

@@ -10,11 +10,11 @@ from typing import Any, Final
 from scapy.fields import BitEnumField, BitField, ConditionalField, StrField, StrFixedLenField
 
 from hanscope.analyzers.framefields import layer_classes, unconditional
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.fields import EUI64Field, LayersToEnd, ListOf, Octets, Record, RecordsToEnd
 from hanscope.dissectors.ieee802154 import MAC_COMMANDS
 from hanscope.dissectors.layer import IfRoom, Layer, ToEnd
 from hanscope.dissectors.zigbee.aps import APS_COMMANDS
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.nwk import NWK_COMMANDS
 from hanscope.dissectors.zigbee.zcl import GENERAL_COMMANDS, cluster_commands
 from hanscope.dissectors.zigbee.zdp import ZDP_COMMANDS

@@ -26,7 +26,7 @@ from hanscope.analyzers.updates.signs import (
     Ending,
     status_of,
 )
-from hanscope.dissectors.zigbee.codes import Status
+from hanscope.dissectors.codes import Status
 
 PATIENCE_NS: Final = 30 * SECOND
 """A capture that ends sooner says nothing about what did not follow."""

@@ -20,9 +20,9 @@ from hanscope.analyzers.coverage import among
 from hanscope.analyzers.results import Party
 from hanscope.analyzers.tables import DEFAULT_RESPONSE, Column, OtaTable
 from hanscope.analyzers.transfers import groups
+from hanscope.dissectors.codes import STATUS_NAMES, OtaCommand, Status
 from hanscope.dissectors.columns.rows import distinct
 from hanscope.dissectors.eui64 import eui64_text
-from hanscope.dissectors.zigbee.codes import STATUS_NAMES, OtaCommand, Status
 
 SECOND: Final = 1_000_000_000
 SMART_ENERGY: Final = 0x0109

@@ -18,7 +18,7 @@ from hanscope.captures.simulator.house import NOTE
 from hanscope.captures.simulator.loading import Attempt
 from hanscope.captures.simulator.messages import TransferResult
 from hanscope.captures.simulator.truth import Cause
-from hanscope.dissectors.zigbee.codes import Cluster, OtaCommand, Status
+from hanscope.dissectors.codes import Cluster, OtaCommand, Status
 
 RETRY_NS: Final = 3 * SECOND
 SPACING_MS: Final = 100

@@ -10,6 +10,7 @@ from scapy.packet import Packet
 from hanscope.captures.simulator.han import Node
 from hanscope.captures.simulator.render import Specimen
 from hanscope.captures.simulator.specimen import specimen
+from hanscope.dissectors.codes import Cluster, Profile, Status, ZdpCluster
 from hanscope.dissectors.crypto.mmo import key_load_key, key_transport_key
 from hanscope.dissectors.ieee802154 import (
     AssociationRequest,
@@ -42,7 +43,6 @@ from hanscope.dissectors.zigbee.clusters.tunneling import (
     TransferDataClientToServer,
     TransferDataServerToClient,
 )
-from hanscope.dissectors.zigbee.codes import Cluster, Profile, Status, ZdpCluster
 from hanscope.dissectors.zigbee.nwk import (
     DiscoverRoute,
     LinkStatus,

@@ -14,11 +14,11 @@ from typing import Final
 from scapy.packet import Packet
 
 from hanscope.captures.simulator.parties import Party, sign
+from hanscope.dissectors.codes import Cluster, Profile
 from hanscope.dissectors.gbcs import crypto
 from hanscope.dissectors.gbcs.codes import CraFlag
 from hanscope.dissectors.gbcs.crypto import KeyUse
 from hanscope.dissectors.gbcs.envelope import GroupingHeader, Mac, MacHeader, ber_length
-from hanscope.dissectors.zigbee.codes import Cluster, Profile
 from hanscope.dissectors.zigbee.zcl import ReadAttributes, Zcl
 
 CANCEL: Final = "99991231235959Z"

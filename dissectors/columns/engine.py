@@ -30,6 +30,7 @@ STAGES: Final = ("Mac", "Nwk", "NwkCommand", "Aps")
 _SOURCES: Final = (
     "layer.py",
     "fields.py",
+    "codes.py",
     "ieee802154.py",
     "columns/layout.py",
     "columns/record.py",

@@ -17,12 +17,12 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from hanscope.dissectors import zigbee  # registers the commands of all clusters
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.gbcs.codes import INTEGRITY_ISSUES, alert_text, use_case_text
 from hanscope.dissectors.gbcs.layers import LayerNodes, field_time_text, time_text, trace_of
 from hanscope.dissectors.gbcs.node import Decryptor, Node, undecoded
 from hanscope.dissectors.gbcs.walk import View, read
 from hanscope.dissectors.layer import Undissected
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import attribute_name, of_server
 
 PROFILE: Final = 0x0109

@@ -12,13 +12,13 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
+from hanscope.dissectors.codes import Status
 from hanscope.dissectors.fields import LayersToEnd, ListOf, RecordsToEnd, cluster_of
 from hanscope.dissectors.gbcs.codes import ALERTS
 from hanscope.dissectors.gbcs.node import Node, Value, undecoded
 from hanscope.dissectors.gbcs.snapshots import snapshot_class
 from hanscope.dissectors.gbcs.walk import Part, Step, Walked, read, walk
 from hanscope.dissectors.layer import Layer, MalformedError, Undissected
-from hanscope.dissectors.zigbee.codes import Status
 from hanscope.dissectors.zigbee.values import DataType
 from hanscope.dissectors.zigbee.zcl import AttributeRecord, Zcl
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Final
 
 from scapy.fields import BitField, ByteField, LEIntField, LESignedIntField, XByteField
 
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.fields import IntegerField, ListOf, RecordsToEnd
 from hanscope.dissectors.layer import Layer
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.values import take_integer
 
 _SUMMATION: Final = 6

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 from scapy.fields import BitEnumField, BitField, ByteEnumField, ByteField, XByteField, XLEShortField
 from scapy.packet import Packet
 
+from hanscope.dissectors.codes import ZCL_PROFILES, Cluster, Profile
 from hanscope.dissectors.fields import (
     DerivedBitEnum,
     DerivedBits,
@@ -24,7 +25,6 @@ from hanscope.dissectors.fields import (
     identifier_in,
 )
 from hanscope.dissectors.layer import Layer, ToEnd, Undissected, When
-from hanscope.dissectors.zigbee.codes import ZCL_PROFILES, Cluster, Profile
 from hanscope.dissectors.zigbee.security import ApsSecurity
 from hanscope.dissectors.zigbee.zcl import Zcl
 from hanscope.dissectors.zigbee.zdp import Zdp

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from scapy.fields import BitField, ByteEnumField, ByteField, LEIntField, LEShortField, XLEIntField, XLEShortField
 
+from hanscope.dissectors.codes import Cluster, OtaCommand, Status
 from hanscope.dissectors.fields import (
     DerivedBits,
     DerivedOctet,
@@ -19,7 +20,6 @@ from hanscope.dissectors.fields import (
     given,
 )
 from hanscope.dissectors.layer import IfRoom, Layer, ToEnd, When
-from hanscope.dissectors.zigbee.codes import Cluster, OtaCommand, Status
 from hanscope.dissectors.zigbee.zcl import cluster_command, name_attributes
 
 

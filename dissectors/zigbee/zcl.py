@@ -14,9 +14,9 @@ from typing import Any, ClassVar, Final, TypeVar
 from scapy.fields import BitField, ByteEnumField, ByteField, XByteField, XLEShortField
 from scapy.packet import Packet
 
+from hanscope.dissectors.codes import Status
 from hanscope.dissectors.fields import DerivedBitEnum, DerivedBits, DerivedOctet, RecordsToEnd, cluster_of, given
 from hanscope.dissectors.layer import Layer, Undissected, When
-from hanscope.dissectors.zigbee.codes import Status
 from hanscope.dissectors.zigbee.values import (
     DataType,
     UnknownDataTypeError,

@@ -17,6 +17,7 @@ from scapy.fields import (
 )
 from scapy.packet import Packet
 
+from hanscope.dissectors.codes import Cluster, Profile, ZdpCluster, ZdpStatus
 from hanscope.dissectors.fields import (
     DerivedOctet,
     EUI64Field,
@@ -30,7 +31,6 @@ from hanscope.dissectors.fields import (
     records_in,
 )
 from hanscope.dissectors.layer import IfRoom, Layer, Undissected, When
-from hanscope.dissectors.zigbee.codes import Cluster, Profile, ZdpCluster, ZdpStatus
 
 
 def _succeeded(layer: Any) -> bool:

@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 import pytest
 from scapy.fields import BitField, ByteField
 
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.fields import DerivedBits, EUI64Field, LECodeField, eui64, eui64_text, given
 from hanscope.dissectors.layer import Layer, When
-from hanscope.dissectors.zigbee.codes import Cluster
 
 
 class Example(Layer):

@@ -17,7 +17,7 @@ from hanscope.analyzers import results
 from hanscope.analyzers.analysis import AnalysisRun
 from hanscope.captures.files import CaptureError
 from hanscope.captures.simulator.parties import write_credentials
-from hanscope.captures.simulator.scenarios import simulate
+from hanscope.captures.simulator.scenarios import benchmark, simulate
 from hanscope.export import ExportError
 from hanscope.report.json import shipped_schema
 
@@ -545,6 +545,33 @@ def test_help_is_quick_and_imports_nothing_heavy():
     code = "import sys; from hanscope.__main__ import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stderr.split()
     assert not {"scapy", "numpy", "polars", "cryptography", "msgspec", "rich", "construct"} & set(loaded)
+
+
+def test_a_capture_whose_layouts_are_known_is_analyzed_without_scapy(tmp_path):
+    truth = benchmark(tmp_path / "updates.pcap", frames=2_000)
+    keys = [truth.network_key, *(device.link_key for device in truth.devices if device.link_key)]
+    code = (
+        "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
+        "from hanscope.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    words = [
+        "analyze",
+        tmp_path / "updates.pcap",
+        "--format",
+        "json",
+        *(word for key in keys for word in ("--key", key)),
+    ]
+    environment = {**os.environ, "HANSCOPE_CACHE": str(tmp_path)}
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", code, *words], check=False, capture_output=True, text=True, env=environment
+        )
+        for _ in range(2)
+    )
+    assert json.loads(second.stdout)["transfers"]
+    assert first.stdout == second.stdout
+    assert "scapy" in first.stderr.split()
+    assert not {"scapy", "rich", "polars"} & set(second.stderr.split())
 
 
 @pytest.mark.parametrize("command", [[], ["analyze"], ["transfers"], ["image"]])

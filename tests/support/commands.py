@@ -8,6 +8,7 @@ from typing import Any
 from scapy.fields import ConditionalField, Field, StrLenField
 from scapy.packet import Packet
 
+from hanscope.dissectors.codes import Cluster, Profile, ZdpStatus
 from hanscope.dissectors.fields import EUI64Field, IntegerField, LayersToEnd, ListOf, Octets, Record, RecordsToEnd
 from hanscope.dissectors.layer import IfRoom, Layer, ToEnd
 from hanscope.dissectors.zigbee import Aps, Zcl, Zdp, zcl
@@ -17,7 +18,6 @@ from hanscope.dissectors.zigbee.clusters.key_establishment import (
     InitiateKeyEstablishmentRequest,
     InitiateKeyEstablishmentResponse,
 )
-from hanscope.dissectors.zigbee.codes import Cluster, Profile, ZdpStatus
 from hanscope.dissectors.zigbee.zdp import ZDP_COMMANDS, AddressMode, Binding
 
 

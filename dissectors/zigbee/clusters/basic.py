@@ -3,8 +3,8 @@
 from enum import IntEnum
 from typing import Any, ClassVar
 
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.layer import Layer
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import cluster_command, name_attributes
 
 

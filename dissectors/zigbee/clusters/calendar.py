@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 from scapy.fields import ByteEnumField, ByteField, LEIntField, LEShortField, XLEIntField
 
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.fields import LayersToEnd, string
 from hanscope.dissectors.layer import Layer
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import cluster_command, name_attributes
 
 

@@ -18,11 +18,11 @@ from scapy.fields import (
     XLEShortField,
 )
 
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.fields import DerivedOctet, LayersToEnd, LECodeField, ListOf, count_of, string
 from hanscope.dissectors.layer import Layer, When
 from hanscope.dissectors.zigbee.clusters.events import EVENTS, EventLog
 from hanscope.dissectors.zigbee.clusters.price import TariffType
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import cluster_command, name_attributes
 
 

@@ -16,9 +16,9 @@ from scapy.fields import (
     XLEShortField,
 )
 
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.fields import trailing
 from hanscope.dissectors.layer import Layer, ToEnd
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import cluster_command, name_attributes
 
 

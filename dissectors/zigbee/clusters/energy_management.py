@@ -14,8 +14,8 @@ from scapy.fields import (
     XLEShortField,
 )
 
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.layer import Layer
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import cluster_command, name_attributes
 
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Final
 
 from scapy.fields import BitEnumField, BitField, ByteEnumField, ByteField, LEIntField, LEShortField, XByteField
 
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.fields import DerivedBits, LayersToEnd, LECodeField, records_in, string
 from hanscope.dissectors.layer import Layer
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import cluster_command, consecutive
 
 

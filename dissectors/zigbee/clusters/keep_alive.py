@@ -5,7 +5,7 @@ A device that reads them shows that it is alive and in range of its trust centre
 
 from enum import IntEnum
 
-from hanscope.dissectors.zigbee.codes import Cluster
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import name_attributes
 
 

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 from scapy.fields import BitField, ByteEnumField, ByteField, XIntField, XLongField
 from scapy.packet import Packet
 
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.fields import EUI64Field, IntegerField, LECodeField, Octets
 from hanscope.dissectors.layer import Layer, ToEnd, Undissected
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import cluster_command, name_attributes
 
 

@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 from scapy.fields import ByteField, LEIntField
 
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.eui64 import eui64, eui64_text
 from hanscope.dissectors.fields import EUI64Field, RecordsToEnd
 from hanscope.dissectors.layer import Layer
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.values import take_integer
 from hanscope.dissectors.zigbee.zcl import cluster_command
 

@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 from scapy.fields import BitEnumField, BitField, LEIntField, LEShortField, XByteField, XLEIntField
 
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.fields import string, trailing, trailing_string
 from hanscope.dissectors.layer import Layer
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import cluster_command
 
 

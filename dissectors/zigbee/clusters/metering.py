@@ -19,6 +19,7 @@ from scapy.fields import (
     XLEShortField,
 )
 
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.fields import (
     DerivedOctet,
     DerivedShort,
@@ -29,7 +30,6 @@ from hanscope.dissectors.fields import (
     count_of,
 )
 from hanscope.dissectors.layer import Layer, ToEnd
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.values import take_integer
 from hanscope.dissectors.zigbee.zcl import cluster_command, consecutive, name_attributes
 

@@ -14,9 +14,9 @@ from scapy.fields import (
     XLEShortField,
 )
 
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.fields import LayersToEnd, string, trailing_string
 from hanscope.dissectors.layer import Layer, ToEnd
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import cluster_command, consecutive, name_attributes
 
 

@@ -15,6 +15,7 @@ from scapy.fields import (
     XLEShortField,
 )
 
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.fields import (
     DerivedBits,
     DerivedOctet,
@@ -27,7 +28,6 @@ from hanscope.dissectors.fields import (
     trailing,
 )
 from hanscope.dissectors.layer import Layer
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import cluster_command, consecutive, name_attributes
 
 

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 from scapy.fields import ByteField
 
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.layer import Layer
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import cluster_command, name_attributes
 
 

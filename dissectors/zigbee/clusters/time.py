@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from hanscope.dissectors.zigbee.codes import Cluster
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import name_attributes
 
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from scapy.fields import ByteEnumField, ByteField, LEShortField, XLEShortField
 
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.fields import DerivedOctet, ListOf, Record, count_of, trailing
 from hanscope.dissectors.layer import Layer, ToEnd
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import cluster_command, name_attributes
 
 

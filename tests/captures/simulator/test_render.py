@@ -13,10 +13,10 @@ from hanscope.captures.simulator.han import Han, Node, Role
 from hanscope.captures.simulator.kinds import Kind, Security
 from hanscope.captures.simulator.render import append_fcs, render
 from hanscope.captures.simulator.stamp import Hop, Stamp
+from hanscope.dissectors.codes import Cluster, Profile
 from hanscope.dissectors.crypto.ccm import seal_one
 from hanscope.dissectors.fcs import crc16
 from hanscope.dissectors.zigbee.aps import Aps
-from hanscope.dissectors.zigbee.codes import Cluster, Profile
 from hanscope.dissectors.zigbee.nwk import Nwk
 from hanscope.dissectors.zigbee.security import ApsSecurity, NwkSecurity
 

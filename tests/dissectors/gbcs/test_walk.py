@@ -8,11 +8,11 @@ import pytest
 from scapy.packet import NoPayload
 
 from hanscope.dissectors import zigbee
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.fields import ListOf, Record, RecordsToEnd
 from hanscope.dissectors.gbcs.envelope import GroupingHeader, MacHeader, parse
 from hanscope.dissectors.gbcs.walk import Walked, read, shape_of, walk
 from hanscope.dissectors.layer import Layer, MalformedError, Trace, tracing
-from hanscope.dissectors.zigbee.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import GENERAL_COMMANDS, cluster_commands
 
 Field = tuple[str, int, int, Any]

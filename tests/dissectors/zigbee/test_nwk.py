@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 from scapy.packet import Packet
 
+from hanscope.dissectors.codes import Cluster, Profile
 from hanscope.dissectors.ieee802154 import Mac
 from hanscope.dissectors.layer import Malformed, Undissected
 from hanscope.dissectors.zigbee import Aps, Nwk, NwkCommand, NwkSecurity, SecuredPayload, Zcl
 from hanscope.dissectors.zigbee.aps import InterPanAps
 from hanscope.dissectors.zigbee.clusters.messaging import DisplayMessage
-from hanscope.dissectors.zigbee.codes import Cluster, Profile
 from hanscope.dissectors.zigbee.nwk import (
     LinkPowerDelta,
     LinkPowerDeltaEntry,

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from scapy.packet import Packet
 
+from hanscope.dissectors.codes import OtaCommand, Status
 from hanscope.dissectors.layer import Malformed, Undissected
 from hanscope.dissectors.zigbee import Aps, Zcl, ota
-from hanscope.dissectors.zigbee.codes import OtaCommand, Status
 from hanscope.dissectors.zigbee.ota import PayloadType
 from hanscope.dissectors.zigbee.zcl import ZclFrameType
 

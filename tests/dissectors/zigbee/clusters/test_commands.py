@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from scapy.packet import Packet
 from trees import disagreement, leaves, trees
 
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.layer import Layer, Malformed, MalformedError, ToEnd, layers_of
 from hanscope.dissectors.zigbee import Aps
-from hanscope.dissectors.zigbee.codes import Cluster
 
 COMMANDS = registered()
 TITLES = [command.title for command in COMMANDS]

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from scapy.packet import Packet
 
+from hanscope.dissectors.codes import Cluster, Profile
 from hanscope.dissectors.layer import Malformed, Undissected
 from hanscope.dissectors.zigbee import Aps, Zcl
 from hanscope.dissectors.zigbee.clusters import key_establishment as ke
-from hanscope.dissectors.zigbee.codes import Cluster, Profile
 
 Dissect = Callable[[type[Packet], str], list[Packet]]
 APS = "00 01 0008 0901 01 55 "

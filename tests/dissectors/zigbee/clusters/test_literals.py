@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from scapy.packet import Packet
 
+from hanscope.dissectors.codes import Cluster, Profile
 from hanscope.dissectors.layer import Malformed, Undissected
 from hanscope.dissectors.zigbee import Aps, Zcl
 from hanscope.dissectors.zigbee.clusters import (
@@ -21,7 +22,6 @@ from hanscope.dissectors.zigbee.clusters import (
     sub_ghz,
     tunneling,
 )
-from hanscope.dissectors.zigbee.codes import Cluster, Profile
 
 Dissect = Callable[[type[Packet], str], list[Packet]]
 TO_SERVER, TO_CLIENT = "01", "09"

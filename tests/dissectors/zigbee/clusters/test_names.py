@@ -8,7 +8,7 @@ from collections import defaultdict
 import pytest
 from commands import registered
 
-from hanscope.dissectors.zigbee.codes import Cluster
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.zigbee.zcl import attribute_name
 
 ATTRIBUTES = {

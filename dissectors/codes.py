@@ -1,4 +1,7 @@
-"""Codes that more than one layer uses, one definition each."""
+"""Codes that more than one layer or analyzer uses, one definition each.
+
+Outside of the packages of layers, whose import loads Scapy: the analyzers do without it.
+"""
 
 from enum import IntEnum
 from typing import Final
