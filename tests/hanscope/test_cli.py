@@ -548,19 +548,13 @@ def test_help_is_quick_and_imports_nothing_heavy():
 
 
 def test_a_capture_whose_layouts_are_known_is_analyzed_without_scapy(tmp_path):
-    truth = benchmark(tmp_path / "updates.pcap", frames=2_000)
-    keys = [truth.network_key, *(device.link_key for device in truth.devices if device.link_key)]
+    han = benchmark(tmp_path / "updates.pcap", frames=2_000).han
+    keys = [han.network_key, *(node.link_key for node in han.nodes if node.link_key)]
     code = (
         "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
         "from hanscope.__main__ import main; sys.exit(main(sys.argv[1:]))"
     )
-    words = [
-        "analyze",
-        tmp_path / "updates.pcap",
-        "--format",
-        "json",
-        *(word for key in keys for word in ("--key", key)),
-    ]
+    words = ["analyze", tmp_path / "updates.pcap", "--format", "json", *(f"--key={key.hex()}" for key in keys)]
     environment = {**os.environ, "HANSCOPE_CACHE": str(tmp_path)}
     first, second = (
         subprocess.run(
