@@ -364,6 +364,21 @@ class Transfer(Result, frozen=True, kw_only=True):
     strip: str
     """Coverage in 64 characters: `#` all there, `+` part, `.` nothing."""
 
+    @property
+    def flowed(self) -> bool:
+        """Whether blocks were asked for, or came."""
+        return bool(self.block_requests or self.block_responses or self.page_requests)
+
+    @property
+    def uncaptured_bytes(self) -> int:
+        """Octets that reached the client and that the sniffer missed."""
+        return sum(gap.end - gap.start for gap in self.missing_ranges if gap.reason == "answered but not captured")
+
+    @property
+    def delivered_bytes(self) -> int:
+        """Octets that reached the client, also those that the sniffer missed."""
+        return self.received_bytes + self.uncaptured_bytes
+
 
 class OtaHeader(Result, frozen=True, kw_only=True):
     """The header of an OTA file (ZCL 11.4.2)."""

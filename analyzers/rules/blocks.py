@@ -10,6 +10,7 @@ from hanscope.analyzers.rules.limits import SECOND
 from hanscope.analyzers.rules.model import Hit, ItemRule, Mask, Quiet, RowRule
 from hanscope.analyzers.rules.rows import Rows
 from hanscope.analyzers.rules.terms import REQUEST, RESPONSE, server_answering
+from hanscope.dissectors.codes import OtaCommand, Status
 
 BLOCKS: Final = f"{REQUEST} || {RESPONSE}"
 DEVICE_SPECIFIC: Final = 0xFFC0
@@ -127,7 +128,7 @@ RULES: Final = (
         detail="offset {file_offset} follows offset {other_file_offset}",
         beside=lambda t: t.prior_row,
         among="skip",
-        finds=lambda t: t.command == 0x03,
+        finds=lambda t: t.command == OtaCommand.IMAGE_BLOCK_REQUEST,
         unless_missed=lambda t: Quiet("client", t.prior_row),
     ),
     RowRule(
@@ -194,7 +195,7 @@ RULES: Final = (
         among="block_request",
         finds=lambda t: (
             t.same_image
-            & (t.of(t.prior_row).command == 0x03)
+            & (t.of(t.prior_row).command == OtaCommand.IMAGE_BLOCK_REQUEST)
             & (t.of(t.prior_row).data_size != t.data_size)
             & (t.file_offset + t.data_size != t.offered_size)
             & (t.of(t.prior_row).file_offset + t.of(t.prior_row).data_size != t.offered_size)
@@ -296,7 +297,7 @@ RULES: Final = (
         beside=lambda t: t.latest_row,
         among="unasked_block",
         finds=lambda t: (
-            (t.of(t.latest_row).command == 0x03)
+            (t.of(t.latest_row).command == OtaCommand.IMAGE_BLOCK_REQUEST)
             & (t.of(t.latest_row).image == t.image)
             & (t.of(t.latest_row).file_offset == t.file_offset)
             & (t.elapsed(t.latest_row) <= int(t.limits.response_seconds * SECOND))
@@ -369,7 +370,7 @@ RULES: Final = (
         silent="status 0x95 (ABORT)",
         detail="status 0x{status:02x}",
         among="block_response",
-        finds=lambda t: (t.status > 0) & (t.status != 0x95) & (t.status != 0x97),
+        finds=lambda t: (t.status > 0) & (t.status != Status.ABORT) & (t.status != Status.WAIT_FOR_DATA),
     ),
     RowRule(
         id="ota.block.unanswered",

@@ -23,6 +23,7 @@ from hanscope.analyzers.rules.terms import (
 )
 from hanscope.analyzers.silences import left_off
 from hanscope.analyzers.tables import Column
+from hanscope.dissectors.codes import OtaCommand, Status
 from hanscope.dissectors.eui64 import eui64
 
 UPGRADED: Final = frozenset({"waiting", "upgrading", "ended"})
@@ -72,7 +73,11 @@ def _said_nothing(t: Rows) -> Mask:
 
 def _default_not_wanted(t: Rows) -> Mask:
     """SUCCESS although the command forbade it; a failed Upgrade End Request has no other answer."""
-    return (t.status == 0) & (t.of(t.told_row).disable_default_response == 1) & (t.answered != 0x06)
+    return (
+        (t.status == 0)
+        & (t.of(t.told_row).disable_default_response == 1)
+        & (t.answered != OtaCommand.UPGRADE_END_REQUEST)
+    )
 
 
 def _rebooted_early(transfer: Transfer, facts: Facts) -> list[Hit]:
@@ -161,7 +166,12 @@ RULES: Final = (
         silent="status 0x96",
         detail="status 0x{status:02x}",
         among="end_request",
-        finds=lambda t: (t.status > 0) & (t.status != 0x95) & (t.status != 0x96) & (t.status != 0x99),
+        finds=lambda t: (
+            (t.status > 0)
+            & (t.status != Status.ABORT)
+            & (t.status != Status.INVALID_IMAGE)
+            & (t.status != Status.REQUIRE_MORE_IMAGE)
+        ),
     ),
     RowRule(
         id="ota.end.rejected",
@@ -175,7 +185,7 @@ RULES: Final = (
         fires="status 0x96",
         silent="status 0x00",
         among="end_request",
-        finds=lambda t: t.status == 0x96,
+        finds=lambda t: t.status == Status.INVALID_IMAGE,
     ),
     RowRule(
         id="ota.end.aborted",
@@ -190,7 +200,7 @@ RULES: Final = (
         silent="status 0x99",
         detail="octets 0 to {reach} of {offered_size} had been asked for",
         among="end_request",
-        finds=lambda t: t.status == 0x95,
+        finds=lambda t: t.status == Status.ABORT,
     ),
     RowRule(
         id="ota.end.more-needed",
@@ -204,7 +214,7 @@ RULES: Final = (
         fires="status 0x99",
         silent="status 0x00",
         among="end_request",
-        finds=lambda t: t.status == 0x99,
+        finds=lambda t: t.status == Status.REQUIRE_MORE_IMAGE,
     ),
     RowRule(
         id="ota.end.other-image",
@@ -255,7 +265,7 @@ RULES: Final = (
         silent="INVALID_IMAGE answered with a default response",
         beside=lambda t: t.asked_row,
         among="end_response",
-        finds=lambda t: (t.of(t.asked_row).command == 0x06) & (t.of(t.asked_row).status > 0),
+        finds=lambda t: (t.of(t.asked_row).command == OtaCommand.UPGRADE_END_REQUEST) & (t.of(t.asked_row).status > 0),
         unless_missed=lambda t: Quiet("client", t.asked_row),
     ),
     RowRule(
@@ -272,7 +282,9 @@ RULES: Final = (
         detail="asked about 0x{other_file_version:08x}, answered 0x{file_version:08x}",
         beside=lambda t: t.asked_row,
         among="end_response",
-        finds=lambda t: (t.of(t.asked_row).command == 0x06) & _another_identity(t, t.asked_row),
+        finds=lambda t: (
+            (t.of(t.asked_row).command == OtaCommand.UPGRADE_END_REQUEST) & _another_identity(t, t.asked_row)
+        ),
         unless_missed=lambda t: Quiet("client", t.asked_row),
     ),
     RowRule(
@@ -458,7 +470,7 @@ RULES: Final = (
         detail="offset {other_file_offset} was asked for",
         beside=lambda t: t.asked_row,
         among="block_response",
-        finds=lambda t: t.status == 0x95,
+        finds=lambda t: t.status == Status.ABORT,
     ),
     RowRule(
         id="ota.end.no-default-response",

@@ -8,13 +8,13 @@ from hanscope.analyzers.results import Check, Image
 from hanscope.analyzers.rules.facts import Facts
 from hanscope.analyzers.rules.model import Hit, ItemRule
 from hanscope.analyzers.rules.terms import RESPONSE
+from hanscope.dissectors.codes import Status
 
 FORM: Final = frozenset({"magic", "header", "total size", "GB header", "container"})
 STRUCTURE: Final = frozenset({"elements", "nested OTA file", "GB layout"})
 TOLD: Final = frozenset({"query response"})
 PROOF: Final = ("integrity", "signature", "hash", "CRC", "SHA")
 """Words of the names of checks that prove content."""
-REJECTED: Final = 0x96
 PRO: Final = 2
 
 
@@ -47,7 +47,11 @@ def _verdict_contradicts(image: Image, facts: Facts) -> list[Hit]:
         return []
     bad = [check.name for check in image.checks if check.outcome == "invalid" and _proves(check)]
     good = [check.name for check in image.checks if check.outcome == "valid" and _proves(check)]
-    if transfer.end_status == REJECTED and good and not any(check.outcome == "invalid" for check in image.checks):
+    if (
+        transfer.end_status == Status.INVALID_IMAGE
+        and good
+        and not any(check.outcome == "invalid" for check in image.checks)
+    ):
         return _hits(image, facts, f"rejected although valid: {', '.join(good)}", (transfer.last_frame,))
     if transfer.end_status == 0 and bad:
         return _hits(image, facts, f"accepted although invalid: {', '.join(bad)}", (transfer.last_frame,))

@@ -15,6 +15,7 @@ from hanscope.analyzers.rules.terms import (
     misaddressed,
 )
 from hanscope.analyzers.tables import Column
+from hanscope.dissectors.codes import OtaCommand, Status
 
 TOGETHER_NS: Final = 60 * SECOND
 """A notify and an offer that are further apart may have nothing to do with each other."""
@@ -210,7 +211,7 @@ RULES: Final = (
         silent="status 0x98",
         detail="status 0x{status:02x}",
         among="query_response",
-        finds=lambda t: (t.status > 0) & (t.status != 0x98) & (t.status != 0x7E),
+        finds=lambda t: (t.status > 0) & (t.status != Status.NO_IMAGE_AVAILABLE) & (t.status != Status.NOT_AUTHORIZED),
     ),
     RowRule(
         id="ota.offer.length",
@@ -333,7 +334,7 @@ RULES: Final = (
         among="default_response",
         finds=lambda t: (
             ~t.by_server
-            & (t.answered == 0x02)
+            & (t.answered == OtaCommand.QUERY_NEXT_IMAGE_RESPONSE)
             & (t.status > 0)
             & (t.offer_row >= 0)
             & (t.offer_row == t.query_response_row)

@@ -7,6 +7,7 @@ import numpy as np
 from hanscope.analyzers.rules.model import Mask, Quiet, RowRule
 from hanscope.analyzers.rules.rows import Rows
 from hanscope.analyzers.rules.terms import PAGE, RESPONSE, server_answering
+from hanscope.dissectors.codes import OtaCommand
 
 MILLISECOND: Final = 1_000_000
 
@@ -35,7 +36,7 @@ def _incomplete(t: Rows) -> Mask:
 
 def _again(t: Rows) -> Mask:
     prior = t.of(t.prior_row)
-    same = t.same_image & (prior.command == 0x04) & (prior.file_offset == t.file_offset)
+    same = t.same_image & (prior.command == OtaCommand.IMAGE_PAGE_REQUEST) & (prior.file_offset == t.file_offset)
     return same & (prior.zcl_sequence != t.zcl_sequence) & (t.wait_row < 0)
 
 
@@ -135,7 +136,7 @@ RULES: Final = (
         detail="offset {file_offset} follows offset {other_file_offset}",
         beside=lambda t: t.prior_row,
         among="skip",
-        finds=lambda t: t.command == 0x04,
+        finds=lambda t: t.command == OtaCommand.IMAGE_PAGE_REQUEST,
         unless_missed=lambda t: Quiet("client", t.prior_row),
     ),
     RowRule(

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from hanscope.analyzers.network import numbered
 from hanscope.analyzers.rules.limits import SECOND, Limits
 from hanscope.analyzers.tables import ABSENT, DEFAULT_RESPONSE, Column, OtaTable
+from hanscope.dissectors.codes import OtaCommand, Status
 from hanscope.dissectors.columns.rows import ascending, distinct
 
 Mask = NDArray[np.bool_]
@@ -328,8 +329,9 @@ class OtaRows:
         Their numbers lie behind those of the request before, or of the block before, and they ask for nothing new.
         (After a reboot the numbers may lie anywhere, but the requests go on.)
         """
-        asks = ((self.command == 0x03) | (self.command == 0x04)) & ~copy
-        asked, answered = self.last(asks), self.last((self.command == 0x05) & (self.status == 0))
+        asks = self._any_of(OtaCommand.IMAGE_BLOCK_REQUEST, OtaCommand.IMAGE_PAGE_REQUEST) & ~copy
+        blocks = (self.command == OtaCommand.IMAGE_BLOCK_RESPONSE) & (self.status == Status.SUCCESS)
+        asked, answered = self.last(asks), self.last(blocks)
         late = self._behind(self.zcl_sequence, asked, 32) & self._behind(self.aps_counter, asked, 64)
         stale = np.zeros(len(self), np.bool_)
         for before, behind in ((asked, asks & late), (answered, asks & self._behind(self.zcl_sequence, answered, 32))):
@@ -348,12 +350,12 @@ class OtaRows:
         """Repetitions of queries, page and end requests that were answered before, and of which the first sending was
         missed.
         """
-        asks = ((self.command == 0x01) | (self.command == 0x04) | (self.command == 0x06)) & ~copy
+        once = OtaCommand.QUERY_NEXT_IMAGE_REQUEST, OtaCommand.IMAGE_PAGE_REQUEST, OtaCommand.UPGRADE_END_REQUEST
+        asks = self._any_of(*once) & ~copy
         found = np.zeros(len(self), np.bool_)
         rows = np.flatnonzero(asks)
         if len(rows):
-            answers = (self.command == 0x02) | (self.command == 0x05) | (self.command == 0x07)
-            answer = self.earlier_of_sequence(rows, answers)
+            answer = self.earlier_of_sequence(rows, self._responses)
             asked = self.earlier_of_sequence(rows, asks)
             soon = self.time_ns[rows] - self.time_ns[answer] <= SAME_MESSAGE_NS
             anew = (asked >= 0) & (self.time_ns[rows] - self.time_ns[asked] <= SAME_MESSAGE_NS)
@@ -377,15 +379,15 @@ class OtaRows:
 
     @cached_property
     def notify(self) -> Mask:
-        return self.said(0x00)
+        return self.said(OtaCommand.IMAGE_NOTIFY)
 
     @cached_property
     def query(self) -> Mask:
-        return self.said(0x01)
+        return self.said(OtaCommand.QUERY_NEXT_IMAGE_REQUEST)
 
     @cached_property
     def query_response(self) -> Mask:
-        return self.said(0x02)
+        return self.said(OtaCommand.QUERY_NEXT_IMAGE_RESPONSE)
 
     @cached_property
     def offer(self) -> Mask:
@@ -394,11 +396,11 @@ class OtaRows:
 
     @cached_property
     def block_request(self) -> Mask:
-        return self.said(0x03) & (self.surplus >= 0)
+        return self.said(OtaCommand.IMAGE_BLOCK_REQUEST) & (self.surplus >= 0)
 
     @cached_property
     def page_request(self) -> Mask:
-        return self.said(0x04) & (self.surplus >= 0)
+        return self.said(OtaCommand.IMAGE_PAGE_REQUEST) & (self.surplus >= 0)
 
     @cached_property
     def request(self) -> Mask:
@@ -407,7 +409,7 @@ class OtaRows:
 
     @cached_property
     def block_response(self) -> Mask:
-        return self.said(0x05) & (self.surplus >= 0)
+        return self.said(OtaCommand.IMAGE_BLOCK_RESPONSE) & (self.surplus >= 0)
 
     @cached_property
     def block(self) -> Mask:
@@ -417,15 +419,15 @@ class OtaRows:
     @cached_property
     def wait(self) -> Mask:
         """Image Block Response WAIT_FOR_DATA."""
-        return self.block_response & (self.status == 0x97)
+        return self.block_response & (self.status == Status.WAIT_FOR_DATA)
 
     @cached_property
     def end_request(self) -> Mask:
-        return self.said(0x06) & (self.surplus >= 0)
+        return self.said(OtaCommand.UPGRADE_END_REQUEST) & (self.surplus >= 0)
 
     @cached_property
     def end_response(self) -> Mask:
-        return self.said(0x07) & (self.surplus >= 0)
+        return self.said(OtaCommand.UPGRADE_END_RESPONSE) & (self.surplus >= 0)
 
     @cached_property
     def default_response(self) -> Mask:
@@ -469,10 +471,21 @@ class OtaRows:
         """The client's latest question, whatever was answered to it."""
         return self.last(self._asks)
 
+    def _any_of(self, *commands: OtaCommand) -> Mask:
+        found = self.command == commands[0]
+        for command in commands[1:]:
+            found |= self.command == command
+        return found
+
+    @cached_property
+    def _responses(self) -> Mask:
+        return self._any_of(
+            OtaCommand.QUERY_NEXT_IMAGE_RESPONSE, OtaCommand.IMAGE_BLOCK_RESPONSE, OtaCommand.UPGRADE_END_RESPONSE
+        )
+
     @cached_property
     def _answers(self) -> Mask:
-        answers = (self.command == 0x02) | (self.command == 0x05) | (self.command == 0x07)
-        return answers | ((self.command == DEFAULT_RESPONSE) & self.by_server)
+        return self._responses | ((self.command == DEFAULT_RESPONSE) & self.by_server)
 
     @cached_property
     def asked_row(self) -> Column:
@@ -506,13 +519,13 @@ class OtaRows:
     @cached_property
     def asked_block_row(self) -> Column:
         """Of a block response: the block request that it answers."""
-        row = np.where(self.command == 0x05, self.asked_row, -1)
+        row = np.where(self.command == OtaCommand.IMAGE_BLOCK_RESPONSE, self.asked_row, -1)
         return np.where((row >= 0) & self.block_request[row], row, -1)
 
     @cached_property
     def asked_page_row(self) -> Column:
         """Of a block response: the page request that it answers."""
-        row = np.where(self.command == 0x05, self.asked_row, -1)
+        row = np.where(self.command == OtaCommand.IMAGE_BLOCK_RESPONSE, self.asked_row, -1)
         return np.where((row >= 0) & self.page_request[row], row, -1)
 
     @cached_property
@@ -604,7 +617,7 @@ class OtaRows:
     @cached_property
     def wanted(self) -> Column:
         """Octets that a request asks for."""
-        return np.where(self.command == 0x04, self.page_size, self.data_size)
+        return np.where(self.command == OtaCommand.IMAGE_PAGE_REQUEST, self.page_size, self.data_size)
 
     @cached_property
     def reach(self) -> Column:
@@ -664,7 +677,7 @@ class OtaRows:
             self.block_request
             & self.same_image
             & (self.file_offset == self._at(self.file_offset, prior))
-            & (self._at(self.command, prior) == 0x03)
+            & (self._at(self.command, prior) == OtaCommand.IMAGE_BLOCK_REQUEST)
             & (self.zcl_sequence != self._at(self.zcl_sequence, prior))
         )
 
@@ -693,7 +706,7 @@ class OtaRows:
     @cached_property
     def after_page(self) -> Mask:
         """The next request after a page request."""
-        return self.request & (self._at(self.command, self.prior_row) == 0x04)
+        return self.request & (self._at(self.command, self.prior_row) == OtaCommand.IMAGE_PAGE_REQUEST)
 
     @cached_property
     def blocks_of_page(self) -> Column:

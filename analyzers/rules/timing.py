@@ -6,13 +6,14 @@ from hanscope.analyzers.rules.limits import SECOND
 from hanscope.analyzers.rules.model import Mask, Quiet, RowRule
 from hanscope.analyzers.rules.rows import Rows
 from hanscope.analyzers.rules.terms import OTA, REQUEST
+from hanscope.dissectors.codes import OtaCommand
 
 
 def _late(t: Rows) -> Mask:
     """The first answer to a request, and not a block of a page."""
     asked = t.of(t.asked_row)
     late = t.elapsed(t.asked_row) > int(t.limits.response_seconds * SECOND)
-    return t.by_server & late & (asked.answer_row == t.index) & (asked.command != 0x04)
+    return t.by_server & late & (asked.answer_row == t.index) & (asked.command != OtaCommand.IMAGE_PAGE_REQUEST)
 
 
 def _stall(t: Rows) -> Mask:

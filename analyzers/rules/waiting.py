@@ -13,6 +13,7 @@ from hanscope.analyzers.rules.model import Mask, Quiet, RowRule
 from hanscope.analyzers.rules.rows import Rows
 from hanscope.analyzers.rules.terms import REQUEST, RESPONSE, odd_clock
 from hanscope.analyzers.tables import Column
+from hanscope.dissectors.codes import OtaCommand
 
 WAIT: Final = f"{RESPONSE} && zbee_zcl_general.ota.status == 0x97"
 MILLISECOND: Final = 1_000_000
@@ -32,7 +33,7 @@ def _period_share(t: Rows) -> Column:
     prior = t.of(t.prior_row)
     before = t.of(prior.prior_row)
     period = np.minimum(t.minimum_block_period, before.minimum_block_period) * MILLISECOND
-    alike = t.same_image & (prior.command == 0x03) & (before.image == t.image)
+    alike = t.same_image & (prior.command == OtaCommand.IMAGE_BLOCK_REQUEST) & (before.image == t.image)
     counts = alike & (period > 0) & (t.wait_row < 0) & (prior.wait_row < 0)
     return np.where(counts, t.elapsed(prior.prior_row) / np.maximum(2 * period, 1), 1.0)
 
@@ -170,7 +171,7 @@ RULES: Final = (
         among="wait",
         finds=lambda t: (
             (t.minimum_block_period < 0)
-            & (t.of(t.asked_row).command == 0x03)
+            & (t.of(t.asked_row).command == OtaCommand.IMAGE_BLOCK_REQUEST)
             & (t.of(t.asked_row, 0).field_control & 2 != 0)
         ),
     ),

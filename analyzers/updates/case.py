@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple
 
 from hanscope.analyzers.evidence import Evidence
-from hanscope.analyzers.results import Cause, HashClaim, Transfer, UpdateStage, UpdateState, VersionClaim
+from hanscope.analyzers.results import Cause, HashClaim, UpdateStage, UpdateState, VersionClaim
 from hanscope.analyzers.silences import left_off, stopped
 from hanscope.analyzers.updates.claims import OUTCOMES
 from hanscope.analyzers.updates.gathering import ANSWER_NS, Story
@@ -207,9 +207,3 @@ def utc(time_ns: int) -> str:
         return datetime.fromtimestamp(time_ns // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (OverflowError, ValueError, OSError):
         return f"{time_ns} ns"
-
-
-def octets_of(transfer: Transfer) -> int:
-    """Octets that reached the device, also those that the sniffer missed."""
-    unheard = sum(gap.end - gap.start for gap in transfer.missing_ranges if gap.reason == "answered but not captured")
-    return transfer.received_bytes + unheard

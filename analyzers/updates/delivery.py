@@ -11,7 +11,7 @@ from typing import Final
 from hanscope.analyzers.gb_images import SIGNATURE
 from hanscope.analyzers.results import Cause, Transfer
 from hanscope.analyzers.tables import DEFAULT_RESPONSE
-from hanscope.analyzers.updates.case import WHOLE, Case, Judgement, distributed_at, octets_of
+from hanscope.analyzers.updates.case import WHOLE, Case, Judgement, distributed_at
 from hanscope.analyzers.updates.claims import PROXY
 from hanscope.analyzers.updates.gathering import Story
 from hanscope.analyzers.updates.readings import AlertCode, Kind, Reading, TransferResult
@@ -79,7 +79,7 @@ def _rejected(case: Case, transfer: Transfer) -> Judgement:
 
 def _part(case: Case, transfer: Transfer) -> str:
     """How much of the image the device had, if that was not all of it."""
-    got, size = octets_of(transfer), transfer.image_size
+    got, size = transfer.delivered_bytes, transfer.image_size
     if size is None or got >= size or transfer.complete:
         return ""
     least = "" if case.left_off() else "at least "

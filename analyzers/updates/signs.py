@@ -21,7 +21,7 @@ from hanscope.analyzers.results import Party
 from hanscope.analyzers.tables import DEFAULT_RESPONSE, Column, OtaTable
 from hanscope.analyzers.transfers import groups
 from hanscope.dissectors.codes import STATUS_NAMES, OtaCommand, Status
-from hanscope.dissectors.columns.rows import distinct
+from hanscope.dissectors.columns.rows import ascending, distinct
 from hanscope.dissectors.eui64 import eui64_text
 
 SECOND: Final = 1_000_000_000
@@ -329,7 +329,7 @@ def _ending(tail: Column) -> Ending:
 
 def _first_times(values: Column) -> NDArray[np.bool_]:
     """Which of the values had not been there before."""
-    order = np.argsort(values, kind="stable")
+    order = ascending(values)
     first = np.zeros(len(values), np.bool_)
     first[order] = np.append(True, values[order][1:] != values[order][:-1])[: len(values)]
     return first

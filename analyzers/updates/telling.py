@@ -9,7 +9,7 @@ import msgspec
 
 from hanscope.analyzers.evidence import Evidence
 from hanscope.analyzers.results import Analysis, Distribution, Update
-from hanscope.analyzers.updates.case import Case, by_command, octets_of, turn_of
+from hanscope.analyzers.updates.case import Case, by_command, turn_of
 from hanscope.analyzers.updates.claims import checks_of, hashes_of, versions_of
 from hanscope.analyzers.updates.gathering import Story, gathered
 from hanscope.analyzers.updates.judging import judge
@@ -99,9 +99,8 @@ def _unheard(story: Story, analysis: Analysis, dropped: int) -> Iterator[str]:
 def _begun_before(story: Story, analysis: Analysis) -> int:
     """Octets of the image that were loaded before the capture began, as far as that shows."""
     first = story.transfers[0]
-    flowed = first.block_requests + first.block_responses + first.page_requests
     gap = first.missing_ranges[0] if first.missing_ranges else None
-    if not flowed or gap is None or gap.start or gap.reason != "never requested":
+    if not first.flowed or gap is None or gap.start or gap.reason != "never requested":
         return 0
     began = min((one.started for one in analysis.captures if one.started is not None), default=first.started)
     offered = any(one.command == OFFER and not one.status and one.time_ns <= story.begun for one in story.signs)
@@ -115,12 +114,12 @@ def _shut(analysis: Analysis, pan_id: int) -> str | None:
 
 
 def _distribution(story: Story) -> Distribution | None:
-    flowed = [one for one in story.transfers if one.block_requests or one.block_responses or one.page_requests]
+    flowed = [one for one in story.transfers if one.flowed]
     if not flowed:
         return None
     started = story.course.first_ns if story.course else min(one.started for one in flowed)
     ended = story.course.last_ns if story.course else max(one.ended for one in flowed)
-    octets = sum(octets_of(one) for one in flowed)
+    octets = sum(one.delivered_bytes for one in flowed)
     blocks = sum(one.block_responses for one in flowed)
     seconds = (ended - started) / SECOND
     return Distribution(

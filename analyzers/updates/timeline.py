@@ -14,7 +14,7 @@ import msgspec
 from hanscope.analyzers.results import Transfer, UpdateStage, UpdateStep
 from hanscope.analyzers.tables import DEFAULT_RESPONSE
 from hanscope.analyzers.transfers import first_block
-from hanscope.analyzers.updates.case import WHOLE, octets_of, utc
+from hanscope.analyzers.updates.case import WHOLE, utc
 from hanscope.analyzers.updates.gathering import Story
 from hanscope.analyzers.updates.orders import WAIT_FOREVER, outcome_words
 from hanscope.analyzers.updates.readings import AlertCode, Kind, Reading, TransferResult
@@ -139,7 +139,7 @@ def _when(sign: Sign) -> str:
 
 
 def _transfers(story: Story, belongs: _Belongs) -> Iterator[UpdateStep]:
-    flowed = [one for one in story.transfers if one.block_requests or one.block_responses or one.page_requests]
+    flowed = [one for one in story.transfers if one.flowed]
     for transfer in flowed:
         started, frame = transfer.started, transfer.first_frame
         ended, last = transfer.ended, transfer.last_frame
@@ -195,7 +195,7 @@ def _stop(story: Story, belongs: _Belongs) -> Iterator[UpdateStep]:
 def _flowed(transfer: Transfer) -> str:
     whole = transfer.state in WHOLE
     size = f" of {transfer.image_size:,}" if transfer.image_size is not None and not whole else ""
-    octets = octets_of(transfer)
+    octets = transfer.delivered_bytes
     again = f", {transfer.repeated_requests:,} asked for again" if transfer.repeated_requests else ""
     often = "once" if transfer.wait_responses == 1 else f"{transfer.wait_responses:,} times"
     waits = f", told to wait {often}" if transfer.wait_responses else ""

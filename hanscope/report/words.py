@@ -136,11 +136,6 @@ def failed(transfer: Transfer) -> bool:
     return transfer.state in _FAILED
 
 
-def uncaptured(transfer: Transfer) -> int:
-    """Octets that the client got and the sniffer missed."""
-    return sum(gap.end - gap.start for gap in transfer.missing_ranges if gap.reason == "answered but not captured")
-
-
 def state(transfer: Transfer) -> str:
     """What its state means, with what the Upgrade End commands told."""
     told = [
@@ -187,12 +182,11 @@ def outcome(transfer: Transfer) -> str:
     device = party(transfer.client, transfer.pan_id)
     if template := _TOLD.get(transfer.state):
         # How far the device came is not what the sniffer heard: what the sniffer missed was received all the same.
-        missed = uncaptured(transfer)
-        held = transfer.received_bytes + missed
+        held = transfer.delivered_bytes
         reached = f"after {count(held, 'octet')}"
         if transfer.image_size is not None:
             reached = f"at {share(held, transfer.image_size)}"
-        heard = f"; the capture holds {coverage(transfer)}" if missed else ""
+        heard = f"; the capture holds {coverage(transfer)}" if transfer.uncaptured_bytes else ""
         return template.format(
             device=device, attempt=transfer.attempt, reached=reached, heard=heard, coverage=coverage(transfer)
         )
