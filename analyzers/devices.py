@@ -8,11 +8,10 @@ from msgspec.structs import replace
 from hanscope.analyzers.addresses import Sighting
 from hanscope.analyzers.network import Heard, Transmitters
 from hanscope.analyzers.results import Device, Transfer, Tunnel, Update
+from hanscope.dissectors.codes import TunnelProtocol
 from hanscope.dissectors.eui64 import eui64_text
 
 _COORDINATOR: Final = 0x0000
-_GB_HRGP: Final = 6
-"""The protocol of tunnels in Great Britain (GBCS 10.2.2)."""
 
 
 def devices_of(
@@ -66,7 +65,7 @@ def _role(
 
 def with_hubs(devices: Sequence[Device], tunnels: Iterable[Tunnel]) -> tuple[Device, ...]:
     """Names Communications Hubs: the coordinators through whose tunnels GBCS messages go."""
-    pans = {one.pan_id for one in tunnels if one.protocol_id == _GB_HRGP and _COORDINATOR in _ends(one)}
+    pans = {one.pan_id for one in tunnels if one.protocol_id == TunnelProtocol.GB_HRGP and _COORDINATOR in _ends(one)}
     evidence = "coordinator (0x0000), and an end of the tunnels for GBCS messages"
     return tuple(
         replace(one, role="Communications Hub", evidence=evidence)

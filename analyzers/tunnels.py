@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
 from hanscope.analyzers.reassembly import Incomplete
 from hanscope.analyzers.tables import ABSENT, TunnelTable
+from hanscope.dissectors.codes import Cluster, TunnelProtocol
 
 if TYPE_CHECKING:
     from hanscope.dissectors.gbcs.envelope import Block, BlockKey
@@ -43,11 +44,10 @@ EVENTS_KEPT: Final = 100
 """Of one tunnel."""
 NEAR_NS: Final = 10 * SECOND
 """How long before the first or after the last block heard one that is missing may have been sent."""
-_CLUSTER: Final = (0x0704).to_bytes(2, "little")
+_CLUSTER: Final = Cluster.TUNNELING.to_bytes(2, "little")
 _REQUEST, _CLOSE, _DATA, _ERROR, _ACK, _READY = range(6)
 _CLOSURE: Final = 0x06
 _SUCCESS: Final = 0
-_GB_HRGP: Final = 6
 _GET, _GET_RESPONSE, _PUT = 1, 2, 3
 _FILL: Final = 1 << 16
 
@@ -390,7 +390,7 @@ class TunnelBuilder:
     # -- what they carry -----------------------------------------------------------------------------------------------
 
     def _data(self, tunnel: Tunnel, row: _Row, carrier: Carrier | None) -> None:
-        if tunnel.protocol_id not in (None, _GB_HRGP):
+        if tunnel.protocol_id not in (None, TunnelProtocol.GB_HRGP):
             return
         if row.data[:1] == bytes((_GET,)):
             tunnel.fetches += 1

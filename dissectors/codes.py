@@ -49,6 +49,23 @@ class Cluster(IntEnum):
     KEY_ESTABLISHMENT = 0x0800
 
 
+class TunnelProtocol(IntEnum):
+    """What a tunnel carries; 0xC8 to 0xFE are the manufacturer's own."""
+
+    DLMS_COSEM = 0
+    IEC_61107 = 1
+    ANSI_C12 = 2
+    M_BUS = 3
+    SML = 4
+    CLIMATE_TALK = 5
+    GB_HRGP = 6
+    """GBCS messages (GBCS 10.2.2)."""
+    IPV6 = 7
+    IPV4 = 8
+    NULL = 9
+    TEST = 0xC7
+
+
 class ZdpCluster(IntEnum):
     """Clusters of the ZigBee Device Profile that have a layer."""
 

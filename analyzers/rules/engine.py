@@ -27,6 +27,7 @@ from hanscope.analyzers.rules.model import Hit, Mask, Profile, Quiet, RowRule, R
 from hanscope.analyzers.rules.rows import END, Kept, OtaRows, Other, Rows
 from hanscope.analyzers.silences import Course
 from hanscope.analyzers.tables import ABSENT, Column, OtaTable
+from hanscope.dissectors.codes import TunnelProtocol
 
 FRAMES_SHOWN: Final = 20
 HITS_KEPT: Final = 200
@@ -308,7 +309,7 @@ class RuleEngine:
 
     def _profile(self, analysis: Analysis) -> Profile:
         """A GB HAN has tunnels of its own protocol, or OTA commands in the Smart Energy profile."""
-        gb = self._smart_energy or any(tunnel.protocol_id == 6 for tunnel in analysis.tunnels)
+        gb = self._smart_energy or any(tunnel.protocol_id == TunnelProtocol.GB_HRGP for tunnel in analysis.tunnels)
         return "gb" if gb or any(message.message_code is not None for message in analysis.messages) else "zigbee"
 
     def _row_findings(self, transfers: Sequence[Transfer], profile: Profile) -> Iterator[Finding]:

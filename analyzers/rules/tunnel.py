@@ -8,8 +8,8 @@ from hanscope.analyzers.results import Message, Tunnel
 from hanscope.analyzers.rules.envelope import GBCS
 from hanscope.analyzers.rules.facts import Facts
 from hanscope.analyzers.rules.model import Hit, ItemRule
+from hanscope.dissectors.codes import TunnelProtocol
 
-GB_HRGP: Final = 6
 NO_MANUFACTURER: Final = 0xFFFF
 NOT_RETRIEVED: Final = 0x819D
 LARGEST: Final = 1500
@@ -18,7 +18,7 @@ HEADER: Final = {"GET-RESPONSE": 2, "PUT": 1, None: 0}
 
 
 def _fields(tunnel: Tunnel, _: Facts) -> list[Hit]:
-    if tunnel.protocol_id != GB_HRGP:
+    if tunnel.protocol_id != TunnelProtocol.GB_HRGP:
         return []
     wrong = [
         f"manufacturer code 0x{tunnel.manufacturer_code:04x}"

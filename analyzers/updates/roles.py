@@ -13,6 +13,7 @@ from hanscope.analyzers.results import Tunnel, UpdateFlow
 from hanscope.analyzers.updates.gathering import Story
 from hanscope.analyzers.updates.readings import Kind
 from hanscope.analyzers.updates.signs import SMART_ENERGY
+from hanscope.dissectors.codes import TunnelProtocol
 
 RoleName = Literal["ESME", "GSME", "HCALCS", "PPMID", "IHD", "CAD", "unknown"]
 _FLOWS: Final[dict[RoleName, UpdateFlow]] = {
@@ -35,7 +36,6 @@ _SHOWS: Final[dict[int, frozenset[RoleName]]] = {
 """Devices in a HAN that messages about firmware go to or come from; Communications Hubs, which ECS52 reads as well, and
 gas proxies, which answer GCS38, are no clients of an update. Which receipt alert an HCALCS sends is not confirmed.
 """
-_GB_HRGP: Final = 6
 
 
 class Role(NamedTuple):
@@ -90,7 +90,7 @@ def _by_messages(story: Story) -> tuple[frozenset[RoleName], str] | None:
 
 def _opens_tunnel(story: Story, tunnels: Sequence[Tunnel]) -> bool:
     return any(
-        tunnel.protocol_id == _GB_HRGP
+        tunnel.protocol_id == TunnelProtocol.GB_HRGP
         and tunnel.pan_id == story.pan_id
         and (tunnel.client.eui64 or tunnel.client.short) == (story.device.eui64 or story.device.short)
         for tunnel in tunnels

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from scapy.fields import ByteEnumField, ByteField, LEShortField, XLEShortField
 
-from hanscope.dissectors.codes import Cluster
+from hanscope.dissectors.codes import Cluster, TunnelProtocol
 from hanscope.dissectors.fields import DerivedOctet, ListOf, Record, count_of, trailing
 from hanscope.dissectors.layer import Layer, ToEnd
 from hanscope.dissectors.zigbee.zcl import cluster_command, name_attributes
@@ -46,22 +46,6 @@ class TunnelingServerCommand(IntEnum):
     READY_DATA = 0x04
     SUPPORTED_TUNNEL_PROTOCOLS_RESPONSE = 0x05
     TUNNEL_CLOSURE_NOTIFICATION = 0x06
-
-
-class TunnelProtocol(IntEnum):
-    """What a tunnel carries; 0xC8 to 0xFE are the manufacturer's own."""
-
-    DLMS_COSEM = 0
-    IEC_61107 = 1
-    ANSI_C12 = 2
-    M_BUS = 3
-    SML = 4
-    CLIMATE_TALK = 5
-    GB_HRGP = 6
-    IPV6 = 7
-    IPV4 = 8
-    NULL = 9
-    TEST = 0xC7
 
 
 class TunnelStatus(IntEnum):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from scapy.packet import Packet
 
-from hanscope.dissectors.codes import Cluster, Profile
+from hanscope.dissectors.codes import Cluster, Profile, TunnelProtocol
 from hanscope.dissectors.layer import Malformed, Undissected
 from hanscope.dissectors.zigbee import Aps, Zcl
 from hanscope.dissectors.zigbee.clusters import (
@@ -34,7 +34,7 @@ FORMS: list[tuple[int, str, str, type[Packet], dict[str, object]]] = [
         "00 | 06 ffff 00 dc05",
         tunneling.RequestTunnel,
         {
-            "protocol_id": tunneling.TunnelProtocol.GB_HRGP,
+            "protocol_id": TunnelProtocol.GB_HRGP,
             "manufacturer_code": 0xFFFF,
             "flow_control_support": 0,
             "maximum_incoming_transfer_size": 1500,
