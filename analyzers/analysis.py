@@ -290,7 +290,7 @@ class _Reading:
             for chunk in islice(chunks, 1):
                 yield local.dissect(chunk.frames())
         # Which worker takes a job is not known, so each job brings all that was learned lately.
-        jobs = (Job(chunk.detached(), self.ring, tuple(self._sightings[-RECENT:])) for chunk in chunks)
+        jobs = (Job(chunk, self.ring, tuple(self._sightings[-RECENT:])) for chunk in chunks)
         with closing(dissected(jobs, self._processes, local.fresh, _get_ready)) as results_:
             yield from results_
 

@@ -2,7 +2,9 @@
 
 Where processes can be forked, arrays travel through memory that all of them share. Nothing is copied for the reader:
 the arrays that come out lie in that memory, and a piece of it is used again when the last of them has gone. Pipes carry
-the rest. Elsewhere the standard library's pool does the same, more slowly.
+the rest. Whoever hands the chunks out dissects too when nothing has come back and everybody else has enough to do: so
+there are no more processes than cores, which would take each other's caches away. Elsewhere the standard library's pool
+does the same, more slowly.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ Fresh = Callable[[], Dissector]
 MOST: Final = 8
 """Processes that are worth having: one can only take in what so many dissect."""
 AHEAD: Final = 2
-"""Jobs that a process has at most: one that it works on, and the next."""
+"""Jobs that a process has at most: one that it works on, and the next; and results that wait for an earlier one before
+this process stops making more.
+"""
 _IN: Final = 4 << 20
 _OUT: Final = 8 << 20
 """Octets of shared memory for a job and for what comes of it; arrays that find no room go through the pipe."""
@@ -56,6 +60,10 @@ class Job(msgspec.Struct, frozen=True):
     ring: KeyRing
     sightings: tuple[Sighting, ...]
 
+    def detached(self) -> Job:
+        """Small, to be sent to another process."""
+        return Job(self.chunk.detached(), self.ring, self.sightings)
+
 
 class Worker:
     """What a dissecting process keeps between jobs."""
@@ -72,12 +80,12 @@ class Worker:
 def dissected(jobs: Iterator[Job], processes: int, fresh: Fresh, meanwhile: Callable[[], None]) -> Generator[Dissected]:
     """What comes of the jobs, in their order. Jobs are asked for only as far ahead as the processes can work.
 
-    `meanwhile` is called when the first jobs are out and nothing has come back yet.
+    `processes`: this one among them, at least 2. `meanwhile` is called when the first jobs are out and nothing has come
+    back yet.
     """
-    count = min(processes, MOST)
     if sys.platform == "linux":
-        return _forked(jobs, count, fresh, meanwhile)
-    return _spawned(jobs, count, fresh)
+        return _forked(jobs, min(processes - 1, MOST), fresh, meanwhile)
+    return _spawned(jobs, min(processes, MOST), fresh)
 
 
 def _forked(jobs: Iterator[Job], count: int, fresh: Fresh, meanwhile: Callable[[], None]) -> Generator[Dissected]:
@@ -95,13 +103,12 @@ class _Crew:
         self._free = deque(range(AHEAD * count + AHEAD))
         self._memory = _Memory(len(self._free))
         self._members: list[_Member] = []
+        self._own = Worker(fresh)
         for _ in range(count):
-            self._members.append(_Member(self._memory, fresh, self._members))
+            self._members.append(_Member(self._memory, self._own, self._members))
         self._in_hand: dict[int, tuple[_Member, int, Job]] = {}
         """By job: who has it, and which piece of memory."""
         self._done: dict[int, Dissected] = {}
-        self._rescue: Worker | None = None
-        self._fresh = fresh
 
     def results(self, jobs: Iterator[Job], meanwhile: Callable[[], None]) -> Generator[Dissected]:
         sent = wanted = 0
@@ -113,7 +120,7 @@ class _Crew:
                 if (job := next(jobs, None)) is None:
                     more = False
                 else:
-                    self._send(member, sent, job)
+                    self._send(member, sent, job.detached())
                     sent += 1
             if wanted in self._done:
                 yield self._done.pop(wanted)
@@ -121,7 +128,13 @@ class _Crew:
             elif idle:
                 meanwhile()
                 idle = False
-            elif wanted < sent:
+            elif more and len(self._done) < AHEAD:
+                if (job := next(jobs, None)) is None:
+                    more = False
+                else:
+                    self._done[sent] = self._own.work(job)
+                    sent += 1
+            else:
                 self._collect(wait=True)
 
     def close(self) -> None:
@@ -129,11 +142,9 @@ class _Crew:
             member.close()
 
     def _idlest(self) -> _Member | None:
-        """Who is to have the next job."""
-        member = min((one for one in self._members if one.alive), key=lambda one: one.jobs, default=None)
-        if member is None:
-            return self._members[0]  # nobody is left: whoever gets it, it is done here
-        return member if member.jobs < AHEAD else None
+        """Who is to have the next job; `None`: they all have enough, or nobody is left."""
+        able = (one for one in self._members if one.alive and one.jobs < AHEAD)
+        return min(able, key=lambda one: one.jobs, default=None)
 
     def _send(self, member: _Member, index: int, job: Job) -> None:
         slot = self._free.popleft() if self._free else _NOWHERE
@@ -143,7 +154,8 @@ class _Crew:
             self._collect(wait=True)
         self._in_hand[index] = member, slot, job
         member.jobs += 1
-        if not member.send(index, slot, message):
+        # The pipe of one that has just died may still take a job.
+        if not (member.alive and member.send(index, slot, message)):
             self._lost(member)
 
     def _collect(self, *, wait: bool) -> None:
@@ -181,8 +193,7 @@ class _Crew:
                 del self._in_hand[index]
                 if slot != _NOWHERE:
                     self._free.append(slot)
-                self._rescue = self._rescue or Worker(self._fresh)
-                self._done[index] = self._rescue.work(job)
+                self._done[index] = self._own.work(job)
 
 
 class _Memory:
@@ -217,7 +228,7 @@ class _Memory:
 class _Member:
     """One worker, as its parent sees it."""
 
-    def __init__(self, memory: _Memory, fresh: Fresh, others: list[_Member]) -> None:
+    def __init__(self, memory: _Memory, worker: Worker, others: list[_Member]) -> None:
         self.jobs = 0
         self.alive = True
         jobs_out, jobs_in = os.pipe()
@@ -228,7 +239,7 @@ class _Member:
             try:
                 for descriptor in (jobs_in, results_out, *(d for one in others for d in one.descriptors)):
                     os.close(descriptor)
-                _serve(os.fdopen(jobs_out, "rb"), os.fdopen(results_in, "wb"), memory, fresh)
+                _serve(os.fdopen(jobs_out, "rb"), os.fdopen(results_in, "wb"), memory, worker)
             finally:
                 os._exit(0)
         os.close(jobs_out)
@@ -261,10 +272,9 @@ class _Member:
         os.waitpid(self._process, 0)
 
 
-def _serve(jobs: BinaryIO, results: BinaryIO, memory: _Memory, fresh: Fresh) -> None:
-    """What a worker does all its life."""
+def _serve(jobs: BinaryIO, results: BinaryIO, memory: _Memory, worker: Worker) -> None:
+    """What a forked process does all its life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    worker = Worker(fresh)
     while (received := _get(jobs)) is not None:
         index, slot, message = received
         try:
@@ -353,7 +363,7 @@ def _spawned(jobs: Iterator[Job], count: int, fresh: Fresh) -> Generator[Dissect
     with ProcessPoolExecutor(count, get_context("spawn"), _begin, (fresh,)) as pool:
         try:
             for job in jobs:
-                waiting.append(pool.submit(_work, job))
+                waiting.append(pool.submit(_work, job.detached()))
                 while len(waiting) > (AHEAD + 2) * count:
                     yield waiting.popleft().result()
             while waiting:

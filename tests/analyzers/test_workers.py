@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import msgspec
@@ -116,6 +117,33 @@ def test_the_jobs_of_a_worker_that_died_are_done_here(monkeypatch: pytest.Monkey
     monkeypatch.setattr(workers.Worker, "work", work)
     monkeypatch.setattr(workers.Worker, "__init__", lambda *_: None)
     assert [one.frames for one in results((job(number) for number in range(60)), 2)] == list(range(60))
+
+
+def test_this_process_dissects_too_but_does_not_run_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = os.getpid()
+    handed_out = 0
+
+    def work(_: workers.Worker, one: Job) -> Dissected:
+        chunk = one.chunk
+        assert isinstance(chunk, Numbers)
+        time.sleep(0.3 if chunk.value == 0 else 0.005)
+        return Dissected(frames=chunk.value, loose=os.getpid())
+
+    def jobs() -> Iterator[Job]:
+        nonlocal handed_out
+        for handed_out in range(1, 41):
+            yield job(handed_out - 1)
+
+    monkeypatch.setattr(workers.Worker, "work", work)
+    monkeypatch.setattr(workers.Worker, "__init__", lambda *_: None)
+    found = dissected(jobs(), 2, fresh, lambda: None)
+    first = next(found)
+    assert first.frames == 0
+    assert first.loose != parent
+    assert handed_out <= 2 * workers.AHEAD + 1
+    rest = list(found)
+    assert [one.frames for one in rest] == list(range(1, 40))
+    assert {one.loose for one in rest} == {parent, first.loose}
 
 
 @pytest.mark.usefixtures("counting")
