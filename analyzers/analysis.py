@@ -10,7 +10,6 @@ import ctypes
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib import import_module
 from itertools import islice
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypedDict, TypeVar
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from hanscope.analyzers import layoutcache, results
 from hanscope.analyzers.addresses import AddressBook, AddressHistory, Sighting
@@ -51,17 +51,16 @@ RECENT: Final = 4096
 """Sightings of addresses that a job brings along."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnalysisRun:
+class AnalysisRun(msgspec.Struct, frozen=True):
     """An analysis and the images that go with it."""
 
     analysis: Analysis
     records: tuple[TransferRecord, ...]
-    ring: KeyRing = field(default_factory=KeyRing)
+    ring: KeyRing = msgspec.field(default_factory=KeyRing)
     """The keys that were given and those that the captures taught."""
     sightings: tuple[Sighting, ...] = ()
     """Which devices had which addresses, in the order in which the captures told it."""
-    uses: Uses = field(default_factory=dict[KnownKey, Use])
+    uses: Uses = msgspec.field(default_factory=dict[KnownKey, Use])
     """What each key opened."""
 
 
@@ -98,7 +97,7 @@ def analyze(
             scope=scope,
         )
     if any(one.interrupted for one in readables):
-        return replace(run, analysis=msgspec.structs.replace(run.analysis, interrupted=True))
+        return replace(run, analysis=replace(run.analysis, interrupted=True))
     return run
 
 
@@ -177,21 +176,20 @@ Watch = Callable[[Dissected, Transmitters, TransferBuilder, "RuleEngine"], None]
 """Sees, after every chunk, what has been found so far; it may be looked at until the next one is asked for."""
 
 
-@dataclass(slots=True)
-class _Story:
+class _Story(msgspec.Struct):
     """What the input told, before it is put into results."""
 
     input: Input
-    total: Dissected = field(default_factory=Dissected)
-    transmitters: Transmitters = field(default_factory=Transmitters)
-    keys: KeyStory = field(default_factory=KeyStory)
+    total: Dissected = msgspec.field(default_factory=Dissected)
+    transmitters: Transmitters = msgspec.field(default_factory=Transmitters)
+    keys: KeyStory = msgspec.field(default_factory=KeyStory)
     sightings: Sequence[Sighting] = ()
-    listening: Listening = field(default_factory=lambda: Listening(()))
-    transfers: list[TransferRecord] = field(default_factory=list[TransferRecord])
+    listening: Listening = msgspec.field(default_factory=lambda: Listening(()))
+    transfers: list[TransferRecord] = msgspec.field(default_factory=list[TransferRecord])
     tunnels: "Sequence[Tunnel]" = ()
     messages: "Sequence[Carried]" = ()
     judge: "Judge | None" = None
-    refused: Refused = field(default_factory=Refused)
+    refused: Refused = msgspec.field(default_factory=Refused)
     overlooked: int = 0
     """Commands of tunnels, and messages, beyond what is kept."""
     interrupted: bool = False
@@ -486,7 +484,7 @@ def _concluded(
         interrupted=story.interrupted,
     )
     if analysis.tunnels:
-        analysis = msgspec.structs.replace(analysis, devices=with_hubs(analysis.devices, analysis.tunnels))
+        analysis = replace(analysis, devices=with_hubs(analysis.devices, analysis.tunnels))
     if images:
         from hanscope.analyzers.witnesses import corroborated  # noqa: PLC0415 -- not every capture has an image
 
@@ -497,8 +495,8 @@ def _concluded(
         from hanscope.analyzers.renumber import renumbered  # noqa: PLC0415 -- of several captures
 
         translate = story.input.translate
-        plain = msgspec.structs.replace(analysis, captures=())
-        analysis = msgspec.structs.replace(renumbered(plain, translate), captures=captures)
+        plain = replace(analysis, captures=())
+        analysis = replace(renumbered(plain, translate), captures=captures)
         records = [_translated(record, translate) for record in records]
     return AnalysisRun(analysis, tuple(records), ring, tuple(story.sightings), total.uses)
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from hanscope.dissectors.columns.rows import Index
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """One row for each NWK frame; int64 columns, -1 where a frame does not tell; EUI-64s uint64, 0 unknown."""
 
     number: Index
@@ -31,15 +30,15 @@ class Context:
         return len(self.number)
 
     def take(self, which: NDArray[np.intp] | NDArray[np.int64] | NDArray[np.bool_]) -> Context:
-        return Context(*(getattr(self, one.name)[which] for one in fields(self)))
+        return Context(*(getattr(self, name)[which] for name in self.__struct_fields__))
 
     @classmethod
     def joined(cls, parts: Sequence[Context]) -> Context:
         """One after the other."""
         if len(parts) == 1:
             return parts[0]
-        return cls(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)))
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__struct_fields__))
 
     def columns(self) -> dict[str, NDArray[np.int64] | NDArray[np.uint64]]:
         """By name, as `OtaTable` calls them too."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: getattr(self, name) for name in self.__struct_fields__}

@@ -21,9 +21,9 @@ the clients that exist go through a file in order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,8 +35,7 @@ REASONS: Final[tuple[Reason, ...]] = ("never requested", "requested and never an
 STRIP_CELLS: Final = 64
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Intervals:
+class Intervals(msgspec.Struct, frozen=True, eq=False):
     """Disjoint ranges [start, end) in ascending order, none of them empty. `of` also joins those that touch."""
 
     starts: Positions

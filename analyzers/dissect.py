@@ -8,7 +8,6 @@ several processes at once. What follows from one batch to the next (fragments, t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
@@ -150,8 +149,7 @@ def ack_key(pan_id: Any, source: Any, destination: Any, counter: Any, endpoint: 
     return (pan_id & 0xFFFF) << 48 | (source & 0xFFFF) << 32 | (destination & 0xFFFF) << 16 | low
 
 
-@dataclass(frozen=True, slots=True)
-class Fragments:
+class Fragments(msgspec.Struct, frozen=True):
     """APS fragments in the clear (ZigBee 05-3474 2.2.8.4.5), one row each, in capture order."""
 
     context: Context

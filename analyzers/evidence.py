@@ -29,9 +29,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -86,8 +86,7 @@ def transmitters(pan_id: Index, short: Index, eui64: NDArray[np.uint64]) -> NDAr
     return np.where(eui64 != 0, eui64, alone)
 
 
-@dataclass(frozen=True, slots=True)
-class Hearing:
+class Hearing(msgspec.Struct, frozen=True):
     """What one batch tells about its transmitters: one row each, then one row for each gap, then for each period."""
 
     who: NDArray[np.uint64]
@@ -299,8 +298,7 @@ class Jump(NamedTuple):
     """The first after it."""
 
 
-@dataclass(slots=True)
-class _Track:
+class _Track(msgspec.Struct):
     """One transmitter over the whole capture."""
 
     pan_id: int
@@ -321,12 +319,12 @@ class _Track:
     unreadable: int = 0
     reboots: int = 0
     restarts: int = 0
-    parts: list[NDArray[np.int64]] = field(default_factory=list[NDArray[np.int64]])
+    parts: list[NDArray[np.int64]] = msgspec.field(default_factory=list[NDArray[np.int64]])
     """Gaps, a part for each batch, as columns: times before and after, missing, kind, frames before and after."""
-    ends: list[int] = field(default_factory=list[int])
+    ends: list[int] = msgspec.field(default_factory=list[int])
     """Of each part, when its last gap ends."""
-    periods: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
-    late_frames: list[int] = field(default_factory=list[int])
+    periods: dict[int, list[int]] = msgspec.field(default_factory=dict[int, list[int]])
+    late_frames: list[int] = msgspec.field(default_factory=list[int])
 
     def between(self, start_ns: int, end_ns: int) -> Iterator[NDArray[np.int64]]:
         """The gaps that this time touches, part by part."""

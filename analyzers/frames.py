@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, Final, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -175,13 +176,11 @@ def alone(batch: FrameBatch, row: int) -> FrameBatch:
     """One frame of a batch as a batch of its own, to be read even if its FCS is wrong."""
     one = slice(row, row + 1)
     columns = {
-        part.name: getattr(batch, part.name)[one]
-        for part in fields(FrameBatch)
-        if part.name not in {"buffer", "other_frames"}
+        name: getattr(batch, name)[one] for name in batch.__struct_fields__ if name not in {"buffer", "other_frames"}
     }
     if columns["fcs"][0] == Fcs.INVALID:
         columns["fcs"] = np.array([Fcs.NOT_CAPTURED], np.uint8)
-    return replace(batch, other_frames=0, **columns)
+    return msgspec.structs.replace(batch, other_frames=0, **columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ What is not confirmed about them is marked so, and never makes a check invalid.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from hanscope.analyzers.image_content import CUT_OFF, Content, context_of, is_unnamed, of_rest, recognised
 from hanscope.dissectors.images import gbcs
@@ -29,8 +31,7 @@ MOST_CERTIFICATES: Final = 256
 """Of suppliers, that are tried."""
 
 
-@dataclass(frozen=True, slots=True)
-class GbContent:
+class GbContent(msgspec.Struct, frozen=True):
     """What an image is that does not consist of elements."""
 
     layout: Literal["gbcs-signed", "gbcs-plain", "opaque"]

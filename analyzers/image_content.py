@@ -4,8 +4,10 @@ Content is recognised by `dissectors.images.registry`, and so is what it wraps: 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from hanscope.dissectors.images import ecdsa, elements, integrity_code, memory_area, ota_file, registry, unnamed
 from hanscope.dissectors.images.elements import Walk
@@ -34,8 +36,7 @@ _STRUCTURAL: Final = frozenset({Tag.IMAGE_INTEGRITY_CODE, *ota_file.FIXED_LENGTH
 """Tags of elements that are checks themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """What follows a header and can be followed as elements, or is named otherwise."""
 
     elements: tuple[Element, ...]

@@ -5,9 +5,10 @@ invalid or unknown; a check that needs octets which were not captured is unknown
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Literal
+
+from msgspec.structs import replace
 
 from hanscope.analyzers.gb_images import GbContent, examine_gb, examine_in_element
 from hanscope.analyzers.image_content import (

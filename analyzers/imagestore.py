@@ -10,7 +10,6 @@ from __future__ import annotations
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import IO, Final
 
 import msgspec
@@ -72,8 +71,7 @@ class ImageStore:
             self._end = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StoredImage:
+class StoredImage(msgspec.Struct, frozen=True, eq=False):
     """A rebuilt image, whole or in parts, in the store."""
 
     store: ImageStore

@@ -26,11 +26,13 @@ device = "00:15:8d:00:00:12:34:56"              # optional
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from hanscope.analyzers.results import Key
 from hanscope.analyzers.wireshark_keys import KeyTableError, TableEntry, is_key_table, parse_key_table
@@ -58,8 +60,7 @@ class KeyFileError(ValueError):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class KnownKey:
+class KnownKey(msgspec.Struct, frozen=True):
     """A key and what limits its use."""
 
     kind: KeyKind
@@ -99,8 +100,7 @@ def fingerprint(octets: bytes) -> str:
     return hashlib.sha256(octets).hexdigest()[:8]
 
 
-@dataclass(frozen=True)
-class KeyRing:
+class KeyRing(msgspec.Struct, frozen=True, dict=True):
     """The keys that may be used; immutable, so that every batch can say with which ring it was read."""
 
     keys: tuple[KnownKey, ...] = ()
@@ -158,8 +158,7 @@ class KeyRing:
         return tuple((key.octets, key) for key in self.link)
 
 
-@dataclass(slots=True)
-class Span:
+class Span(msgspec.Struct):
     """Frames of one kind, from the first to the last."""
 
     frames: int
@@ -173,16 +172,15 @@ class Span:
         self.first_frame, self.first_ns = min((self.first_frame, self.first_ns), (other.first_frame, other.first_ns))
 
 
-@dataclass(slots=True)
-class Use:
+class Use(msgspec.Struct):
     """What one key opened."""
 
     nwk_frames: int = 0
     aps_frames: int = 0
     first_frame: int | None = None
-    sequences: dict[tuple[int, int], Span] = field(default_factory=dict[tuple[int, int], Span])
+    sequences: dict[tuple[int, int], Span] = msgspec.field(default_factory=dict[tuple[int, int], Span])
     """NWK frames by PAN id and key sequence number (-1: the frames do not tell)."""
-    pairs: set[tuple[int, int, int]] = field(default_factory=set[tuple[int, int, int]])
+    pairs: set[tuple[int, int, int]] = msgspec.field(default_factory=set[tuple[int, int, int]])
     """Whose APS frames: PAN id and two short addresses, the lower first."""
 
     def add(self, other: "Use") -> None:

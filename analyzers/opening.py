@@ -8,11 +8,12 @@ first on that pair. A MIC of 32 bits that holds is the proof.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Final, NamedTuple, TypeVar
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from hanscope.analyzers.coverage import among
@@ -61,8 +62,7 @@ class Reason(IntEnum):
         }[self]
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(msgspec.Struct, frozen=True):
     """Encrypted frames of one layer whose headers are equally long, longest first."""
 
     row: Index
@@ -160,13 +160,12 @@ class Texts(NamedTuple):
     begin: int
 
 
-@dataclass(slots=True)
-class Opened:
+class Opened(msgspec.Struct):
     """What came of trying keys on some frames."""
 
     reason: NDArray[np.uint8]
     """`Reason` of each frame."""
-    texts: list[Texts] = field(default_factory=list[Texts])
+    texts: list[Texts] = msgspec.field(default_factory=list[Texts])
 
 
 class Opener:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from typing import Final
+
+import msgspec
 
 from hanscope.analyzers.attempts import Identity
 from hanscope.analyzers.filling import Comparison, Held, SideBySide, identity
@@ -18,8 +19,7 @@ MOST_ELEMENTS_HASHED: Final = 8
 MOST_FRAMES: Final = 20
 
 
-@dataclass(eq=False)
-class Subject:
+class Subject(msgspec.Struct, eq=False, dict=True):
     """An image that is asked about."""
 
     image: Image
@@ -28,10 +28,10 @@ class Subject:
     octets: Callable[[], bytes]
     """All octets, those filled in too; what is missing is zero."""
     record: TransferRecord | None = None
-    side: SideBySide = field(default_factory=SideBySide)
+    side: SideBySide = msgspec.field(default_factory=SideBySide)
     missing: Sequence[tuple[int, int]] = ()
     """Ranges that `octets` lacks."""
-    said: dict[str, str] = field(default_factory=dict[str, str])
+    said: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     """SHA-256 values that messages say the image has, and who says so: they hold whatever was not captured."""
 
     @property

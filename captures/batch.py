@@ -8,12 +8,12 @@ for at least `SLACK` zero octets after the last record, so that rows of a fixed 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final, Literal
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from hanscope.dissectors.columns.rows import SLACK, Octets, narrowed, padded
@@ -105,8 +105,7 @@ class Notes(msgspec.Struct):
             self.comments.append(Comment(number, text[:COMMENT_LENGTH]))
 
 
-@dataclass(frozen=True, slots=True)
-class RecordBatch:
+class RecordBatch(msgspec.Struct, frozen=True):
     """One chunk of a capture, about 64k records of any link type, in file order."""
 
     first_number: int
@@ -178,8 +177,7 @@ class RecordBatch:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class FrameBatch:
+class FrameBatch(msgspec.Struct, frozen=True):
     """The 802.15.4 frames of one chunk, in capture order. The unit that everything downstream works on."""
 
     number: Int64s

@@ -18,7 +18,7 @@ Memory holds a chunk or two of each capture that is running at the time.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -237,7 +237,7 @@ def _steady(time_ns: Int64s) -> Int64s:
     return steady
 
 
-_BY_FRAME: Final = tuple(one.name for one in fields(FrameBatch) if one.name not in {"buffer", "other_frames"})
+_BY_FRAME: Final = tuple(name for name in FrameBatch.__struct_fields__ if name not in {"buffer", "other_frames"})
 
 
 def _columns(batch: FrameBatch, which: slice | Int64s) -> dict[str, NDArray[np.generic]]:

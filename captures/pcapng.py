@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -76,11 +76,10 @@ class _DamageError(Exception):
     """A block that cannot be read; nothing after it can be trusted."""
 
 
-@dataclass(slots=True)
-class _Section:
+class _Section(msgspec.Struct):
     order: str
     """`<` or `>`."""
-    interfaces: list[Interface] = field(default_factory=list[Interface])
+    interfaces: list[Interface] = msgspec.field(default_factory=list[Interface])
 
     @property
     def word(self) -> np.dtype[np.uint32]:

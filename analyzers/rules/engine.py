@@ -10,9 +10,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
@@ -51,12 +51,11 @@ ACKS_KEPT_NS: Final = 150 * SECOND
 _SEVERITIES: Final[dict[Severity, int]] = {"error": 0, "warning": 1, "note": 2}
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(msgspec.Struct):
     """What one rule found in one conversation."""
 
     count: int = 0
-    hits: list[tuple[tuple[int, ...], str]] = field(default_factory=list[tuple[tuple[int, ...], str]])
+    hits: list[tuple[tuple[int, ...], str]] = msgspec.field(default_factory=list[tuple[tuple[int, ...], str]])
 
 
 class _Acks(NamedTuple):
@@ -84,8 +83,7 @@ class _Waiting(NamedTuple):
     """As `Evidence.missed` takes it: times, then frames."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """Which rules count, and how."""
 
     profile: Profile | None = None
@@ -93,7 +91,7 @@ class Choice:
     select: frozenset[str] = frozenset()
     """None: all."""
     ignore: frozenset[str] = frozenset()
-    limits: Limits = Limits()  # noqa: RUF009 -- frozen
+    limits: Limits = Limits()
 
     def takes(self, rule: Rule, profile: Profile) -> bool:
         chosen = (not self.select or rule.id in self.select) and rule.id not in self.ignore

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from hanscope.analyzers.results import AddressEvent, Analysis, KeyEvent, Message, Party, Transfer, Tunnel, Update
 from hanscope.analyzers.rules.limits import Limits
@@ -32,8 +33,7 @@ def _story_keys(transfer: Transfer) -> Iterator[tuple[object, ...]]:
         yield image, transfer.client.eui64
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, dict=True):
     """One analysis."""
 
     analysis: Analysis

@@ -10,9 +10,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,8 +26,7 @@ Profile = Literal["gb", "zigbee", "both"]
 PROFILES: Final[tuple[Profile, ...]] = ("gb", "zigbee", "both")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """What all rules say about themselves."""
 
     id: str
@@ -71,8 +70,7 @@ class Quiet(NamedTuple):
     """So much earlier than the other row it begins."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RowRule(Rule):
+class RowRule(Rule, frozen=True, kw_only=True):
     """A deviation that OTA commands show."""
 
     among: str | int = ""
@@ -99,8 +97,7 @@ class RowRule(Rule):
 Over = Literal["transfer", "image", "message", "exchange", "tunnel", "update", "capture"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ItemRule(Rule):
+class ItemRule(Rule, frozen=True, kw_only=True):
     """A deviation that a result shows; `capture`: the whole analysis."""
 
     over: Over

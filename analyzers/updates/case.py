@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple
+
+import msgspec
 
 from hanscope.analyzers.evidence import Evidence
 from hanscope.analyzers.results import Cause, HashClaim, UpdateStage, UpdateState, VersionClaim
@@ -42,8 +43,7 @@ class Judgement(NamedTuple):
     missing: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(msgspec.Struct, frozen=True):
     """What a judgement rests on."""
 
     story: Story

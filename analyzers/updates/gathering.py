@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import itemgetter
 from typing import Final, Generic, TypeVar
+
+import msgspec
 
 from hanscope.analyzers.attempts import Identity
 from hanscope.analyzers.evidence import Evidence
@@ -40,22 +41,21 @@ FAR_FUTURE: Final = 1 << 62
 _NO_VERSION: Final = 0xFFFFFFFF
 
 
-@dataclass(slots=True, eq=False)
-class Story:
+class Story(msgspec.Struct, eq=False):
     """Everything in an analysis that is about one device and one image, in order of time."""
 
     device: Party
     pan_id: int
     identity: Identity | None
     """`None`: no transfer of the image is in the capture."""
-    transfers: list[Transfer] = field(default_factory=list[Transfer])
-    refusals: list[Transfer] = field(default_factory=list[Transfer])
+    transfers: list[Transfer] = msgspec.field(default_factory=list[Transfer])
+    refusals: list[Transfer] = msgspec.field(default_factory=list[Transfer])
     """Queries of the device that the server declined."""
-    readings: list[Reading] = field(default_factory=list[Reading])
-    mirrored: list[Reading] = field(default_factory=list[Reading])
+    readings: list[Reading] = msgspec.field(default_factory=list[Reading])
+    mirrored: list[Reading] = msgspec.field(default_factory=list[Reading])
     """Versions of a gas meter that the gas proxy function told."""
-    signs: list[Sign] = field(default_factory=list[Sign])
-    returns: list[Return] = field(default_factory=list[Return])
+    signs: list[Sign] = msgspec.field(default_factory=list[Sign])
+    returns: list[Return] = msgspec.field(default_factory=list[Return])
     image: Image | None = None
     course: Course | None = None
     ending: Ending | None = None

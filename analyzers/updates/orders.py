@@ -7,8 +7,9 @@ reported by alert 00CA, which quotes the command's counter. A later order takes 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Final, Literal
+
+import msgspec
 
 from hanscope.analyzers.results import ActivationOrder
 from hanscope.analyzers.updates.gathering import Story
@@ -22,16 +23,15 @@ LONGEST_DELAY_NS: Final = 366 * 86_400 * SECOND
 """What an Upgrade End Response asks for beyond this is a clock that nobody set."""
 
 
-@dataclass(slots=True, eq=False)
-class Order:
+class Order(msgspec.Struct, eq=False):
     """One order, of which not every part need have been heard."""
 
     time: int
     mode: Mode
     command: Reading | None = None
     sign: Sign | None = None
-    answers: list[Reading] = field(default_factory=list[Reading])
-    alerts: list[Reading] = field(default_factory=list[Reading])
+    answers: list[Reading] = msgspec.field(default_factory=list[Reading])
+    alerts: list[Reading] = msgspec.field(default_factory=list[Reading])
     counter: int | None = None
     due: int | None = None
     fate: Fate = "unanswered"

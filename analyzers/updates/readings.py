@@ -8,10 +8,11 @@ firmware.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, IntEnum
 from typing import Final
+
+import msgspec
 
 from hanscope.analyzers.results import Carriage, Message, MessagePart
 from hanscope.dissectors.eui64 import eui64_text
@@ -104,8 +105,7 @@ class Kind(Enum):
         return self not in (Kind.ASKED, Kind.VERSION)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """What one message says; `None`: it does not say that, or what says it is not in the capture."""
 
     kind: Kind

@@ -8,9 +8,9 @@ back after a restart. `SignBuilder` takes the same tables in the same order and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,8 +48,7 @@ CLOCKS_NS: Final = 1 * SECOND
 """How far clocks that count in seconds may be off."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sign:
+class Sign(msgspec.Struct, frozen=True):
     """One OTA command that is neither a request for octets nor brings some; -1: the command has no such field."""
 
     time_ns: int
@@ -73,8 +72,7 @@ def status_of(sign: Sign) -> str:
     return f"{name} (0x{sign.status:02x})" if name else f"status 0x{sign.status:02x}"
 
 
-@dataclass(frozen=True, slots=True)
-class Return:
+class Return(msgspec.Struct, frozen=True):
     """A device was there again: it announced itself, joined, or went on counting frames as after a restart."""
 
     time_ns: int
@@ -85,8 +83,7 @@ class Return:
     how: str
 
 
-@dataclass(slots=True)
-class Course:
+class Course(msgspec.Struct):
     """When the blocks of one image flowed to one device."""
 
     first_ns: int
@@ -95,8 +92,7 @@ class Course:
     last_frame: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True):
     """The last frames of a dialogue between a client and a server."""
 
     unanswered: int
@@ -115,21 +111,22 @@ class Ending:
     answered_frame: int
 
 
-@dataclass(slots=True)
-class Signs:
+class Signs(msgspec.Struct):
     """All that was kept of a capture."""
 
-    signs: list[Sign] = field(default_factory=list[Sign])
-    returns: list[Return] = field(default_factory=list[Return])
-    courses: dict[tuple[int, int, Identity], Course] = field(default_factory=dict[tuple[int, int, Identity], Course])
+    signs: list[Sign] = msgspec.field(default_factory=list[Sign])
+    returns: list[Return] = msgspec.field(default_factory=list[Return])
+    courses: dict[tuple[int, int, Identity], Course] = msgspec.field(
+        default_factory=dict[tuple[int, int, Identity], Course]
+    )
     """By PAN, short address of the client, and image."""
-    endings: dict[tuple[int, int], Ending] = field(default_factory=dict[tuple[int, int], Ending])
+    endings: dict[tuple[int, int], Ending] = msgspec.field(default_factory=dict[tuple[int, int], Ending])
     """By PAN and short address of the client."""
-    impatience: dict[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
+    impatience: dict[tuple[int, int], int] = msgspec.field(default_factory=dict[tuple[int, int], int])
     """By PAN and short address of the client: how often it asked before the time was over that the server asked for."""
     dropped: int = 0
     """Commands that were one too many."""
-    profiles: dict[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
+    profiles: dict[tuple[int, int], int] = msgspec.field(default_factory=dict[tuple[int, int], int])
     """By PAN and short address of the client: the profile that it used last."""
 
 

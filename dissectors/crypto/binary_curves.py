@@ -5,8 +5,9 @@ through here, so nothing is done against timing: about 0.1 s a verification. Fie
 held as integers; points are pairs of them and `None` is the point at infinity.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 Point = tuple[int, int] | None
 
@@ -15,8 +16,7 @@ class NotOnCurveError(ValueError):
     """Octets that are no point of the curve."""
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(msgspec.Struct, frozen=True):
     """y^2 + xy = x^3 + ax^2 + 1 over GF(2^degree)."""
 
     name: str

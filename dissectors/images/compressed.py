@@ -8,9 +8,11 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final, Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from hanscope.dissectors.images.filling import behind
 from hanscope.dissectors.images.format import (
@@ -66,8 +68,7 @@ class _Inflater:
         return self._object.decompress(self._object.unconsumed_tail + data, max(0, max_length))
 
 
-@dataclass(frozen=True, slots=True)
-class _Unpacked:
+class _Unpacked(msgspec.Struct, frozen=True):
     begin: bytes
     """The first octets of what came out."""
     octets: int

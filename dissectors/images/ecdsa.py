@@ -9,8 +9,9 @@ certificate authority, which is in no file: without it a signature stays unverif
     certificate 2  type, serial 8, curve, hash, issuer 8, from 5, lifetime 4, subject EUI-64 8, key usage, point 37
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from hanscope.dissectors.crypto.binary_curves import SECT163K1, SECT283K1, Curve, NotOnCurveError
 from hanscope.dissectors.crypto.mmo import Mmo, mmo
@@ -30,8 +31,7 @@ SIGNS: Final = 0x80
 """Bit of the key usage."""
 
 
-@dataclass(frozen=True, slots=True)
-class Suite:
+class Suite(msgspec.Struct, frozen=True):
     """A cryptographic suite of Smart Energy."""
 
     number: int

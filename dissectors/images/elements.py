@@ -1,7 +1,9 @@
 """The elements that follow the header of an OTA file (ZCL 11.4.3): tag u16, length u32, value, back to back."""
 
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from hanscope.dissectors.images import ota_file
 from hanscope.dissectors.images.format import octets_told
@@ -11,8 +13,7 @@ from hanscope.dissectors.images.ota_file import Element, Tag
 MOST_ELEMENTS: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Walk:
+class Walk(msgspec.Struct, frozen=True):
     """How far elements could be followed from the end of the header."""
 
     elements: tuple[Element, ...]

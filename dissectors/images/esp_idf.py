@@ -5,9 +5,10 @@ appended. Segments: address u32, length u32, data. Then filling, so that the che
 is the last octet of a unit of 16; then the SHA-256 over everything before it.
 """
 
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
+
+import msgspec
 
 from hanscope.dissectors.images.filling import behind
 from hanscope.dissectors.images.format import Context, Inner, InnerFormat, Judgement, Ranges, checked, compared, near
@@ -27,8 +28,7 @@ _XOR: Final = "ESP checksum"
 _HASH: Final = "ESP SHA-256"
 
 
-@dataclass(frozen=True, slots=True)
-class _Segments:
+class _Segments(msgspec.Struct, frozen=True):
     data: Ranges
     checksum_at: int
 

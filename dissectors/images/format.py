@@ -6,9 +6,10 @@ damage there would look like an unknown format instead of a failed check.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 from typing import Concatenate, Final, Literal, ParamSpec
+
+import msgspec
 
 from hanscope.dissectors.images.octets import BrokenError, NotCapturedError, View
 
@@ -23,8 +24,7 @@ CONTENT: Final = "content"
 """The check of what carries no check of its own that is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True):
     """What became of one check."""
 
     name: str
@@ -41,8 +41,7 @@ class Judgement:
         return tuple(span for span in self.covers if span[1] - span[0] >= SHORTEST_CONTENT)
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """What the OTA file says about the content that is looked at."""
 
     manufacturer_code: int = 0
@@ -56,8 +55,7 @@ class Context:
     """How many formats it is wrapped in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inner:
+class Inner(msgspec.Struct, frozen=True):
     """What was recognised."""
 
     name: str
@@ -71,8 +69,7 @@ class Inner:
     """What follows its end and is no filling, to be recognised in turn."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
+class Format(msgspec.Struct, frozen=True, kw_only=True):
     """The documentation of a format, in it."""
 
     name: str
@@ -85,8 +82,7 @@ class Format:
     """Where the layout is known from."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InnerFormat(Format):
+class InnerFormat(Format, frozen=True, kw_only=True):
     """A format of what an OTA file carries."""
 
     read: Callable[[View, Context], Inner | None]

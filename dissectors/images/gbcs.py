@@ -8,11 +8,11 @@ There is no element between the header and the Manufacturer Image. The signature
 big-endian, over the Manufacturer Image alone; the Manufacturer Image Hash is its SHA-256.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
 from typing import Any, Final
 
+import msgspec
 from construct import Bytes, Const, ConstructError, Struct
 
 from hanscope.dissectors.images.format import Format
@@ -39,8 +39,7 @@ class DeviceType(IntEnum):
     PPMID = 132
 
 
-@dataclass(frozen=True, slots=True)
-class Trailer:
+class Trailer(msgspec.Struct, frozen=True):
     """What follows a Manufacturer Image that a remote party authorised."""
 
     signature: bytes

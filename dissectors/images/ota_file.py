@@ -5,11 +5,12 @@ Everything is little-endian. The formats read and write: `parse_header` and `bui
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
 from enum import IntEnum, IntFlag
 from typing import Any, Final
 
+import msgspec
 from construct import Bytes, Const, Construct, ConstructError, FormatField, If, Struct
+from msgspec.structs import asdict
 
 UINT8: Final = FormatField("<", "B")
 UINT16: Final = FormatField("<", "H")
@@ -117,8 +118,7 @@ NESTED_HEAD_LENGTH: Final = 8
 NESTED_SUFFIX_LENGTH: Final = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class Header(msgspec.Struct, frozen=True, kw_only=True):
     """The header of an OTA file; optional fields that are not there are `None`."""
 
     header_version: int = HEADER_VERSION
@@ -142,8 +142,7 @@ class Header:
     """Octets that the header length counts and no field claims."""
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(msgspec.Struct, frozen=True):
     """One element: its tag and where its value lies."""
 
     tag: int
@@ -162,8 +161,7 @@ class Element:
         return self.offset + self.length
 
 
-@dataclass(frozen=True, slots=True)
-class NestedHead:
+class NestedHead(msgspec.Struct, frozen=True):
     """What Legrand and Insta write in front of a nested OTA file."""
 
     kind: int
@@ -195,7 +193,7 @@ def parse_header(octets: bytes | memoryview) -> Header:
     OtaFileError when the file identifier is another or the octets end before the header does.
     """
     parsed = _parse(HEADER, octets[: 1 << 16], "OTA header")
-    return Header(**{field.name: parsed[field.name] for field in fields(Header)})
+    return Header(**{name: parsed[name] for name in Header.__struct_fields__})
 
 
 def build_header(header: Header) -> bytes:

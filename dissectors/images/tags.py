@@ -3,8 +3,9 @@
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from hanscope.dissectors.images.filling import behind, something_behind
 from hanscope.dissectors.images.format import Judgement, checked, compared
@@ -15,8 +16,7 @@ MOST_TAGS: Final = 5_000
 """Real images have up to a hundred."""
 
 
-@dataclass(frozen=True, slots=True)
-class TagFormat:
+class TagFormat(msgspec.Struct, frozen=True):
     """How tags and lengths are written."""
 
     octets: int
@@ -26,8 +26,7 @@ class TagFormat:
     """The tag that ends the image."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tags:
+class Tags(msgspec.Struct, frozen=True):
     """The tags as far as they can be followed."""
 
     found: tuple[tuple[int, int, int], ...]

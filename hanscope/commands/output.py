@@ -4,9 +4,8 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from hanscope.commands.base import CommandError, ExitCode
 from hanscope.commands.options import Format
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from hanscope.analyzers.results import Analysis
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reporting:
+class Reporting(NamedTuple):
     """Where a report goes, and in which form."""
 
     form: Format

@@ -5,9 +5,8 @@ import stat
 import sys
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hanscope.commands.base import CommandError, ExitCode, complain, during
 from hanscope.commands.options import Gate, ProfileName
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from hanscope.analyzers.rules.engine import Choice
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reading:
+class Reading(NamedTuple):
     """What came of reading the captures."""
 
     analysis: "Analysis"

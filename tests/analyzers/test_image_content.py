@@ -7,11 +7,11 @@ import subprocess
 import sys
 import time
 import zlib
-from dataclasses import replace
 from hashlib import sha256
 
 import image_files
 import pytest
+from msgspec.structs import replace
 
 from hanscope.analyzers.images import examine
 from hanscope.analyzers.results import Image

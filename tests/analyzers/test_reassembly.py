@@ -1,8 +1,7 @@
 """APS fragments become whole messages, across batches, and only what belongs together is joined."""
 
-from dataclasses import replace
-
 import numpy as np
+from msgspec.structs import replace
 
 from hanscope.analyzers.context import Context
 from hanscope.analyzers.dissect import Fragments

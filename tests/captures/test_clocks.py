@@ -1,9 +1,8 @@
 """Clocks of sniffers: what two captures have in common tells how they differ."""
 
-import dataclasses
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from hanscope.captures.batch import FrameBatch
 from hanscope.captures.clocks import SAMPLED, Clock, Onward, Survey, clocks, fitted, hashed
@@ -98,7 +97,7 @@ def test_interfaces_that_deliver_in_turns_are_no_clock_that_was_set_back() -> No
     turns = np.arange(100) // 4 % 2
     made = batch(data_frames(100), stamps - turns * SECOND)
     found = Onward()
-    assert (found.read(dataclasses.replace(made, source=turns.astype(np.uint16))) == made.time_ns).all()
+    assert (found.read(replace(made, source=turns.astype(np.uint16))) == made.time_ns).all()
 
 
 def test_a_crystal_that_warms_up_is_followed() -> None:

@@ -1,6 +1,5 @@
 """Recording: what was handed over is in the file, and files begin anew when they should."""
 
-import dataclasses
 import resource
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from capture_files import gathered, read
+from msgspec.structs import replace
 from oracles import tshark_text
 
 from hanscope.captures.batch import Fcs, RecordBatch
@@ -98,8 +98,8 @@ def test_frames_keep_their_interface(tmp_path: Path) -> None:
     recorder.interface("one", "")
     recorder.interface("other", "")
     first, second = batch(1, 3), batch(2)
-    recorder.write(dataclasses.replace(first, interface=np.array([0, 1, 1], np.uint16)))
-    recorder.write(dataclasses.replace(second, interface=np.array([1], np.uint16)))
+    recorder.write(replace(first, interface=np.array([0, 1, 1], np.uint16)))
+    recorder.write(replace(second, interface=np.array([1], np.uint16)))
     recorder.close()
     _, (records,) = gathered(path)
     assert records.source.tolist() == [0, 1, 1, 1]

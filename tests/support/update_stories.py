@@ -1,7 +1,9 @@
 """Hand-made evidence about one device's update, for what the simulator does not play."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from hanscope.analyzers.evidence import Jump, Listening
 from hanscope.analyzers.results import (

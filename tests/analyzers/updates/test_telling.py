@@ -3,13 +3,13 @@
 What it does play is held against its truth in `tests/analyzers/test_update_truth.py`.
 """
 
-from dataclasses import replace
 from typing import get_args
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from update_stories import (
     HASH,
     HUB,
@@ -238,7 +238,7 @@ OTHER_HUB = Party(short=0x2222, eui64="00:0d:6f:00:0a:90:69:e1")
 def test_a_second_server_is_no_reason_where_it_fell_silent(monkeypatch, unanswered, cause) -> None:
     (update,) = told(
         monkeypatch,
-        transfers=[STALLED, msgspec.structs.replace(STALLED, id="T2", server=OTHER_HUB)],
+        transfers=[STALLED, replace(STALLED, id="T2", server=OTHER_HUB)],
         images=(),
         ending=ending_of(unanswered=unanswered),
         evidence=Counters(),
@@ -372,7 +372,7 @@ def test_a_version_that_is_neither_the_old_nor_the_new(monkeypatch) -> None:
 def test_signatures_that_were_verified_are_witnesses_too(monkeypatch, outcome) -> None:
     signed = receipt()
     verdict = Verdict(outcome=outcome, detail="by the device's certificate")
-    signed = replace(signed, message=msgspec.structs.replace(signed.message, signature=verdict))
+    signed = replace(signed, message=replace(signed.message, signature=verdict))
     (update,) = told(monkeypatch, signed)
     assert outcomes(update)["signature: use case 00CE M110"] == outcome
 

@@ -1,9 +1,9 @@
-import dataclasses
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from hanscope.dissectors.images.ota_file import (
     Header,
@@ -153,7 +153,7 @@ def test_cut_element_head_is_refused() -> None:
 def test_values_that_do_not_fit_are_refused() -> None:
     header = parse_header(SIGNED_TEST)
     with pytest.raises(OtaFileError):
-        build_header(dataclasses.replace(header, image_type=0x10000))
+        build_header(replace(header, image_type=0x10000))
     with pytest.raises(OtaFileError):
         build_ota_file(manufacturer_code=1, image_type=1, file_version=1, header_string=bytes(33))
 
