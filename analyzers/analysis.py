@@ -7,6 +7,7 @@ when keys or addresses that were learned late may open what stayed shut before.
 """
 
 import ctypes
+import mmap
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 
 Scope = Literal["all", "transfers"]
 """How much is wanted: everything, or what is in the captures without rules, updates and diagnoses."""
+_HEAP: Final = 1 << 27
+"""Octets of address space for arrays: about what a process ever needs."""
 RECENT: Final = 4096
 """Sightings of addresses that a job brings along."""
 
@@ -133,13 +136,22 @@ def _judge(scope: Scope, choice: "Choice | None") -> "Judge | None":
 
 def _keep_memory() -> None:
     """Tells glibc to keep freed memory: every chunk needs the same arrays again, and giving the pages back and having
-    them mapped anew costs more than any one step of the dissection. Elsewhere nothing is done.
+    them mapped anew costs more than any one step of the dissection. Where they will lie is asked for at once, in large
+    pages if Linux has some (madvise(2)): half as many page faults. Elsewhere nothing is done.
     """
-    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+    trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD of malloc.h
+    huge_page = 14  # MADV_HUGEPAGE of mman.h
     with suppress(OSError, AttributeError, TypeError):
         library = ctypes.CDLL(None)
         library.mallopt(trim_threshold, 1 << 30)
         library.mallopt(mmap_threshold, 1 << 25)  # older versions of glibc take no more
+        library.malloc.restype = library.sbrk.restype = ctypes.c_void_p
+        before = library.sbrk(0)
+        library.mallopt(top_pad, _HEAP)
+        library.free(ctypes.c_void_p(library.malloc(1 << 24)))
+        library.mallopt(top_pad, 1 << 17)
+        begin = -(-before // mmap.PAGESIZE) * mmap.PAGESIZE
+        library.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(max(library.sbrk(0) - begin, 0)), huge_page)
 
 
 def _cores() -> int:

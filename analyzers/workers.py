@@ -100,7 +100,7 @@ class _Crew:
     """Forked workers and the memory that they share."""
 
     def __init__(self, count: int, fresh: Fresh) -> None:
-        self._free = deque(range(AHEAD * count + AHEAD))
+        self._free = list(range(AHEAD * count + AHEAD))
         self._memory = _Memory(len(self._free))
         self._members: list[_Member] = []
         self._own = Worker(fresh)
@@ -147,7 +147,7 @@ class _Crew:
         return min(able, key=lambda one: one.jobs, default=None)
 
     def _send(self, member: _Member, index: int, job: Job) -> None:
-        slot = self._free.popleft() if self._free else _NOWHERE
+        slot = self._free.pop() if self._free else _NOWHERE
         message = packed(job, self._memory.incoming(slot))
         # Who works on a job does not read; who is sent more than a pipe holds meanwhile might wait for us in turn.
         while member.alive and member.jobs and len(message) > _SMALL:
