@@ -119,6 +119,18 @@ def test_the_jobs_of_a_worker_that_died_are_done_here(monkeypatch: pytest.Monkey
     assert [one.frames for one in results((job(number) for number in range(60)), 2)] == list(range(60))
 
 
+@pytest.mark.usefixtures("counting")
+def test_a_job_for_a_worker_that_has_died_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pipe may still take the job, as the system takes apart what belonged to it piece by piece."""
+    monkeypatch.setattr(workers._Member, "send", lambda *_: True)
+    crew = workers._Crew(1, fresh)
+    (member,) = crew._members
+    crew._lost(member)
+    crew._send(member, 0, job(5))
+    assert crew._done[0].frames == 5
+    crew.close()
+
+
 def test_this_process_dissects_too_but_does_not_run_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     parent = os.getpid()
     handed_out = 0
