@@ -46,7 +46,7 @@ function tests.block_request_that_promises_a_period_and_has_none()
     local m = T.ota.parse(octets "010603 02 2110 1000 00002000 3e000000 08", {})
     same(m.offset, 62)
     same(m.size, 8)
-    same(m.period, nil)
+    same(m.period, false)
     same(m.short, true)
     same(m.malformed, false)
 end
@@ -64,7 +64,7 @@ function tests.wait_for_data_with_and_without_period()
     same(m.request_time, 60)
     same(m.period, 300)
     m = T.ota.parse(octets "190305 97 00000000 3c000000", m)
-    same(m.period, nil)
+    same(m.period, false)
     same(m.malformed, false)
 end
 
@@ -88,9 +88,9 @@ function tests.no_field_of_the_last_message_is_left()
     local m = T.ota.parse(octets "010704 00 2110 1000 00002000 46000000 40 0001 c800", {})
     m = T.ota.parse(octets "18c10b 00 98", m)
     same(m.command, T.ota.DEFAULT_RESPONSE)
-    same(m.page_size, nil)
-    same(m.offset, nil)
-    same(m.version, nil)
+    same(m.page_size, false)
+    same(m.offset, false)
+    same(m.version, false)
 end
 
 -- The image store.
@@ -160,6 +160,15 @@ end
 
 local RECORD = { "frame", "attempt", "flags", "received", "partner", "latency_us", "expected", "conflicting" }
 
+-- Adds a record to a log; returns its row.
+local function note(log, record)
+    local place, row = log:add(record.frame)
+    for _, name in ipairs(RECORD) do
+        place[name] = record[name]
+    end
+    return row
+end
+
 function tests.records_come_back_as_they_were()
     for _, in_memory in ipairs { true, false } do
         local log, frame, wanted = T.log.new(T.store.backend(in_memory)), 3, {}
@@ -173,7 +182,7 @@ function tests.records_come_back_as_they_were()
             end
             record.expected = i % 17 == 0 and 4294967294 or nil
             record.conflicting = i % 19 == 0 and i % 255 + 1 or nil
-            log:add(record)
+            note(log, record)
             wanted[frame] = record
         end
         for number = frame + 3, 1, -1 do
@@ -183,6 +192,25 @@ function tests.records_come_back_as_they_were()
             end
             same(record == nil, wanted[number] == nil, number)
         end
+        for number = 1, frame + 3 do
+            local record = log:find(number)
+            same(record and record.frame, wanted[number] and number, number)
+            same(record and record.partner, wanted[number] and wanted[number].partner, number)
+        end
+    end
+end
+
+function tests.of_records_with_one_frame_number_the_last_one_counts()
+    for _, count in ipairs { 5, 500 } do
+        local log = T.log.new(T.store.backend(true))
+        for i = 0, count - 1 do
+            note(log, { frame = 10 + (i - i % 3) / 3, flags = i })
+        end
+        for _, frame in ipairs { 10, 11, 10 } do
+            same(log:find(frame).flags, frame == 10 and 2 or math.min(5, count - 1), frame)
+        end
+        same(log:find(9), nil)
+        same(log:find(1000), nil)
     end
 end
 
@@ -190,7 +218,7 @@ function tests.an_answer_may_come_late()
     for _, in_memory in ipairs { true, false } do
         local log, rows = T.log.new(T.store.backend(in_memory)), {}
         for i = 1, 500 do
-            rows[i * 2] = log:add({ frame = i * 2, attempt = 5, flags = 3, received = 77 })
+            rows[i * 2] = note(log, { frame = i * 2, attempt = 5, flags = 3, received = 77 })
         end
         same(log:find(20).partner, nil)
         log:answer(rows[20], 30, 7)
@@ -209,7 +237,7 @@ end
 function tests.numbers_beyond_four_octets_are_left_out()
     local log = T.log.new(T.store.backend(true))
     for i = 1, 200 do
-        log:add({ frame = i, flags = 0, expected = 4294967295 + i })
+        note(log, { frame = i, flags = 0, expected = 4294967295 + i })
     end
     same(log:find(1).expected, nil)
 end

@@ -223,6 +223,7 @@ local function begin()
         messages = {}, -- GBCS messages about firmware, by frame
         hashes = {}, -- what they say, in order
         last = 0, -- the last frame that was taken in
+        furthest = 0, -- the last frame that came
     }
 end
 
@@ -344,12 +345,12 @@ local function read_headers(m, aps)
     local looks = following.rows % SOMETIMES == 0
     if before >= 9 and m.counter and SHORT_DATA[octets:raw(before - 9, 2)] then
         header = octets:raw(before - 6, 12) -- of the MAC layer the addresses, of the NWK layer all up to these
-        m.link = not looks and following.hops[header]
+        m.link = not looks and following.hops[header] or false
         if m.link then
             return
         end
     end
-    m.source_eui64, m.destination_eui64 = nil, nil
+    m.source_eui64, m.destination_eui64 = false, false
     local text = octets:raw()
     local pan, hop = read_mac_header(text, before)
     m.pan = pan
@@ -368,31 +369,50 @@ local function read_headers(m, aps)
     return header
 end
 
-local at_hand = {} -- what was found about this frame, as the log tells it of earlier ones
+local MORE = tracker.MORE -- the highest of the flags
+local at_hand = {} -- what was found about this frame, where no log keeps it
 
--- What was found about a message that was just taken in.
-local function record_of(m)
-    local attempt, expected = m.attempt, m.expected
-    at_hand.frame, at_hand.flags, at_hand.received, at_hand.conflicting = m.frame, m.flags, m.received, m.conflicting
-    at_hand.attempt = attempt and attempt.id
-    at_hand.expected = expected ~= m.offset and expected or nil
-    if shows_links then
-        local request = m.request
-        at_hand.partner = m.copy_of or request and request.frame
-        at_hand.latency_us = request and max(floor((m.time - request.time) * 1e6 + 0.5), 0)
-    end
-    return at_hand
+-- Whether all that can be seen of a message, beside offsets, is in its record: that of most requests and blocks.
+local function is_plain(m)
+    local command = m.command
+    return (command == 0x03 or command == 0x05 and m.status == ota.SUCCESS)
+        and m.flags <= tracker.COPY
+        and m.size > 0
+        and not m.period
 end
 
--- Keeps what was found for when the frame is seen again, and tells the request of its answer.
-local function remember(m, record)
-    local row = known.log:add(record)
-    if not shows_links then
-        return
-    elseif m.asks then
-        m.asks.row = row
-    elseif m.answers_first then
-        known.log:answer(m.request.row, m.frame, record.latency_us)
+-- What was found about a message that was just taken in, for now and for when the frame is seen again.
+local function record_of(m)
+    local attempt, expected, frame, record, row = m.attempt, m.expected, m.frame, at_hand, nil
+    if not once then
+        record, row = known.log:add(frame)
+    end
+    record.flags, record.received, record.conflicting = m.flags, m.received, m.conflicting
+    record.attempt = attempt and attempt.id
+    record.expected = expected ~= m.offset and expected
+    if not is_plain(m) then
+        record.flags = m.flags + MORE
+    end
+    if shows_links then
+        local request = m.request
+        record.frame, record.partner = frame, m.copy_of or request and request.frame
+        record.latency_us = request and max(floor((m.time - request.time) * 1e6 + 0.5), 0)
+        if row and m.asks then
+            m.asks.row = row
+        elseif row and m.answers_first then
+            known.log:answer(request.row, frame, record.latency_us)
+        end
+    end
+    return record
+end
+
+-- Notes a frame of which all that is shown has to be read again.
+local function note(frame)
+    known.last = frame
+    if not once then
+        local record = known.log:add(frame)
+        record.flags, record.received, record.conflicting = MORE, false, false
+        record.attempt, record.expected, record.partner, record.latency_us = false, false, false, false
     end
 end
 
@@ -411,11 +431,7 @@ local function follow(m, pinfo, aps)
     if m.short and m.flags % 2 == 0 then
         m.flags = m.flags + tracker.SHORT
     end
-    local record = record_of(m)
-    if not once then
-        remember(m, record)
-    end
-    return record
+    return record_of(m)
 end
 
 -- Showing.
@@ -444,13 +460,7 @@ local function is_wanted(tree, field)
 end
 
 local function add(tree, field, value)
-    if value == nil then
-        return
-    elseif wanted then -- as is_wanted, without its call
-        if wanted[field] then
-            tree:add(field, value)
-        end
-    elseif visible or tree:referenced(field) then
+    if value and is_wanted(tree, field) then
         tree:add(field, value)
     end
 end
@@ -519,7 +529,8 @@ local function percent(received, size)
     return size and size > 0 and floor(received * 10000 / size) / 100 or nil
 end
 
-local shows_names = may_show(f.client, f.image)
+local shows_transfer, shows_names = may_show(f.transfer), may_show(f.client, f.image)
+local shows_received, shows_progress = may_show(f.received), may_show(f.progress)
 local shows_more = may_show(
     f.attempt, f.server, f.image_size, f.state, f.missing, f.sha256, f.manufacturer_hash
 )
@@ -527,14 +538,18 @@ local shows_more = may_show(
 -- `again`: the frame was taken in before. Reading on must not take long, so some is only shown then.
 local function show_attempt(tree, m, record, attempt, again)
     local size, received = attempt:image_size(), record.received
-    add(tree, f.transfer, attempt.id)
+    if shows_transfer then
+        add(tree, f.transfer, attempt.id)
+    end
     if shows_names then
         attempt.name = attempt.name or tracker.identity(attempt)
         add(tree, f.client, party(attempt.client))
         add(tree, f.image, attempt.name)
     end
-    if received then
+    if shows_received then
         add(tree, f.received, received)
+    end
+    if received and shows_progress then
         add(tree, f.progress, percent(received, size))
     end
     if not shows_more then
@@ -594,6 +609,7 @@ local function show_flags(tree, record)
     add(tree, f.conflicting, record.conflicting)
 end
 
+local shows_flags = may_show(f.conflicting, f.begins, f.resumes, f.again, f.back, f.waits, f.completes, f.copy)
 local shows_offsets = may_show(f.offset, f.expected, f.skipped)
 
 local function show_message(tree, m, record, again)
@@ -607,21 +623,21 @@ local function show_message(tree, m, record, again)
     if shows_offsets and m.offset then
         show_offsets(tree, m, record, again)
     end
-    if record.flags > 0 then
+    if shows_flags and record.flags > 0 then
         show_flags(tree, record)
     end
-    if m.period then
+    if record.flags >= MORE then
         add(tree, f.period, m.period)
-    end
-    if m.command == 0x05 and m.status == ota.WAIT_FOR_DATA then
-        add(tree, f.wait, max(m.request_time - m.current_time, 0))
+        if m.command == 0x05 and m.status == ota.WAIT_FOR_DATA then
+            add(tree, f.wait, max(m.request_time - m.current_time, 0))
+        end
     end
 end
 
 -- Rules are told in any case: a statistic may collect expert items though no field is asked for.
 local function show_rules(root, tree, m, flags)
-    local broken, rule = flags > 0 and rules.broken(flags, m.command), rules.of_message(m)
-    for i = 1, broken and #broken or 0 do
+    local broken, rule = rules.broken(flags, m.command), rules.of_message(m)
+    for i = 1, #broken do
         tree = tree ~= root and tree or own_tree(root)
         tell_rule(tree, broken[i])
     end
@@ -661,34 +677,69 @@ local function place_of_fields(root)
     return (visible or root:referenced(this)) and own_tree(root)
 end
 
-local function show_ota(zcl, aps, pinfo, root)
-    local octets = bytes_of(zcl)
-    local m = ota.parse(octets, of_command[octets:byte(3)] or others)
-    if not m then
-        return
-    end
-    if m.malformed then
-        visible = root.visible
-        tell_rule(root:add(proto, zcl.range), rules.of_malformed(m))
-        return
-    end
-    local again, record = not is_new(pinfo)
-    if again then
-        record = known.log:find(pinfo.number)
-    else
-        record = follow(m, pinfo, aps)
-    end
-    if not record or not (shows_twice or pinfo.visited) then
-        return
-    end
+local function show(m, record, pinfo, root, again)
     local tree = place_of_fields(root)
     if tree then
         show_message(tree, m, record, again)
     end
-    show_rules(root, tree, m, record.flags)
+    if record.flags >= MORE then
+        show_rules(root, tree, m, record.flags)
+    end
     if not visible and tells_progress and record.received then
         tell_progress(record, pinfo)
     end
+end
+
+local function show_ota(zcl, aps, pinfo, root)
+    local octets = bytes_of(zcl)
+    local m = ota.parse(octets, of_command[byte(octets, 3)] or others)
+    if not m then
+        return
+    end
+    local again = not is_new(pinfo)
+    local record
+    if m.malformed then
+        if not again then
+            note(pinfo.number)
+        end
+        visible = root.visible
+        tell_rule(root:add(proto, zcl.range), rules.of_malformed(m))
+        return
+    elseif again then
+        record = known.log:find(pinfo.number)
+    else
+        record = follow(m, pinfo, aps)
+    end
+    if record and (shows_twice or pinfo.visited) then
+        show(m, record, pinfo, root, again)
+    end
+end
+
+local PLAIN = { command = 0x05, status = ota.SUCCESS } -- a message of which its record tells all
+
+-- Shows what is known of a frame that was taken in before; whether that is all there is to show.
+local function show_again(frame, pinfo, root)
+    local record = known.log:find(frame)
+    if not record then
+        return true
+    elseif shows_offsets or record.flags >= MORE then
+        return false
+    end
+    show(PLAIN, record, pinfo, root, true)
+    return true
+end
+
+-- Whether a frame comes again and nothing of it need be read to show it.
+local function is_shown_again(pinfo, root)
+    local frame = pinfo.number
+    if frame > known.furthest then
+        known.furthest = frame
+    elseif frame == known.furthest and not pinfo.visited then
+        known.renumbered = true -- a frame with this number did not pass the read filter
+    else
+        return known.read_ahead and not known.renumbered and show_again(frame, pinfo, root)
+    end
+    return false
 end
 
 -- GBCS in tunnels.
@@ -786,8 +837,8 @@ local function show_tunnel(zcl, pinfo, root)
     if not is_new(pinfo) then
         found = known.messages[pinfo.number]
     else
-        known.last = pinfo.number
         found = read_gbcs(bytes_of(zcl))
+        note(pinfo.number)
         if found and #known.hashes < MESSAGES_KEPT then
             found.frame = pinfo.number
             known.messages[pinfo.number] = found
@@ -804,7 +855,10 @@ function proto.dissector(_, pinfo, root)
         known.tracker.ended = max(known.tracker.ended, pinfo.abs_ts)
     end
     local zcl = read_zcl()
-    local aps = zcl and read_aps()
+    if not zcl or not once and is_shown_again(pinfo, root) then
+        return
+    end
+    local aps = read_aps()
     if not aps then
         return
     end

@@ -46,6 +46,7 @@ local FLAGS = {
     OTHER_SEQUENCE = 16384,
     INCOMPLETE = 32768,
     SHORT = 65536,
+    MORE = 131072, -- the highest one: the message tells more than is kept of it
 }
 M.FLAGS = FLAGS
 

@@ -1,14 +1,13 @@
 -- What was found about each frame, small: so that a click on a frame in Wireshark finds what was there when the frame
 -- was first seen. Frames come in ascending order; the last ones stay in memory, open for changes, and the others go to
--- where the images wait, of which memory holds two numbers for each chunk.
+-- where the images wait, of which memory holds a number for each chunk.
 
 local M = {}
 
-local CHUNK = 64 -- records that are packed together
+local CHUNK = 32 -- records that are packed together
 local OPEN = 2 * CHUNK -- records at most that are not packed
 local SIZE = 28 -- seven numbers of four octets
 local NONE = 4294967295
-local max = math.max
 local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
 
 -- Seven numbers as octets, and back: as Lua 5.3 and later do it, as Wireshark's library does, or by hand.
@@ -47,82 +46,58 @@ function M.new(backend)
         backend = backend,
         rows = 0, -- records there are
         packed = 0, -- of which so many are packed
-        found = {}, -- the record that was found last
-        firsts = {}, -- the first frame of each chunk, and where the chunk is
-        places = {},
-        -- the open records, in a ring
-        frames = {},
-        attempts = {}, -- number of the attempt or 0, and octets in conflict
-        flags = {},
-        received = {},
-        partners = {},
-        latencies = {},
-        expected = {},
+        places = {}, -- where each chunk is
+        parts = {}, -- of a chunk, as it is packed
+        open = {}, -- records that are not packed, in a ring
+        found = {}, -- the packed record that was found last, and the one behind it
+        ahead = {},
+        -- where frames were last looked for: there is no record between the frames `before` and `due`, that of `row`
+        before = 0,
+        due = 0,
+        row = 0,
     }, Log)
 end
 
--- Note what was found about a frame. Returns where that is, for `answer`.
-function Log:add(found)
+-- A record of a frame, and its row for `answer`. All that it tells is to be set: `flags`, and as far as there are such
+-- `attempt` (its number), `received`, `expected`, `conflicting` (octets), `partner` (frame) and `latency_us`.
+function Log:add(frame)
     local row = self.rows
-    local slot, expected = row % OPEN + 1, found.expected
-    self.frames[slot], self.flags[slot] = found.frame, found.flags
-    self.attempts[slot] = (found.attempt or 0) * 256 + (found.conflicting or 0)
-    self.received[slot] = found.received or NONE
-    self.expected[slot] = expected and expected < NONE and expected or NONE
-    self.partners[slot], self.latencies[slot] = found.partner or NONE, found.latency_us or NONE
-    self.rows = row + 1
-    if self.rows - self.packed == OPEN then
+    if row - self.packed == OPEN then
         self:pack()
     end
-    return row
+    local slot = row % OPEN + 1
+    local record = self.open[slot]
+    if not record then
+        record = {}
+        self.open[slot] = record
+    end
+    record.frame = frame
+    self.rows, self.due = row + 1, 0
+    return record, row
+end
+
+local function packed(record)
+    local expected = record.expected
+    return pack(
+        FORM,
+        record.frame,
+        (record.attempt or 0) * 256 + (record.conflicting or 0),
+        record.flags,
+        record.received or NONE,
+        record.partner or NONE,
+        record.latency_us or NONE,
+        expected and expected < NONE and expected or NONE
+    )
 end
 
 -- The oldest open records go to the backend.
 function Log:pack()
-    local parts, first = {}, self.packed % OPEN
-    for slot = first + 1, first + CHUNK do
-        parts[slot - first] = pack(
-            FORM, self.frames[slot], self.attempts[slot], self.flags[slot], self.received[slot],
-            self.partners[slot], self.latencies[slot], self.expected[slot]
-        )
+    local parts, first = self.parts, self.packed % OPEN
+    for i = 1, CHUNK do
+        parts[i] = packed(self.open[first + i])
     end
-    local chunk = #self.firsts + 1
-    self.firsts[chunk], self.places[chunk] = self.frames[first + 1], self.backend:append(table.concat(parts))
+    self.places[#self.places + 1] = self.backend:append(parts)
     self.packed = self.packed + CHUNK
-end
-
--- Tells a request of its answer.
-function Log:answer(row, partner, latency_us)
-    if row >= self.packed then
-        local slot = row % OPEN + 1
-        self.partners[slot], self.latencies[slot] = partner, latency_us
-        return
-    end
-    local chunk = (row - row % CHUNK) / CHUNK + 1
-    local at = row % CHUNK * SIZE
-    local old = self.backend:part(self.places[chunk], at, SIZE)
-    local frame, attempt, flags, received, _, _, expected = unpacked(FORM, old, 1)
-    local new = pack(FORM, frame, attempt, flags, received, partner, latency_us, expected)
-    self.backend:replace(self.places[chunk], at, new)
-    self.cached = nil
-end
-
--- The index of the last of `count` numbers, in ascending order, that is not greater than `wanted`; 0 if there is none.
-local function search(count, number, wanted)
-    local low, high = 1, count + 1
-    while low < high do
-        local middle = (low + high - (low + high) % 2) / 2
-        if number(middle) > wanted then
-            high = middle
-        else
-            low = middle + 1
-        end
-    end
-    return low - 1
-end
-
-local function told(number)
-    return number ~= NONE and number or nil
 end
 
 local function fill(one, frame, attempt, flags, received, partner, latency_us, expected)
@@ -130,57 +105,68 @@ local function fill(one, frame, attempt, flags, received, partner, latency_us, e
     attempt = (attempt - conflicting) / 256
     one.frame, one.flags = frame, flags
     one.attempt, one.conflicting = attempt > 0 and attempt or nil, conflicting > 0 and conflicting or nil
-    one.received, one.expected = told(received), told(expected)
-    one.partner, one.latency_us = told(partner), told(latency_us)
+    one.received, one.expected = received ~= NONE and received or nil, expected ~= NONE and expected or nil
+    one.partner, one.latency_us = partner ~= NONE and partner or nil, latency_us ~= NONE and latency_us or nil
     return one
 end
 
--- The record of a frame, until the next one is looked for.
+-- The record in a row, if there is one; in a table if it is packed.
+local function record_at(self, row, one)
+    if row >= self.packed then
+        return row < self.rows and self.open[row % OPEN + 1] or nil
+    end
+    local at = row % CHUNK
+    local chunk = (row - at) / CHUNK + 1
+    if chunk ~= self.chunk then
+        self.chunk, self.text = chunk, self.backend:part(self.places[chunk], 0, CHUNK * SIZE)
+    end
+    return fill(one, unpacked(FORM, self.text, at * SIZE + 1))
+end
+
+-- Tells a request of its answer.
+function Log:answer(row, partner, latency_us)
+    local record = record_at(self, row, {})
+    record.partner, record.latency_us = partner, latency_us
+    if row < self.packed then
+        local at = row % CHUNK
+        self.backend:replace(self.places[(row - at) / CHUNK + 1], at * SIZE, packed(record))
+        self.chunk, self.due = nil, 0
+    end
+end
+
+-- Goes to a row.
+local function go(self, row, before)
+    local record = record_at(self, row, self.ahead)
+    self.row, self.before, self.due, self.next = row, before, record and record.frame or math.huge, record
+end
+
+-- Goes to the first record whose frame is not before a frame.
+local function seek(self, frame)
+    local low, high = 0, self.rows
+    while low < high do
+        local middle = (low + high - (low + high) % 2) / 2
+        if record_at(self, middle, self.ahead).frame < frame then
+            low = middle + 1
+        else
+            high = middle
+        end
+    end
+    go(self, low, frame - 1)
+end
+
+-- The last record of a frame, until the next one is looked for. Most frames are asked for one after the other. (Frames
+-- that do not pass a read filter have the number of the next one that does.)
 function Log:find(frame)
-    local frames, before = self.frames, self.packed - 1
-    if frame < (frames[self.packed % OPEN + 1] or 0) then
-        return self:find_packed(frame)
+    if frame <= self.before or frame > self.due then
+        seek(self, frame)
     end
-    local i = search(self.rows - self.packed, function(one)
-        return frames[(before + one) % OPEN + 1]
-    end, frame)
-    if i == 0 then
-        return self:find_packed(frame)
+    local record
+    while self.due == frame do
+        record = self.next
+        self.found, self.ahead = self.ahead, self.found
+        go(self, self.row + 1, frame)
     end
-    local slot = (before + i) % OPEN + 1
-    return frames[slot] == frame
-            and fill(
-                self.found, frame, self.attempts[slot], self.flags[slot], self.received[slot],
-                self.partners[slot], self.latencies[slot], self.expected[slot]
-            )
-        or nil
-end
-
-local function frame_at(text, i)
-    local a, b, c, d = text:byte(i * SIZE - SIZE + 1, i * SIZE - SIZE + 4)
-    return a + b * 256 + c * 65536 + d * 16777216
-end
-
-function Log:find_packed(frame)
-    local firsts, last = self.firsts, self.last
-    if self.cached and last < CHUNK and frame_at(self.text, last + 1) == frame then -- frames are asked for in order
-        self.last = last + 1
-        return fill(self.found, unpacked(FORM, self.text, last * SIZE + 1))
-    end
-    local chunk = search(#firsts, function(i)
-        return firsts[i]
-    end, frame)
-    if chunk == 0 then
-        return nil
-    elseif self.cached ~= chunk then
-        self.cached, self.text = chunk, self.backend:part(self.places[chunk], 0, CHUNK * SIZE)
-    end
-    local text = self.text
-    local i = search(CHUNK, function(one)
-        return frame_at(text, one)
-    end, frame)
-    self.last = max(i, 1)
-    return i > 0 and frame_at(text, i) == frame and fill(self.found, unpacked(FORM, text, i * SIZE - SIZE + 1)) or nil
+    return record
 end
 
 return M

@@ -43,12 +43,12 @@ end
 
 local function u16(text, at)
     local a, b = byte(text, at, at + 1)
-    return b and a + b * 256
+    return b and a + b * 256 or false
 end
 
 local function u32(text, at)
     local a, b, c, d = byte(text, at, at + 3)
-    return d and a + b * 256 + c * 65536 + d * 16777216
+    return d and a + b * 256 + c * 65536 + d * 16777216 or false
 end
 
 -- Manufacturer code, image type and file version stand together; returns where they end, nothing if there is no room.
@@ -85,7 +85,7 @@ readers[0x01] = function(m, text, at)
     at = identity(m, text, at + 1)
     if at and control % 2 == 1 then
         m.hardware = u16(text, at)
-        m.short = m.hardware == nil
+        m.short = not m.hardware
     end
     return at
 end
@@ -128,7 +128,7 @@ readers[0x03] = function(m, text, at)
     end
     if control % 4 >= 2 then
         m.period = u16(text, at)
-        m.short = m.period == nil
+        m.short = not m.period
     end
     return true
 end
@@ -177,18 +177,19 @@ end
 
 readers[0x09] = readers[0x02]
 
+-- What a message does not have is false: a key that comes and goes makes Lua build its table anew again and again.
 local function forget(m)
-    m.answered, m.status, m.short, m.malformed = nil, nil, nil, nil
-    m.manufacturer, m.image_type, m.version = nil, nil, nil
-    m.offset, m.size, m.data, m.page_size, m.spacing = nil, nil, nil, nil, nil
-    m.current_time, m.request_time, m.period, m.image_size = nil, nil, nil, nil
-    m.hardware, m.payload_type, m.jitter = nil, nil, nil
+    m.answered, m.status, m.short, m.malformed = false, false, false, false
+    m.manufacturer, m.image_type, m.version = false, false, false
+    m.offset, m.size, m.data, m.page_size, m.spacing = false, false, false, false, false
+    m.current_time, m.request_time, m.period, m.image_size = false, false, false, false
+    m.hardware, m.payload_type, m.jitter = false, false, false
 end
 
 -- Whether a message writes over all that one of the same command left: most are requests and blocks.
 local function is_written_over(m, command, text)
     if command == 0x03 then
-        m.short, m.period = nil, nil
+        m.short, m.period = false, false
         return true
     end
     return command == 0x05 and m.status == M.SUCCESS and byte(text, 4) == M.SUCCESS
@@ -211,7 +212,7 @@ function M.parse(text, m)
         end
         m.command = M.DEFAULT_RESPONSE
         m.answered, m.status = byte(text, 4, 5)
-        m.malformed = m.status == nil
+        m.malformed = not m.status
         return m
     end
     local reader = control % 4 == 1 and readers[command]

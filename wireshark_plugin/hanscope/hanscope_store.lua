@@ -13,14 +13,18 @@ local CONFLICTS_KEPT = 65536
 local File = {}
 File.__index = File
 
-function File:append(text)
-    if self.place ~= self.size then
-        self.file:seek("set", self.size)
+-- Adds texts, one behind the other: joined they would be long, which Wireshark's memory is left in pieces by.
+function File:append(parts)
+    local file, at = self.file, self.size
+    if self.place ~= at then
+        file:seek("set", at)
     end
-    local at = self.size
-    self.file:write(text)
-    self.size = at + #text
-    self.place = self.size
+    local size = at
+    for i = 1, #parts do
+        file:write(parts[i])
+        size = size + #parts[i]
+    end
+    self.size, self.place = size, size
     return at
 end
 
@@ -48,8 +52,8 @@ end
 local Memory = {}
 Memory.__index = Memory
 
-function Memory:append(text)
-    self[#self + 1] = text
+function Memory:append(parts)
+    self[#self + 1] = table.concat(parts)
     return #self
 end
 
@@ -106,12 +110,15 @@ function Image:search(offset)
     return low
 end
 
--- Put the buffered extent into the backend.
+-- Put the buffered extent into the backend, which keeps the empty buffer for the next one.
 function Image:flush()
-    local buffer = self.buffer
+    local buffer, backend = self.buffer, self.backend
     if buffer then
-        self.buffer = nil
-        self.at[buffer.index] = self.backend:append(table.concat(buffer))
+        self.buffer, backend.spare = nil, buffer
+        self.at[buffer.index] = backend:append(buffer)
+        for i = #buffer, 1, -1 do
+            buffer[i] = nil
+        end
     end
 end
 
@@ -121,7 +128,10 @@ function Image:insert(i, offset, data)
     table.insert(self.first, i, offset)
     table.insert(self.stop, i, offset + #data)
     table.insert(self.at, i, false)
-    self.buffer = { data, index = i, first = offset, stop = offset + #data, room = self.first[i + 1] or math.huge }
+    local buffer = self.backend.spare or {}
+    self.buffer, self.backend.spare = buffer, nil
+    buffer[1], buffer.index = data, i
+    buffer.first, buffer.stop, buffer.room = offset, offset + #data, self.first[i + 1] or math.huge
     self.octets = self.octets + #data
 end
 

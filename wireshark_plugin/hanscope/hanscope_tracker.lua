@@ -20,7 +20,6 @@ local sign_of = attempts.sign_of
 
 local SAME_MESSAGE_S, SAME_MESSAGE_ROWS = attempts.SAME_MESSAGE_S, 4096
 local DEFAULT_RESPONSE, SUCCESS, WAIT_FOR_DATA = ota.DEFAULT_RESPONSE, ota.SUCCESS, ota.WAIT_FOR_DATA
-local FORGET_ROWS = 32 -- how often it is looked what need not be remembered any more
 local FIRST_BROADCAST = 0xfff8
 local PRELUDE_KEPT, PRELUDE_S = 16, 600
 local LONGEST_WAIT_S = 86400
@@ -48,6 +47,27 @@ local function keep(list, sign)
     end
 end
 
+-- What was heard, so long as it may be heard again: a ring of numbers, which takes less memory than a table for each
+-- message. That of a row is in slot row % size + 1.
+local RING = { "messages", "contents", "frames", "times", "olders" }
+
+-- Makes a ring twice as large, whose last message is that of a row.
+local function double(ring, row)
+    local size = ring.size
+    for _, name in ipairs(RING) do
+        local old, new = ring[name], {}
+        for slot = 1, 2 * size do
+            new[slot] = false -- so that all have their places
+        end
+        for i = max(row - size, 0) + 1, row do
+            new[i % (2 * size) + 1] = old[i % size + 1]
+        end
+        ring[name] = new
+    end
+    ring.size = 2 * size
+    return ring
+end
+
 local Tracker = {}
 Tracker.__index = Tracker
 
@@ -66,6 +86,7 @@ function M.new(options)
         attempts = {},
         refused = { attempts = 0, unattributed = 0 },
         rows = 0,
+        heard = double({ size = 32 }, 0),
         links = {}, -- what was heard from one address to another, and who they are
         links_count = 0,
         hops = {}, -- the same links, by what the headers of a frame have alike
@@ -83,60 +104,42 @@ function Tracker:close()
     self.backend:close()
 end
 
--- Whether the same message was heard before, of those with these two addresses. What was heard waits in a list, in
--- order, so long as it may be heard again. Entries are used again: a table for each message would be most of the
--- plugin's garbage.
-local function is_heard_before(self, m, heard)
-    local row, time = m.row, m.time
-    local message = ((m.counter or m.nwk_sequence + 256) * 256 + m.sequence) * 512 + m.command
+-- The frame in which the same message was heard before, of those with these two addresses. `last`: the row of the last
+-- one that was heard of them with each counter, from which `olders` leads to those before it.
+local function heard_before(ring, m, row, last)
+    local time, sequence, counter = m.time, m.sequence, m.counter
+    local message = ((counter or m.nwk_sequence + 256) * 256 + sequence) * 512 + m.command
     message = (message * 256 + (m.source_endpoint or 0)) * 256 + (m.destination_endpoint or 0)
     if m.answered then
         message = message + m.answered * 4398046511104
     end
     local content = ((m.offset or -1) * 512 + (m.size or 256)) * 512 + (m.status or 256)
-    local last, frame = heard[message], m.frame
-    local again = last
-        and last.content == content
-        and time - last.time <= SAME_MESSAGE_S
-        and row - last.row <= SAME_MESSAGE_ROWS
-    if again then
-        frame = last.frame
+    local size, times = ring.size, ring.times
+    local slot = row % size + 1
+    local oldest = times[slot]
+    if oldest and time - oldest <= SAME_MESSAGE_S and size <= SAME_MESSAGE_ROWS then
+        double(ring, row - 1)
+        size, times = ring.size, ring.times
+        slot = row % size + 1
     end
-    m.copy_of = again and frame or nil
-    local entry = self.spare
-    if entry then
-        self.spare = entry.next
-    else
-        entry = {}
-    end
-    entry.message, entry.content, entry.frame, entry.heard = message, content, frame, heard
-    entry.row, entry.time, entry.next = row, time, false
-    heard[message] = entry
-    local newest = self.newest
-    if newest then
-        newest.next = entry
-    else
-        self.oldest = entry
-    end
-    self.newest = entry
-    if row % FORGET_ROWS == 0 then
-        self:forget(row - SAME_MESSAGE_ROWS, time - SAME_MESSAGE_S - 2)
-    end
-    return again
-end
-
--- Forgets what was heard up to a message, or before a time; the newest stays.
-function Tracker:forget(row, time)
-    local oldest = self.oldest
-    while oldest.next and (oldest.row <= row or oldest.time < time) do
-        local next = oldest.next
-        if oldest.heard[oldest.message] == oldest then
-            oldest.heard[oldest.message] = nil
+    local messages, olders, frame = ring.messages, ring.olders, nil
+    counter = counter or sequence
+    local older = last[counter]
+    local before = older
+    while before and row - before < size do
+        local there = before % size + 1
+        if messages[there] == message then
+            local again = ring.contents[there] == content
+                and time - times[there] <= SAME_MESSAGE_S
+                and row - before <= SAME_MESSAGE_ROWS
+            frame = again and ring.frames[there] or nil
+            break
         end
-        oldest.next, self.spare = self.spare, oldest
-        oldest = next
+        before = olders[there]
     end
-    self.oldest = oldest
+    messages[slot], ring.contents[slot], ring.frames[slot] = message, content, frame or m.frame
+    times[slot], olders[slot], last[counter] = time, older, row
+    return frame
 end
 
 local function place(pan, short)
@@ -253,7 +256,7 @@ local function link_of(self, m)
             self.links, self.links_count, self.hops, self.hops_count = {}, 0, {}, 0
         end
         link = {
-            heard = {},
+            heard = {}, -- the row of the last message with each counter
             pan = m.pan,
             from = m.source,
             to = m.destination,
@@ -360,7 +363,7 @@ local function ask(dialogue, m)
     local at = dialogue.request % REQUESTS_KEPT + 1
     local request = dialogue.requests[at] or {}
     request.frame, request.time, request.command, request.sequence = m.frame, m.time, m.command, m.sequence
-    request.offset, request.size, request.response = m.offset, m.size, nil
+    request.offset, request.size, request.response = m.offset, m.size, false
     dialogue.request, dialogue.requests[at] = at, request
     m.asks = request
     return request
@@ -496,7 +499,7 @@ local function ends_flow(dialogue)
     local flow = dialogue.flow
     if flow then
         settle(flow)
-        flow.next, flow.request = nil, nil
+        flow.next, flow.request = false, false
     end
 end
 
@@ -567,7 +570,7 @@ local function flows(self, flow, m)
             flow.first = offset
         end
         request = ask(flow.dialogue, m)
-        flow.next, flow.request, flow.asked = nil, request, request
+        flow.next, flow.request, flow.asked = false, request, request
         flow.requests = flow.requests + 1
     else
         local data, sequence = m.data, m.sequence
@@ -585,7 +588,7 @@ local function flows(self, flow, m)
         then
             return false
         end
-        flow.next, flow.request = offset + size, nil
+        flow.next, flow.request = offset + size, false
         flow.block_sequence, flow.block_offset = sequence, offset
         flow.blocks = flow.blocks + 1
         request.response, m.request, m.answers_first = m.frame, request, true
@@ -645,15 +648,14 @@ end
 -- and `received` (octets), `conflicting`, `request` (the request that it answers: frame, time), `copy_of`.
 function Tracker:feed(m)
     local row = self.rows + 1
-    self.rows, m.row, m.flags = row, row, 0
-    m.attempt, m.expected, m.received, m.conflicting = nil, nil, nil, nil
-    m.request, m.asks, m.answers_first = nil, nil, nil
+    self.rows, m.row = row, row
+    m.attempt, m.expected, m.received, m.conflicting = false, false, false, false
+    m.request, m.asks, m.answers_first = false, false, false
     local link = m.link or link_of(self, m)
-    m.link = nil
+    m.link = false
+    local copy_of = heard_before(self.heard, m, row, link.heard)
+    m.copy_of, m.flags = copy_of or false, copy_of and COPY or 0
     local flow, command = link.flow, m.command
-    if is_heard_before(self, m, link.heard) then
-        m.flags = COPY
-    end
     if flow and (command == 0x03 or command == 0x05) and flows(self, flow, m) then
         link.source.short, link.destination.short = link.from, link.to
         return
