@@ -182,6 +182,15 @@ def test_a_display_filter_does_not_hide_frames_from_the_plugin(demo):
     assert some == [row for row in whole if int(row["frame.number"]) > 1000]
 
 
+def test_frames_that_a_read_filter_drops_lend_nothing_to_those_with_their_numbers(demo):
+    passes = ("-2", "-R", "hanscope.progress > 50")
+    twice = rows(demo.path, demo.options, "frame.number", "hanscope.progress", passes=passes, keep="frame")
+    once = rows(demo.path, demo.options, "hanscope.progress", keep="hanscope.progress > 50")
+    assert [row["hanscope.progress"] for row in twice] == [row["hanscope.progress"] for row in once]
+    without = ("-2", "-R", "!hanscope")
+    assert rows(demo.path, demo.options, "hanscope.progress", passes=without) == []
+
+
 def test_expert_items_are_told_though_no_field_of_ours_is_named(demo):
     rules = rows(demo.path, demo.options, "frame.number", "hanscope.rule", keep="hanscope.rule")
     assert rules

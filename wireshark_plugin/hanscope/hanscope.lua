@@ -255,8 +255,20 @@ end
 
 -- Reading a frame.
 
+-- A method of Wireshark's objects, found once: each frame looks for many.
+local function method(class, name)
+    local there, found = pcall(function()
+        return class[name]
+    end)
+    return there and found or function(object, ...)
+        return object[name](object, ...)
+    end
+end
+
+local raw_of_range, raw_of_octets, add_to = method(TvbRange, "raw"), method(Tvb, "raw"), method(TreeItem, "add")
+
 local function bytes_of(field)
-    return field.range:raw()
+    return raw_of_range(field.range)
 end
 
 local function has(control, bit)
@@ -343,8 +355,9 @@ local function read_headers(m, aps)
     local nwk, following, header = read_nwk(), known.tracker, nil
     local octets, before = nwk.source, nwk.offset -- what came by radio, unless the MAC layer was secured
     local looks = following.rows % SOMETIMES == 0
-    if before >= 9 and m.counter and SHORT_DATA[octets:raw(before - 9, 2)] then
-        header = octets:raw(before - 6, 12) -- of the MAC layer the addresses, of the NWK layer all up to these
+    if before >= 9 and m.counter and SHORT_DATA[raw_of_octets(octets, before - 9, 2)] then
+        -- of the MAC layer the addresses, of the NWK layer all up to these
+        header = raw_of_octets(octets, before - 6, 12)
         m.link = not looks and following.hops[header] or false
         if m.link then
             return
@@ -408,7 +421,6 @@ end
 
 -- Notes a frame of which all that is shown has to be read again.
 local function note(frame)
-    known.last = frame
     if not once then
         local record = known.log:add(frame)
         record.flags, record.received, record.conflicting = MORE, false, false
@@ -417,8 +429,8 @@ local function note(frame)
 end
 
 -- Takes in a message; a frame is taken in once, whatever Wireshark does with it later.
-local function follow(m, pinfo, aps)
-    local header, following, time, frame = read_headers(m, aps), known.tracker, pinfo.abs_ts, pinfo.number
+local function follow(m, frame, time, aps)
+    local header, following = read_headers(m, aps), known.tracker
     m.frame, m.time = frame, time
     known.last = frame
     if time > following.ended then
@@ -461,7 +473,7 @@ end
 
 local function add(tree, field, value)
     if value and is_wanted(tree, field) then
-        tree:add(field, value)
+        add_to(tree, field, value)
     end
 end
 
@@ -654,14 +666,14 @@ local function tell_progress(record, pinfo)
 end
 
 -- Whether a frame comes for the first time. tshark -2 may show fields only when it comes the second time.
-local function is_new(pinfo)
+local function is_new(frame, pinfo)
     if once then
         return true
     elseif not pinfo.visited then
         known.read_ahead = true
         return true
     end
-    return not known.read_ahead and pinfo.number > known.last
+    return not known.read_ahead and frame > known.last
 end
 
 local of_command = { [0x03] = {}, [0x05] = {} } -- messages, which are used again
@@ -690,25 +702,26 @@ local function show(m, record, pinfo, root, again)
     end
 end
 
-local function show_ota(zcl, aps, pinfo, root)
+local function show_ota(zcl, aps, frame, pinfo, root)
     local octets = bytes_of(zcl)
     local m = ota.parse(octets, of_command[byte(octets, 3)] or others)
     if not m then
         return
     end
-    local again = not is_new(pinfo)
+    local again = not is_new(frame, pinfo)
     local record
     if m.malformed then
         if not again then
-            note(pinfo.number)
+            known.last = frame
+            note(frame)
         end
         visible = root.visible
         tell_rule(root:add(proto, zcl.range), rules.of_malformed(m))
         return
     elseif again then
-        record = known.log:find(pinfo.number)
+        record = known.log:find(frame)
     else
-        record = follow(m, pinfo, aps)
+        record = follow(m, frame, pinfo.abs_ts, aps)
     end
     if record and (shows_twice or pinfo.visited) then
         show(m, record, pinfo, root, again)
@@ -730,8 +743,7 @@ local function show_again(frame, pinfo, root)
 end
 
 -- Whether a frame comes again and nothing of it need be read to show it.
-local function is_shown_again(pinfo, root)
-    local frame = pinfo.number
+local function is_shown_again(frame, pinfo, root)
     if frame > known.furthest then
         known.furthest = frame
     elseif frame == known.furthest and not pinfo.visited then
@@ -832,16 +844,17 @@ local function show_gbcs(found, range, root)
     end
 end
 
-local function show_tunnel(zcl, pinfo, root)
+local function show_tunnel(zcl, frame, pinfo, root)
     local found
-    if not is_new(pinfo) then
-        found = known.messages[pinfo.number]
+    if not is_new(frame, pinfo) then
+        found = known.messages[frame]
     else
+        known.last = frame
         found = read_gbcs(bytes_of(zcl))
-        note(pinfo.number)
         if found and #known.hashes < MESSAGES_KEPT then
-            found.frame = pinfo.number
-            known.messages[pinfo.number] = found
+            note(frame)
+            found.frame = frame
+            known.messages[frame] = found
             known.hashes[#known.hashes + 1] = found
         end
     end
@@ -855,7 +868,11 @@ function proto.dissector(_, pinfo, root)
         known.tracker.ended = max(known.tracker.ended, pinfo.abs_ts)
     end
     local zcl = read_zcl()
-    if not zcl or not once and is_shown_again(pinfo, root) then
+    if not zcl then
+        return
+    end
+    local frame = pinfo.number
+    if not once and is_shown_again(frame, pinfo, root) then
         return
     end
     local aps = read_aps()
@@ -869,9 +886,9 @@ function proto.dissector(_, pinfo, root)
     end
     local cluster = high and low + high * 256
     if cluster == 0x0019 then
-        show_ota(zcl, aps, pinfo, root)
+        show_ota(zcl, aps, frame, pinfo, root)
     elseif cluster == 0x0704 then
-        show_tunnel(zcl, pinfo, root)
+        show_tunnel(zcl, frame, pinfo, root)
     end
 end
 

@@ -45,9 +45,10 @@ local OPERATORS = [[
     end
 ]]
 
+-- A rotation by hand is faster than a call of the library; parts that have no bit in common are added.
 local LIBRARY = [[
     local K, byte, bits = ...
-    local band, bxor, shift, turn = bits.band, bits.bxor, bits.rshift, bits.rrotate or bits.ror
+    local band, bxor = bits.band, bits.bxor
     local ALL, w = 4294967296, {}
     return function(H, text, at)
         for i = 1, 16 do
@@ -56,13 +57,19 @@ local LIBRARY = [[
         end
         for i = 17, 64 do
             local x, y = w[i - 15], w[i - 2]
-            w[i] = (w[i - 16] + w[i - 7] + bxor(turn(x, 7), turn(x, 18), shift(x, 3))
-                + bxor(turn(y, 17), turn(y, 19), shift(y, 10))) % ALL
+            local x3, x7, x18, y10, y17, y19 = x % 8, x % 128, x % 262144, y % 1024, y % 131072, y % 524288
+            w[i] = (w[i - 16] + w[i - 7]
+                + bxor((x - x7) / 128 + x7 * 33554432, (x - x18) / 262144 + x18 * 16384, (x - x3) / 8)
+                + bxor((y - y17) / 131072 + y17 * 32768, (y - y19) / 524288 + y19 * 8192, (y - y10) / 1024)) % ALL
         end
         local a, b, c, d, e, f, g, h = H[1], H[2], H[3], H[4], H[5], H[6], H[7], H[8]
         for i = 1, 64 do
-            local t = h + bxor(turn(e, 6), turn(e, 11), turn(e, 25)) + bxor(g, band(e, bxor(f, g))) + K[i] + w[i]
-            local u = bxor(turn(a, 2), turn(a, 13), turn(a, 22)) + bxor(band(a, b), band(c, bxor(a, b)))
+            local x, y, z = e % 64, e % 2048, e % 33554432
+            local t = bxor((e - x) / 64 + x * 67108864, (e - y) / 2048 + y * 2097152, (e - z) / 33554432 + z * 128)
+            t = t + h + band(e, f) + band(ALL - 1 - e, g) + K[i] + w[i]
+            x, y, z = a % 4, a % 8192, a % 4194304
+            local u = bxor((a - x) / 4 + x * 1073741824, (a - y) / 8192 + y * 524288, (a - z) / 4194304 + z * 1024)
+            u = u + band(a, b) + band(c, bxor(a, b))
             h, g, f, e, d, c, b, a = g, f, e, (d + t) % ALL, c, b, a, (t + u) % ALL
         end
         local sums = { a, b, c, d, e, f, g, h }
