@@ -386,6 +386,31 @@ function tests.what_is_heard_again_counts_once()
     same(found.conflicting, 0)
 end
 
+-- Asks for another block every `seconds`, so many times; then tells whether the first request is known again.
+local function known_again(count, seconds)
+    local _, say, again = feeder()
+    say(OFFER, true)
+    local first = ask(say, 0, 0, 4)
+    local last = first
+    for i = 1, count do
+        last = ask(say, 1 + (i - i % 256) / 256, i * 4, 4, seconds)
+    end
+    first.time = last.time
+    local copy = again(first)
+    same(again(last).copy_of, last.frame)
+    return copy.copy_of == first.frame
+end
+
+function tests.messages_are_known_again_for_ten_seconds_and_4096_messages()
+    same(known_again(99, 0.1), true)
+    same(known_again(101, 0.1), false)
+    same(known_again(1000, 0.001), true)
+    same(known_again(4095, 0.001), true)
+    same(known_again(4096, 0.001), false)
+    same(known_again(9000, 0.001), false)
+    same(known_again(9000, 0.0001), false)
+end
+
 function tests.a_request_without_answer_is_told_from_one_that_the_sniffer_missed()
     local all, say = feeder()
     say(OFFER, true)
