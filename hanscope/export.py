@@ -10,7 +10,6 @@ appears under its name only when all of it is written.
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, Literal
@@ -93,16 +92,14 @@ class FilledMap(Result, frozen=True, kw_only=True):
     """Of the file; `None` while octets are missing."""
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """One file that was written, and what it is."""
 
     path: Path
     what: str
 
 
-@dataclass(frozen=True)
-class LeftOut:
+class LeftOut(msgspec.Struct, frozen=True):
     """One transfer of which nothing was written, and why."""
 
     transfer_id: str
@@ -124,8 +121,7 @@ def file_stem(transfer: Transfer) -> str:
     return f"{device}_{identity}_{_UNFIT.sub('', transfer.id)}"
 
 
-@dataclass(frozen=True)
-class _Planned:
+class _Planned(msgspec.Struct, frozen=True):
     """One image that is to be written."""
 
     transfer: Transfer

@@ -69,9 +69,11 @@ def check_target(option: str, target: Path, inputs: Sequence[str], *, force: boo
 
 
 def redacted(analysis: "Analysis", reporting: Reporting) -> "Analysis":
+    if not reporting.redact:
+        return analysis
     from hanscope.report.redact import Redactor  # noqa: PLC0415 - heavy
 
-    return Redactor()(analysis) if reporting.redact else analysis
+    return Redactor()(analysis)
 
 
 def terminal() -> "ModuleType":
