@@ -230,18 +230,23 @@ local function ask(self, offset, stop, page)
     end
 end
 
--- The client has come to `offset` and asked for what ends at `stop`; for all from `first` on, if it went on in order.
-local function reach(self, first, offset, stop, sequence)
-    if offset > self.highest_asked and offset < self.image.limit then
-        self.highest_asked = offset
-    end
-    self.was_asked:ask(first, max(stop, offset + 1))
+-- Octets [offset, stop) were asked for or delivered.
+local function widen(self, offset, stop)
     if offset < self.floor then
         self.floor = offset
     end
     if stop > self.edge then
         self.edge = stop
     end
+end
+
+-- The client has come to `offset` and asked for what ends at `stop`; for all from `first` on, if it went on in order.
+local function reach(self, first, offset, stop, sequence)
+    if offset > self.highest_asked and offset < self.image.limit then
+        self.highest_asked = offset
+    end
+    self.was_asked:ask(first, max(stop, offset + 1))
+    widen(self, offset, stop)
     self.asked_last, self.asked_sequence, self.expected = offset, sequence, offset
 end
 
@@ -311,12 +316,7 @@ local function take_block(self, m)
     if fresh then
         take_new_block(self, m)
     end
-    if offset < self.floor then
-        self.floor = offset
-    end
-    if stop > self.edge then
-        self.edge = stop
-    end
+    widen(self, offset, stop)
     if #data > m.length then
         data = data:sub(1, m.length)
     end
