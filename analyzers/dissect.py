@@ -24,6 +24,7 @@ from hanscope.analyzers.network import Traffic, traffic_of
 from hanscope.analyzers.opening import Opener, Reason, Sealed, Texts, sealed_frames
 from hanscope.analyzers.tables import ABSENT, DEFAULT_RESPONSE, OtaTable, Table, TunnelTable
 from hanscope.captures.batch import Fcs, FrameBatch
+from hanscope.dissectors.codes import Cluster, OtaCommand
 from hanscope.dissectors.columns.engine import Engine
 from hanscope.dissectors.columns.layout import Layout, Layouts
 from hanscope.dissectors.columns.rows import SLACK, Index, Octets, ascending, distinct, padded, rows
@@ -32,7 +33,6 @@ from hanscope.dissectors.columns.stage import Frames, Group, Sifted
 if TYPE_CHECKING:
     from hanscope.analyzers.evidence import Hearing
 
-OTA_CLUSTER: Final = 0x0019
 APS_ACKNOWLEDGEMENT: Final = 2
 """Frame type (05-3474 2.2.5.1.1.1)."""
 ROUNDS: Final = 6
@@ -50,18 +50,8 @@ _TELLERS: Final = {
 TRANSPORTED: Final = 1000
 """Transport-Key commands of one kind and batch that are looked at."""
 
-OTA_COMMANDS: Final = {
-    "ImageNotify": 0x00,
-    "QueryNextImageRequest": 0x01,
-    "QueryNextImageResponse": 0x02,
-    "ImageBlockRequest": 0x03,
-    "ImagePageRequest": 0x04,
-    "ImageBlockResponse": 0x05,
-    "UpgradeEndRequest": 0x06,
-    "UpgradeEndResponse": 0x07,
-    "QueryDeviceSpecificFileRequest": 0x08,
-    "QueryDeviceSpecificFileResponse": 0x09,
-}
+OTA_COMMANDS: Final = {one.name.title().replace("_", ""): one.value for one in OtaCommand}
+"""By the name of its layer."""
 _COLUMNS: Final = {
     "status": "status",
     "manufacturer_code": "manufacturer_code",
@@ -82,7 +72,9 @@ _COLUMNS: Final = {
     "query_jitter": "query_jitter",
 }
 """Which column of `OtaTable` each field of the OTA layers goes to."""
-_FIELD_CONTROL: Final = frozenset({0x01, 0x03, 0x04})
+_FIELD_CONTROL: Final = frozenset(
+    {OtaCommand.QUERY_NEXT_IMAGE_REQUEST, OtaCommand.IMAGE_BLOCK_REQUEST, OtaCommand.IMAGE_PAGE_REQUEST}
+)
 """Commands whose payload begins with a field control octet."""
 
 TUNNEL_COMMANDS: Final = {
@@ -633,7 +625,7 @@ def _kind(layout: Layout) -> str:
 
 def _of_ota(part: Part) -> Part | None:
     """The default responses on the OTA cluster."""
-    mine = np.flatnonzero(part.group.uint("Aps.cluster") == OTA_CLUSTER)
+    mine = np.flatnonzero(part.group.uint("Aps.cluster") == Cluster.OTA_UPGRADE)
     if len(mine) == len(part.group):
         return part
     return Part(part.group.take(mine), part.rows[mine], part.secured) if len(mine) else None
@@ -866,7 +858,7 @@ def _acknowledgements(parts: Sequence[Part], context: Context) -> Acknowledgemen
     for part in parts:
         group = part.group
         kind, cluster = group.uint("Aps.frame_type"), group.uint("Aps.cluster")
-        mine = np.flatnonzero((kind == APS_ACKNOWLEDGEMENT) & (cluster == OTA_CLUSTER))
+        mine = np.flatnonzero((kind == APS_ACKNOWLEDGEMENT) & (cluster == Cluster.OTA_UPGRADE))
         if not len(mine):
             continue
         row = part.rows[mine]

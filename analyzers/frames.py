@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hanscope.analyzers import layoutcache
 from hanscope.analyzers.addresses import AddressBook
 from hanscope.analyzers.analysis import AnalysisRun, analyze
-from hanscope.analyzers.dissect import OTA_CLUSTER, Dissector
+from hanscope.analyzers.dissect import Dissector
 from hanscope.analyzers.filters import Column
 from hanscope.analyzers.framefields import (
     COMPUTED,
@@ -41,6 +41,7 @@ from hanscope.analyzers.results import Analysis, Transfer
 from hanscope.captures.batch import CaptureError, Fcs, FrameBatch
 from hanscope.captures.files import open_capture
 from hanscope.captures.linklayer import Decisions, decide, frames
+from hanscope.dissectors.codes import Cluster
 from hanscope.dissectors.columns.engine import Engine
 from hanscope.dissectors.columns.layout import Layout, Slot
 from hanscope.dissectors.columns.rows import Index, distinct
@@ -342,7 +343,7 @@ class Frames:
         mask &= source.there & destination.there & (there_and_back[0] | there_and_back[1])
         for name, wanted, needed in (
             ("pan", transfer.pan_id, True),
-            ("aps.cluster", OTA_CLUSTER, True),
+            ("aps.cluster", Cluster.OTA_UPGRADE, True),
             ("ota.manufacturer_code", transfer.manufacturer_code, False),
             ("ota.image_type", transfer.image_type, False),
         ):
