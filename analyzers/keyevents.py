@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -123,8 +124,7 @@ def key_commands(group: Group, row: Index, context: Context, *, secured: bool) -
         )
 
 
-@dataclass(slots=True)
-class _Heard:
+class _Heard(msgspec.Struct):
     command: KeyCommand
     last: KeyCommand
     frames: int = 1
